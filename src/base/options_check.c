@@ -1,0 +1,82 @@
+/*
+ * What is wrong with options that are right one by one.
+ */
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/options.h"
+#include "base/options_table.h"
+#include "base/units.h"
+
+#define CURSOR_ROOM 48 /* Bytes of a cursor for each room: see codec/cursor.h. */
+
+static bool
+good_address(const char *s)
+{
+	const char *colon = strrchr(s, ':');
+	int64_t port;
+
+	if (!colon || !units_parse_count(&port, colon + 1) || port > 65535)
+		return false;
+	if (*s == '[')
+		return colon > s + 2 && colon[-1] == ']';
+	return strchr(s, ':') == colon;
+}
+
+/* RFC 6454: what a browser sends is a scheme, a host and maybe a port, no more. */
+static bool
+good_origin(const char *s)
+{
+	const char *host = strstr(s, "://");
+
+	return strcmp(s, "*") == 0 || (host && host > s && host[3] && !strpbrk(host + 3, "/?#@* "));
+}
+
+static char *
+check_origins(const struct option_list *origins)
+{
+	for (size_t i = 0; i < origins->count; i++) {
+		const char *origin = origins->items[i];
+
+		if (!good_origin(origin))
+			return options_sentence("--origin takes * or SCHEME://HOST[:PORT] without a path, not \"%s\"", origin);
+		if (origins->count > 1 && strcmp(origin, "*") == 0)
+			return options_sentence("--origin * lets every origin in: give it alone, or name the origins without it");
+	}
+	return NULL;
+}
+
+static char *
+check_www(const char *path)
+{
+	struct stat st;
+
+	if (!*path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return NULL;
+	return options_sentence("--www takes a directory, and there is none at %s", path);
+}
+
+char *
+options_check(const struct options *o)
+{
+	char *wrong;
+
+	if (!good_address(o->listen))
+		return options_sentence("--listen takes HOST:PORT, [IPV6]:PORT or :PORT");
+	if (strpbrk(o->prefix, "{} "))
+		return options_sentence("--prefix must not have spaces, nor braces, which choose the slot in a Redis cluster");
+	if (o->hold_ms > o->hold_max_ms)
+		return options_sentence("--hold must not be longer than --hold-max");
+	if (o->away_after_ms >= o->session_ttl_ms)
+		return options_sentence("--session-ttl must be longer than --away-after");
+	if (o->max_message > o->max_body)
+		return options_sentence("--max-message must not be more than --max-body: a message travels in a body");
+	if (o->max_data > o->max_body)
+		return options_sentence("--max-data must not be more than --max-body: the data travels in a body");
+	if (o->max_headers < o->rooms_per_session * (uint64_t)CURSOR_ROOM)
+		return options_sentence("--max-headers must have %d bytes for each of --rooms-per-session: a poll's cursor has them all",
+		    CURSOR_ROOM);
+	wrong = check_www(o->www);
+	return wrong ? wrong : check_origins(&o->origins);
+}
