@@ -1,0 +1,91 @@
+/* Cursors as text: see cursor.h for the form. */
+#include "codec/cursor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* An entry id up to the next "~" or the end; moves *p there. */
+static bool
+take_position(const char **p, struct entry_id *position)
+{
+	size_t len = strcspn(*p, "~");
+
+	if (!entry_id_parse(position, *p, len))
+		return false;
+	*p += len;
+	return true;
+}
+
+static bool
+take_rooms(const char *p, struct cursor *cursor, size_t max_rooms)
+{
+	size_t count = 0;
+
+	for (const char *q = p; *q; q++)
+		count += *q == '~';
+	if (count > max_rooms)
+		return false;
+	cursor->rooms = count ? mem_zero(count, sizeof *cursor->rooms) : NULL;
+	while (*p) {
+		struct cursor_room *room = &cursor->rooms[cursor->count++];
+
+		if (*p++ != '~' || strlen(p) <= NAME_LEN || !name_parse(&room->room, p, NAME_LEN) || p[NAME_LEN] != '.')
+			return false;
+		p += NAME_LEN + 1;
+		if (!take_position(&p, &room->position))
+			return false;
+	}
+	return true;
+}
+
+bool
+cursor_parse(struct cursor *cursor, const char *text, size_t max_rooms)
+{
+	const char *p = text;
+
+	*cursor = (struct cursor){0};
+	if (strncmp(p, "1.", 2) != 0)
+		return false;
+	p += 2;
+	if (*p != 'd' && *p != '-')
+		return false;
+	cursor->dirty = *p++ == 'd';
+	if (*p++ != '.' || !take_position(&p, &cursor->mailbox) || !take_rooms(p, cursor, max_rooms)) {
+		cursor_free(cursor);
+		return false;
+	}
+	return true;
+}
+
+void
+cursor_write(struct buf *b, const struct cursor *cursor)
+{
+	char id[ENTRY_ID_SIZE];
+
+	buf_adds(b, cursor->dirty ? "1.d." : "1.-.");
+	buf_adds(b, entry_id_format(id, cursor->mailbox));
+	for (size_t i = 0; i < cursor->count; i++) {
+		buf_adds(b, "~");
+		buf_add(b, cursor->rooms[i].room.s, NAME_LEN);
+		buf_adds(b, ".");
+		buf_adds(b, entry_id_format(id, cursor->rooms[i].position));
+	}
+}
+
+void
+cursor_free(struct cursor *cursor)
+{
+	free(cursor->rooms);
+	*cursor = (struct cursor){0};
+}
+
+const struct entry_id *
+cursor_find(const struct cursor *cursor, const struct name *room)
+{
+	for (size_t i = 0; i < cursor->count; i++)
+		if (name_equal(&cursor->rooms[i].room, room))
+			return &cursor->rooms[i].position;
+	return NULL;
+}

@@ -1,0 +1,66 @@
+/*
+ * A message on its way: the payload of a store entry, who sent it, what it carries.
+ *
+ * Payload: one flag byte, the sender's id (22 bytes), the event as a JSON string, "\n", the data as JSON up to the end (empty
+ * for none, so that the store can append a session's public data behind a head that it need not understand).
+ *
+ * Messages are shared by all who get them on this instance, and so is their encoded form.
+ */
+#ifndef CODEC_MESSAGE_H
+#define CODEC_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/name.h"
+#include "codec/cursor.h"
+#include "codec/jspan.h"
+
+enum message_flag {
+	MESSAGE_PLAIN = '-',
+	MESSAGE_SELF = 's',    /* The sender gets it too. */
+	MESSAGE_GATEWAY = 'g', /* An event of the gateway's: $join and the like; */
+	MESSAGE_LEAVE = 'l',   /* the same, after which it is in the room no more. */
+};
+
+struct message {
+	unsigned refs;
+	enum message_flag flag;
+	struct entry_id id;
+	struct name from;
+	char *room;        /* Owned; NULL for a direct message. */
+	char *payload;     /* Owned. */
+	struct jspan event; /* In payload, with quotes. */
+	struct jspan data;  /* In payload; text NULL for none. */
+	size_t size;       /* What it counts for in limits of answers. */
+	struct buf native; /* Its form in the native protocol, written once by native_write_message. */
+};
+
+/* The part of a payload in front of the data. */
+void message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const char *event, size_t event_len);
+
+/* NULL if payload has not that form.  room: NULL or the room's title; copied. */
+struct message *message_new(struct entry_id id, const char *room, const char *payload, size_t len);
+struct message *message_ref(struct message *);
+void message_unref(struct message *);
+
+/* Part of a payload without copying: its flag and sender.  False if it has not that form. */
+bool message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from);
+
+struct gap {
+	const char *room; /* Lent; NULL: the mailbox. */
+	struct entry_id from;
+	struct entry_id to;
+};
+
+/* What a sink hands to its client at once. */
+struct batch {
+	const struct cursor *cursor; /* The client's position once it has this. */
+	size_t count;
+	struct message *const *messages;
+	size_t gaps_count;
+	const struct gap *gaps;
+};
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * The native protocol's documents, version 1: pollgate-protocol(7).
+ */
+#ifndef CODEC_NATIVE_H
+#define CODEC_NATIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/name.h"
+#include "codec/jspan.h"
+#include "codec/message.h"
+#include "codec/op.h"
+
+struct native_limits {
+	uint32_t ops;
+	uint32_t event;     /* Bytes of an event's name. */
+	uint32_t room_name; /* Bytes. */
+	uint32_t history;
+	size_t message; /* Bytes of the JSON text of a message's data. */
+	size_t data;    /* The same for a session's public data. */
+};
+
+/* What is wrong with a document; `code` is NULL when nothing is. */
+struct native_error {
+	const char *code; /* bad_json, bad_op, bad_request, too_many_ops, message_too_large */
+	char detail[160];
+};
+
+struct native_request {
+	uint64_t seq; /* 0: none */
+	size_t count;
+	struct client_op *ops; /* Owned. */
+	struct jspan data;      /* Of a session to be opened; lent by the document. */
+	struct jspan token;     /* The same. */
+};
+
+/* Read the body of a send, or of an opening (whose rooms become JOIN operations).  On an error request needs no freeing. */
+bool native_parse_send(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
+bool native_parse_open(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
+void native_request_free(struct native_request *request);
+
+/* The answer to a poll. */
+void native_write_batch(struct buf *b, const struct batch *batch);
+void native_write_message(struct buf *b, struct message *message);
+
+/* A room name is 1 to max bytes of UTF-8 without control characters. */
+bool native_room_name(const char *name, size_t len, uint32_t max);
+
+#endif

@@ -1,0 +1,25 @@
+/* What a client may ask for in one step, whichever protocol it speaks. */
+#ifndef CODEC_OP_H
+#define CODEC_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/name.h"
+#include "codec/jspan.h"
+
+enum client_op_kind { CLIENT_SEND_SESSION, CLIENT_SEND_ROOM, CLIENT_JOIN, CLIENT_LEAVE, CLIENT_SET };
+
+struct client_op {
+	enum client_op_kind kind;
+	struct name to;    /* SEND_SESSION */
+	char *room;        /* Owned; its title.  All but SEND_SESSION and SET. */
+	struct jspan event; /* SEND: a JSON string.  Lent by the document, as is data. */
+	struct jspan data;  /* SEND, SET: text NULL when absent. */
+	bool self;         /* SEND_ROOM: the sender gets it too. */
+	bool has_history;  /* JOIN */
+	uint32_t history;  /* JOIN: so many of the last messages are wanted. */
+	uint32_t max;      /* JOIN: refuse to be more members than this, 0 for any number. */
+};
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Tokens are secrets of one client each; what the gateway and its store know a session by is derived from the token and
+ * public.  Rooms get a name of the same shape from their title.
+ *
+ * A session's name is a hash of 22 characters without a space, a room's one of "room " and the title: so no title can be
+ * found, or chosen, that has the name of a session.
+ */
+#ifndef CODEC_TOKEN_H
+#define CODEC_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/name.h"
+
+#define TOKEN_LEN 22
+
+/* Write a new token: 128 random bits in base64url, NUL-terminated.  False when the system has no randomness. */
+bool token_new(char token[TOKEN_LEN + 1]);
+
+/*
+ * The name of the session that has this token: the first 16 bytes of SHA-256(token) in base64url.
+ * False, and *id as it was, unless token is TOKEN_LEN characters of base64url and no more.
+ */
+bool token_session(struct name *id, const char *token);
+
+/* The name of the room with this title: the first 16 bytes of SHA-256("room " title) in base64url. */
+void room_name_key(struct name *key, const char *title, size_t len);
+
+#endif

@@ -1,0 +1,74 @@
+/* The form of a payload, written and read; messages are shared. */
+#include "codec/message.h"
+
+#include <stdlib.h>
+
+#include "../tap.h"
+
+static const struct name from = {"ABCDEFGHIJKLMNOPQRSTUV"};
+
+static void
+test_form(void)
+{
+	struct buf b = BUF_EMPTY;
+	struct message *m;
+	enum message_flag flag;
+	struct name who;
+
+	message_write_head(&b, MESSAGE_SELF, &from, "\"chat\"", 6);
+	is_string(b.data, "sABCDEFGHIJKLMNOPQRSTUV\"chat\"\n", "a head is a flag, the sender, the event and a newline");
+	ok(message_peek(b.data, b.len, &flag, &who) && flag == MESSAGE_SELF && name_equal(&who, &from),
+	    "flag and sender can be seen without more");
+	m = message_new((struct entry_id){7, 1}, "lobby", b.data, b.len);
+	ok(m && !m->data.text && m->event.len == 6 && m->flag == MESSAGE_SELF, "a message may have no data");
+	message_unref(m);
+	buf_adds(&b, "{\"a\":\"\\n\"}");
+	m = message_new((struct entry_id){7, 1}, "lobby", b.data, b.len);
+	buf_free(&b);
+	ok(m && m->data.len == 10 && memcmp(m->data.text, "{\"a\":\"\\n\"}", 10) == 0, "or any, behind the head, copied");
+	ok(m->id.ms == 7 && m->id.seq == 1 && strcmp(m->room, "lobby") == 0, "it knows where it was found");
+	is_int((int64_t)message_ref(m)->refs, 2, "it may be held more than once");
+	message_unref(m);
+	ok(memcmp(m->event.text, "\"chat\"", 6) == 0, "and lives as long as it is");
+	message_unref(m);
+	message_unref(NULL);
+}
+
+static void
+test_refused(void)
+{
+	static const struct {
+		const char *payload;
+		size_t len;
+	} bad[] = {
+	    {"", 0}, {"-", 1}, {"-ABCDEFGHIJKLMNOPQRSTU", 22}, {"xABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27},
+	    {"\0ABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRST*V\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRSTUV\"e\"", 26},
+	    {"-ABCDEFGHIJKLMNOPQRSTUV", 23},
+	};
+	int accepted = 0, seen = 0;
+	enum message_flag flag;
+	struct name who;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char *copy = malloc(bad[i].len + !bad[i].len);
+		struct message *m;
+
+		memcpy(copy, bad[i].payload, bad[i].len);
+		m = message_new((struct entry_id){1, 0}, NULL, copy, bad[i].len);
+		accepted += m != NULL;
+		if (i < 6)
+			seen += message_peek(copy, bad[i].len, &flag, &who);
+		message_unref(m);
+		free(copy);
+	}
+	is_int(accepted, 0, "anything else is no message");
+	is_int(seen, 0, "nor has it a sender");
+}
+
+int
+main(void)
+{
+	test_form();
+	test_refused();
+	return done();
+}

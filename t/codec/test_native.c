@@ -1,0 +1,125 @@
+/* The native protocol's documents: what a send and an opening may say, what is refused and how, what an answer looks like. */
+#include "codec/native.h"
+
+#include <stdlib.h>
+
+#include "t/tap.h"
+
+#define ID "AAAAAAAAAAAAAAAAAAAAAA"
+
+static const struct native_limits limits = {.ops = 3, .event = 5, .room_name = 8, .history = 10, .message = 20, .data = 10};
+
+static void
+test_good_send(void)
+{
+	const char *body = "{\"seq\":17,\"ops\":[{\"op\":\"send\",\"to\":\"" ID "\",\"event\":\"of\\u0066er\",\"data\":{\"x\": 0.1}},"
+	    "{\"op\":\"join\",\"room\":\"l\\u00f6bby\",\"history\":10,\"max\":2},{\"op\":\"send\",\"room\":\"r\",\"event\":\"e\",\"self\":true}]}";
+	struct native_request request;
+	struct native_error error;
+
+	if (!ok(native_parse_send(&request, body, strlen(body), &limits, &error), "a send of three operations is read"))
+		return;
+	ok(request.seq == 17 && request.count == 3, "with its number and count");
+	ok(request.ops[0].kind == CLIENT_SEND_SESSION && strcmp(request.ops[0].to.s, ID) == 0, "to a session");
+	ok(request.ops[0].data.len == 10 && memcmp(request.ops[0].data.text, "{\"x\": 0.1}", 10) == 0, "its data as it was written");
+	ok(request.ops[1].kind == CLIENT_JOIN && request.ops[1].history == 10 && request.ops[1].max == 2, "a join with history and limit");
+	is_string(request.ops[1].room, "l\xc3\xb6" "bby", "a room's name is unescaped");
+	ok(request.ops[2].kind == CLIENT_SEND_ROOM && request.ops[2].self && !request.ops[2].data.text, "to a room, itself included, no data");
+	native_request_free(&request);
+}
+
+static void
+test_bad_sends(void)
+{
+	static const struct {
+		const char *body, *code;
+	} cases[] = {
+		{"", "bad_json"}, {"{", "bad_json"}, {"[]", "bad_request"}, {"{}", "bad_request"}, {"{\"ops\":{}}", "bad_request"},
+		{"{\"ops\":[],\"seq\":0}", "bad_request"}, {"{\"ops\":[],\"seq\":-1}", "bad_request"}, {"{\"ops\":[],\"seq\":\"1\"}", "bad_request"},
+		{"{\"ops\":[],\"seq\":9007199254740992}", "bad_request"}, {"{\"ops\":[1]}", "bad_op"}, {"{\"ops\":[{}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"dance\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"send\",\"event\":\"e\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"event\":\"e\",\"to\":\"" ID "\",\"room\":\"r\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"event\":\"e\",\"to\":\"short\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"event\":\"e\",\"to\":1}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"send\",\"event\":\"e\",\"to\":\"\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"$join\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"\\u0024x\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"toolong\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"e\",\"self\":1}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"e\",\"data\":\"1234567890123456789\"}]}", "message_too_large"},
+		{"{\"ops\":[{\"op\":\"set\",\"data\":\"123456789\"}]}", "message_too_large"},
+		{"{\"ops\":[{\"op\":\"join\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"join\",\"room\":\"\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"join\",\"room\":\"123456789\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"join\",\"room\":\"a\\nb\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"join\",\"room\":\"a\\u0000b\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"join\",\"room\":\"a\\ud800\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"join\",\"room\":\"r\",\"history\":11}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"join\",\"room\":\"r\",\"history\":\"1\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"join\",\"room\":\"r\",\"max\":0}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"leave\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"set\"},{\"op\":\"set\"},{\"op\":\"set\"},{\"op\":\"set\"}]}", "too_many_ops"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct native_request request;
+		struct native_error error = {0};
+
+		if (ok(!native_parse_send(&request, cases[i].body, strlen(cases[i].body), &limits, &error), "is refused: %.70s", cases[i].body))
+			is_string(error.code, cases[i].code, "by its code");
+		else
+			native_request_free(&request);
+	}
+}
+
+static void
+test_open(void)
+{
+	const char *body = "{\"rooms\":[\"a\",{\"room\":\"b\",\"history\":2}],\"data\":{\"n\":1},\"token\":\"t\"}";
+	struct native_request request;
+	struct native_error error;
+
+	ok(native_parse_open(&request, "", 0, &limits, &error) && request.count == 0, "an opening may have no body");
+	native_request_free(&request);
+	if (ok(native_parse_open(&request, body, strlen(body), &limits, &error), "an opening with rooms, data and token")) {
+		ok(request.count == 2 && request.ops[0].kind == CLIENT_JOIN && !request.ops[0].has_history && request.ops[1].history == 2,
+		    "its rooms are joins");
+		ok(request.data.len == 7 && request.token.len == 3, "with data and token");
+		native_request_free(&request);
+	}
+	ok(!native_parse_open(&request, "[]", 2, &limits, &error), "an array is no opening");
+	ok(!native_parse_open(&request, "{\"rooms\":[1]}", 13, &limits, &error), "a room is a name or an object");
+}
+
+static void
+test_batch(void)
+{
+	struct buf payload = BUF_EMPTY, out = BUF_EMPTY;
+	struct name from;
+	struct cursor cursor = {.mailbox = {5, 0}};
+	struct message *messages[2];
+	struct gap gap = {"r\"", {1, 0}, {2, 0}};
+	struct batch batch = {&cursor, 2, messages, 1, &gap};
+
+	name_parse(&from, ID, NAME_LEN);
+	message_write_head(&payload, MESSAGE_PLAIN, &from, "\"chat\"", 6);
+	messages[1] = message_new((struct entry_id){6, 1}, NULL, payload.data, payload.len);
+	buf_adds(&payload, "[1]");
+	messages[0] = message_new((struct entry_id){5, 0}, "r\"", payload.data, payload.len);
+	native_write_batch(&out, &batch);
+	is_string(out.data, "{\"cursor\":\"1.-.5-0\",\"messages\":[{\"id\":\"5-0\",\"from\":\"" ID "\",\"room\":\"r\\\"\",\"event\":\"chat\",\"data\":[1]},"
+	    "{\"id\":\"6-1\",\"from\":\"" ID "\",\"event\":\"chat\",\"data\":null}],\"gaps\":[{\"room\":\"r\\\"\",\"from\":\"1-0\",\"to\":\"2-0\"}]}",
+	    "a batch is written as the manual says");
+	ok(!message_new((struct entry_id){1, 1}, NULL, "x", 1) && !message_new((struct entry_id){1, 1}, NULL, "-" ID "\"e\"", 26),
+	    "what is not one of our payloads makes no message");
+	message_unref(messages[0]);
+	message_unref(messages[1]);
+	buf_free(&payload);
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	test_good_send();
+	test_bad_sends();
+	test_open();
+	test_batch();
+	return done();
+}
