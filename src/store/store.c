@@ -1,0 +1,134 @@
+/*
+ * The store's front door: each call goes to the implementation behind it.
+ */
+#include <assert.h>
+
+#include "store/store_private.h"
+
+struct store_call *
+store_open(struct store *store, const struct name *id, const char *data, size_t len, store_opened_fn *fn, void *arg)
+{
+	return store->ops->open(store, id, data, len, fn, arg);
+}
+
+struct store_call *
+store_apply(struct store *store, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
+{
+	return store->ops->apply(store, id, seq, ops, n, fn, arg);
+}
+
+struct store_call *
+store_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t max_entries, size_t max_bytes,
+    store_view_fn *fn, void *arg)
+{
+	return store->ops->read_mailbox(store, id, after, max_entries, max_bytes, fn, arg);
+}
+
+struct store_call *
+store_read_room(struct store *store, const struct name *room, struct entry_id after, uint32_t max_entries, size_t max_bytes,
+    store_view_fn *fn, void *arg)
+{
+	return store->ops->read_room(store, room, after, max_entries, max_bytes, fn, arg);
+}
+
+struct store_call *
+store_read_tail(struct store *store, const struct name *room, struct entry_id upto, uint32_t max_entries, store_view_fn *fn,
+    void *arg)
+{
+	return store->ops->read_tail(store, room, upto, max_entries, fn, arg);
+}
+
+struct store_call *
+store_list_members(struct store *store, const struct name *room, uint32_t max, store_members_fn *fn, void *arg)
+{
+	return store->ops->list_members(store, room, max, fn, arg);
+}
+
+struct store_call *
+store_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
+{
+	return store->ops->look(store, id, fn, arg);
+}
+
+void
+store_touch(struct store *store, const struct name *id)
+{
+	store->ops->touch(store, id);
+}
+
+void
+store_ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
+{
+	store->ops->ack(store, id, pos, idle);
+}
+
+struct store_call *
+store_lapse(struct store *store, const struct name *id, const char *away, const char *leave, store_presence_fn *fn, void *arg)
+{
+	return store->ops->lapse(store, id, away, leave, fn, arg);
+}
+
+struct store_call *
+store_back(struct store *store, const struct name *id, const char *back, store_presence_fn *fn, void *arg)
+{
+	return store->ops->back(store, id, back, fn, arg);
+}
+
+struct store_call *
+store_close(struct store *store, const struct name *id, const char *leave, store_presence_fn *fn, void *arg)
+{
+	return store->ops->close(store, id, leave, fn, arg);
+}
+
+struct store_call *
+store_sweep(struct store *store, store_due_fn *fn, void *arg)
+{
+	return store->ops->sweep(store, fn, arg);
+}
+
+void
+store_listen(struct store *store, const struct store_listener *listener, void *arg)
+{
+	assert(!store->listener);
+	store->listener = listener;
+	store->listener_arg = arg;
+}
+
+void
+store_watch(struct store *store, const struct name *stream)
+{
+	store->ops->watch(store, stream);
+}
+
+void
+store_unwatch(struct store *store, const struct name *stream)
+{
+	store->ops->unwatch(store, stream);
+}
+
+void
+store_take(struct store *store, const struct store_sink *sinks, size_t n)
+{
+	store->ops->take(store, sinks, n);
+}
+
+struct store_call *
+store_try(struct store *store, int64_t limit_ms, store_probe_fn *fn, void *arg)
+{
+	return store->ops->try(store, limit_ms, fn, arg);
+}
+
+void
+store_cancel(struct store_call *call)
+{
+	if (call)
+		call->store->ops->cancel(call);
+}
+
+void
+store_free(struct store *store)
+{
+	if (store)
+		store->ops->free(store);
+}

@@ -1,0 +1,289 @@
+/*
+ * The store: sessions, their mailboxes, rooms with their logs and members.  It knows nothing of HTTP or JSON.
+ *
+ * Two implementations keep this one contract and pass t/store/contract: store_memory (one process) and store_redis (any
+ * number of instances).  A stream (a mailbox or a room's log) is a chain: each entry knows the id of the one before it, and
+ * the first follows the stream's base id, which is new whenever a stream is made anew.  So a reader that holds the id of the
+ * last entry it saw can always tell "nothing new" from "something was lost".
+ *
+ * Callbacks run exactly once, from the event loop, never before the call that asked for them has returned, and never after
+ * store_cancel.  What a callback is lent is valid until it returns.  All calls copy what they are given.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/name.h"
+
+struct event_base;
+struct store;
+struct store_call; /* A call under way. */
+
+enum store_status {
+	STORE_OK,
+	STORE_GONE,       /* There is no such session (or room, where a room is asked for). */
+	STORE_HOLE,       /* Operations before this one are missing: see store_applied.next_seq.  Nothing was applied. */
+	STORE_FULL,       /* Refused by a limit of store_limits.  Nothing was applied. */
+	STORE_UNAVAILABLE /* The store cannot be reached or is out of memory.  All was applied or nothing was. */
+};
+
+struct store_limits {
+	int64_t away_after_ms;  /* No touch for so long: due for store_lapse, which marks the session away ... */
+	int64_t session_ttl_ms; /* ... and after so long, all in all, removes it.  Longer than away_after_ms. */
+	int64_t room_ttl_ms;    /* A log lives so long after its last entry, a room so long after its last member was seen; but
+	                           one where nothing was said goes with its last member: see STORE_LEAVE. */
+	uint32_t mailbox_max;   /* Entries kept for each mailbox; Redis may keep some more. */
+	uint32_t room_max;      /* The same for a room's log. */
+	uint32_t max_sessions;  /* In the whole store.  An instance counts at least every few seconds, not at each call. */
+	uint32_t max_rooms;
+	uint32_t rooms_per_session;
+};
+
+/* ---- Opening ---- */
+
+struct store_opened {
+	enum store_status status; /* OK, FULL, UNAVAILABLE */
+	bool created;             /* False: a repeat, the session was there and is unchanged. */
+	struct entry_id position; /* Where reading its mailbox starts: its base id, or (a repeat) as far as store_ack said. */
+};
+typedef void store_opened_fn(void *arg, const struct store_opened *opened);
+
+/* Make session id with its public data (a JSON text; empty for none).  May be repeated. */
+struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, store_opened_fn *, void *arg);
+
+/* ---- Applying a client's operations ---- */
+
+enum store_op_kind {
+	STORE_SEND_SESSION, /* Append payload to the mailbox of `target`. */
+	STORE_SEND_ROOM,    /* Append payload to the log of room `target`, which is made if need be. */
+	STORE_JOIN,         /* Enter room `target`, made if need be; append `payload` + public data unless already a member.  A room
+	                       that the session is in but that the store lost is made anew: `since` stays, so that readers see the gap. */
+	STORE_LEAVE,        /* Leave it; append `payload` + public data.  Done as well if the store lost the room meanwhile.
+	                       When the last member goes, by this, store_close or store_lapse, a room that no STORE_SEND_ROOM was
+	                       applied to since it was made is forgotten at once, with its log; nothing is appended then. */
+	STORE_SET           /* `data` becomes the session's public data; append `payload` + data to each joined room. */
+};
+
+struct store_op {
+	enum store_op_kind kind;
+	struct name target;
+	const char *title; /* Of a room: its name as people know it, 1-255 bytes without control characters. */
+	const char *payload;
+	size_t payload_len;
+	const char *data; /* SET only. */
+	size_t data_len;
+	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
+};
+
+enum store_result_code {
+	STORE_DONE,
+	STORE_DONE_BEFORE,   /* A repeat of an operation so old that its id is not known any more. */
+	STORE_NO_TARGET,     /* No such session. */
+	STORE_ROOM_FULL,     /* max_members reached. */
+	STORE_NOT_JOINED,    /* LEAVE of a room that the session is not in. */
+	STORE_ROOMS_LIMIT,   /* max_rooms reached and the room would be a new one. */
+	STORE_JOINED_LIMIT   /* rooms_per_session reached. */
+};
+
+struct store_result {
+	enum store_result_code code;
+	struct entry_id id; /* SEND: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
+	bool existing;      /* JOIN: was a member before. */
+};
+
+struct store_applied {
+	enum store_status status; /* OK, GONE, HOLE, UNAVAILABLE */
+	uint64_t next_seq;        /* OK, HOLE: the number that the session's next operation has.  0 when seq was 0. */
+	size_t repeated;          /* So many, from the first on, had been applied before; their results are as they were then. */
+	bool away;                /* The session was marked away: call store_back. */
+	size_t count;
+	const struct store_result *results; /* Lent; count = n of the call when OK, else 0. */
+};
+typedef void store_applied_fn(void *arg, const struct store_applied *applied);
+
+/*
+ * Apply n operations of session id, in order, all of them or (when the status is not OK) none; each has a result of its own,
+ * and one that is refused does not stop those behind it.
+ *
+ * seq numbers the first operation; a session's first has number 1.  Numbers below the session's next one were applied before
+ * and are not applied again: what is new in the call is.  seq 0: apply as it comes, without numbering.
+ */
+struct store_call *store_apply(struct store *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n,
+    store_applied_fn *, void *arg);
+
+/* ---- Reading ---- */
+
+struct store_entry {
+	struct entry_id id;
+	const char *payload;
+	size_t len;
+};
+
+struct store_joined { /* A room that a session is in. */
+	struct name room;
+	const char *title;
+	struct entry_id since; /* Never read at or before this. */
+};
+
+struct store_view {
+	enum store_status status; /* OK, GONE, UNAVAILABLE */
+	size_t count;
+	const struct store_entry *entries; /* In order, after the position asked for (or after the gap). */
+	struct entry_id last;              /* The reader's position once it has these. */
+	bool more;                         /* There is more: read on from `last`. */
+	bool gap;                          /* Entries between gap_from (the position asked for) and gap_to (the position ... */
+	struct entry_id gap_from;          /* ... that the first entry here follows, or `last`) are gone, and whether any ... */
+	struct entry_id gap_to;            /* ... existed may not be known. */
+	/* Mailbox only: the session. */
+	bool away;
+	size_t rooms_count;
+	const struct store_joined *rooms;
+};
+typedef void store_view_fn(void *arg, const struct store_view *view);
+
+/* Read what follows `after`, at most max_entries and (but for the first entry) max_bytes of payload. */
+struct store_call *store_read_mailbox(struct store *, const struct name *id, struct entry_id after, uint32_t max_entries,
+    size_t max_bytes, store_view_fn *, void *arg);
+struct store_call *store_read_room(struct store *, const struct name *room, struct entry_id after, uint32_t max_entries,
+    size_t max_bytes, store_view_fn *, void *arg);
+
+/*
+ * The last max entries of a room at or before `upto`, oldest first; `last` is the id of the first one returned (to go on with
+ * what is before it: ask again upto the position just below), `more` whether there may be any before it.  No gaps.
+ */
+struct store_call *store_read_tail(struct store *, const struct name *room, struct entry_id upto, uint32_t max_entries,
+    store_view_fn *, void *arg);
+
+/* ---- Members and presence ---- */
+
+struct store_member {
+	struct name id;
+	bool away;
+	const char *data; /* JSON text, or empty; NUL-terminated. */
+	size_t len;
+};
+
+struct store_members {
+	enum store_status status; /* OK (also for a room that nobody is in), UNAVAILABLE */
+	size_t total;             /* Members in all; */
+	size_t count;             /* at most max of them are listed. */
+	const struct store_member *members;
+};
+typedef void store_members_fn(void *arg, const struct store_members *members);
+struct store_call *store_list_members(struct store *, const struct name *room, uint32_t max, store_members_fn *, void *arg);
+
+struct store_session {
+	enum store_status status; /* OK, GONE, UNAVAILABLE */
+	bool away;
+	struct entry_id last;  /* Of its mailbox. */
+	struct entry_id acked; /* As store_ack last said; before that, the base id: where reading the mailbox starts. */
+	const char *data;
+	size_t data_len;
+};
+typedef void store_session_fn(void *arg, const struct store_session *session);
+struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);
+
+/* A client of session id was heard from.  Cheap: collected and written together a few times a minute. */
+void store_touch(struct store *, const struct name *id);
+
+/*
+ * The client has all of its mailbox up to pos.  Remembered if later than before; with `idle`, a mailbox that has nothing
+ * behind pos also gives its memory back.  Best effort.
+ */
+void store_ack(struct store *, const struct name *id, struct entry_id pos, bool idle);
+
+enum store_presence_result { STORE_PRESENCE_NONE, STORE_PRESENCE_AWAY, STORE_PRESENCE_BACK, STORE_PRESENCE_GONE };
+
+struct store_presence {
+	enum store_status status; /* OK, GONE, UNAVAILABLE */
+	enum store_presence_result result;
+};
+typedef void store_presence_fn(void *arg, const struct store_presence *presence);
+
+/*
+ * Each appends its payload + public data to the log of every room the session is in, once however many instances call it:
+ * lapse: if the session is due: mark it away (payload `away`), or, being away already, remove it as store_close does (payload
+ *        `leave`).  NONE when it was touched in the meantime.
+ * back:  clear the mark (NONE if there was none).
+ * close: remove the session, its mailbox and memberships; its parked readers hear on_closed.
+ */
+struct store_call *store_lapse(struct store *, const struct name *id, const char *away, const char *leave, store_presence_fn *, void *arg);
+struct store_call *store_back(struct store *, const struct name *id, const char *back, store_presence_fn *, void *arg);
+struct store_call *store_close(struct store *, const struct name *id, const char *leave, store_presence_fn *, void *arg);
+
+struct store_due {
+	enum store_status status; /* OK, UNAVAILABLE */
+	size_t count;
+	const struct name *ids;
+};
+typedef void store_due_fn(void *arg, const struct store_due *due);
+
+/*
+ * Sessions that are due for store_lapse, claimed for some seconds so that other instances do not get them too; also brings
+ * the counts up to date and forgets rooms past their time.  Visits a part of the store at each call: call it every second.
+ */
+struct store_call *store_sweep(struct store *, store_due_fn *, void *arg);
+
+/* ---- The doorbell ---- */
+
+struct store_sink {
+	struct name session;
+	int64_t since; /* When it began, in milliseconds since the epoch, by its instance's clock. */
+};
+
+struct store_listener {
+	/* An entry was appended behind prev; payload is NULL when it is to be read. */
+	void (*on_entry)(void *arg, const struct name *stream, struct entry_id prev, const struct store_entry *entry);
+	/* Something about the stream or session changed, or notices may have been lost: read again. */
+	void (*on_changed)(void *arg, const struct name *stream);
+	/* The session was closed. */
+	void (*on_closed)(void *arg, const struct name *session);
+	/* Another instance (never this one) announced a sink of the session. */
+	void (*on_taken)(void *arg, const struct store_sink *sink);
+};
+
+/* Set once, before anything else.  Lends listener and arg for the life of the store. */
+void store_listen(struct store *, const struct store_listener *listener, void *arg);
+
+/*
+ * Hear of this stream (session or room).  Counted: unwatch as often as watched.  A notice is a matter of speed only: it can be
+ * lost, repeated or late, never wrong.  Watch first, then read; on_changed comes whenever watching was interrupted.
+ */
+void store_watch(struct store *, const struct name *stream);
+void store_unwatch(struct store *, const struct name *stream);
+
+/* Tell all other instances that these n sinks are here.  Best effort. */
+void store_take(struct store *, const struct store_sink *sinks, size_t n);
+
+struct store_probe {
+	enum store_status status; /* OK, UNAVAILABLE */
+	int64_t latency_us;       /* From writing an entry to hearing of it. */
+};
+typedef void store_probe_fn(void *arg, const struct store_probe *probe);
+/* Append to a stream of this instance's own and wait until the doorbell told; UNAVAILABLE after limit_ms. */
+struct store_call *store_try(struct store *, int64_t limit_ms, store_probe_fn *, void *arg);
+
+/* ---- The store itself ---- */
+
+/* The callback will not run.  The operation may or may not take effect.  NULL does nothing. */
+void store_cancel(struct store_call *);
+
+/* Cancels all calls. */
+void store_free(struct store *);
+
+struct store *store_memory_new(struct event_base *base, const struct store_limits *limits);
+
+struct store_redis_options {
+	const char *url;    /* redis://[[user]:password@]host[:port][/db]; checked by store_redis_check_url */
+	const char *prefix; /* In front of every key and channel. */
+	int64_t timeout_ms; /* A command takes no longer, or is UNAVAILABLE. */
+};
+/* NULL, or a sentence that says what is wrong with url. */
+const char *store_redis_check_url(const char *url);
+/* Connects from the loop, and again for as long as it takes; calls made while there is no connection wait a little, then say UNAVAILABLE. */
+struct store *store_redis_new(struct event_base *base, const struct store_redis_options *options, const struct store_limits *limits);
+
+#endif

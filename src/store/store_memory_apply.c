@@ -1,0 +1,191 @@
+/*
+ * Applying a client's operations.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_memory_private.h"
+
+static struct store_result
+send_session(struct memory *m, const struct store_op *op)
+{
+	struct session *to = memory_session(m, &op->target);
+
+	if (!to)
+		return (struct store_result){.code = STORE_NO_TARGET};
+	return (struct store_result){.code = STORE_DONE, .id = memory_append(m, to, op->payload, op->payload_len)};
+}
+
+/* The room, made if need be; NULL if it may not be made. */
+static struct room *
+enter(struct memory *m, const struct store_op *op)
+{
+	struct room *r = memory_room(m, &op->target);
+
+	if (!r && m->rooms >= m->limits.max_rooms)
+		memory_rooms_age(m, 16);
+	if (!r && m->rooms < m->limits.max_rooms)
+		r = memory_room_new(m, &op->target, op->title);
+	return r;
+}
+
+static struct store_result
+send_room(struct memory *m, const struct store_op *op)
+{
+	struct room *r = enter(m, op);
+
+	if (!r)
+		return (struct store_result){.code = STORE_ROOMS_LIMIT};
+	r->said = true;
+	return (struct store_result){.code = STORE_DONE, .id = memory_append_room(m, r, op->payload, op->payload_len, NULL)};
+}
+
+/* Members that are away do not count: whoever lost its session by a crash may come in anew. */
+static bool
+is_full(const struct room *r, uint32_t max)
+{
+	const struct membership *member;
+	uint32_t present = 0;
+
+	if (r->members < max)
+		return false;
+	TAILQ_FOREACH(member, &r->memberships, of_room)
+		present += !member->session->away;
+	return present >= max;
+}
+
+static struct store_result
+join(struct memory *m, struct session *s, const struct store_op *op)
+{
+	struct room *r = memory_room(m, &op->target);
+	struct membership *member = r ? memory_membership(s, r) : NULL;
+	struct entry_id since;
+
+	if (member)
+		return (struct store_result){.code = STORE_DONE, .id = member->since, .existing = true};
+	if (s->rooms >= m->limits.rooms_per_session)
+		return (struct store_result){.code = STORE_JOINED_LIMIT};
+	if (r && op->max_members > 0 && is_full(r, op->max_members))
+		return (struct store_result){.code = STORE_ROOM_FULL};
+	r = enter(m, op);
+	if (!r)
+		return (struct store_result){.code = STORE_ROOMS_LIMIT};
+	since = memory_append_room(m, r, op->payload, op->payload_len, s);
+	memory_join(s, r, since);
+	return (struct store_result){.code = STORE_DONE, .id = since};
+}
+
+static struct store_result
+leave(struct memory *m, struct session *s, const struct store_op *op)
+{
+	struct room *r = memory_room(m, &op->target);
+	struct membership *member = r ? memory_membership(s, r) : NULL;
+
+	if (!member)
+		return (struct store_result){.code = STORE_NOT_JOINED};
+	memory_leave(m, member, op->payload, op->payload_len);
+	return (struct store_result){.code = STORE_DONE};
+}
+
+static struct store_result
+set(struct memory *m, struct session *s, const struct store_op *op)
+{
+	memory_session_set(m, s, op->data, op->data_len);
+	memory_append_rooms(m, s, op->payload, op->payload_len);
+	return (struct store_result){.code = STORE_DONE};
+}
+
+static struct store_result
+apply_one(struct memory *m, struct session *s, const struct store_op *op)
+{
+	switch (op->kind) {
+	case STORE_SEND_SESSION:
+		return send_session(m, op);
+	case STORE_SEND_ROOM:
+		return send_room(m, op);
+	case STORE_JOIN:
+		return join(m, s, op);
+	case STORE_LEAVE:
+		return leave(m, s, op);
+	case STORE_SET:
+		return set(m, s, op);
+	}
+	abort();
+}
+
+/* The results of n operations that were applied before, the first of which had number seq. */
+static void
+recall(const struct session *s, uint64_t seq, struct store_result *results, size_t n)
+{
+	const struct session_results *known = s->results;
+	size_t i;
+
+	for (i = 0; i < n; i++, seq++) {
+		if (known && seq >= known->first_seq && seq - known->first_seq < known->count)
+			results[i] = known->results[seq - known->first_seq];
+		else
+			results[i] = (struct store_result){.code = STORE_DONE_BEFORE};
+	}
+}
+
+static void
+remember(struct session *s, uint64_t seq, const struct store_result *results, size_t n)
+{
+	if (!s->results || s->results->count != n) {
+		free(s->results);
+		s->results = mem_alloc(sizeof(*s->results) + n * sizeof(*results));
+	}
+	s->results->first_seq = seq;
+	s->results->count = n;
+	memcpy(s->results->results, results, n * sizeof(*results));
+}
+
+static void
+apply_all(struct memory *m, struct session *s, uint64_t seq, const struct store_op *ops, size_t n, struct store_applied *applied,
+    struct store_result *results)
+{
+	size_t i, repeated = 0;
+	bool moved = false;
+
+	if (seq > 0 && seq < s->next_seq)
+		repeated = s->next_seq - seq < n ? (size_t)(s->next_seq - seq) : n;
+	recall(s, seq, results, repeated);
+	for (i = repeated; i < n; i++) {
+		results[i] = apply_one(m, s, &ops[i]);
+		moved |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE;
+	}
+	if (seq > 0 && n > repeated) {
+		s->next_seq = seq + n;
+		remember(s, seq, results, n);
+	}
+	if (moved && s->stream.watches > 0)
+		memory_post_notice(m, TASK_CHANGED, &s->stream);
+	*applied = (struct store_applied){
+	    .status = STORE_OK,
+	    .next_seq = seq > 0 ? s->next_seq : 0,
+	    .repeated = repeated,
+	    .away = s->away,
+	    .count = n,
+	    .results = results,
+	};
+}
+
+struct store_call *
+memory_apply(struct store *store, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
+{
+	struct memory *m = memory_of(store);
+	struct session *s = memory_session(m, id);
+	struct task *task = memory_post(m, TASK_APPLIED, NULL, n * sizeof(struct store_result), arg);
+	struct store_applied *applied = &task->u.applied;
+
+	task->fn.applied = fn;
+	if (!s)
+		*applied = (struct store_applied){.status = STORE_GONE};
+	else if (seq > s->next_seq)
+		*applied = (struct store_applied){.status = STORE_HOLE, .next_seq = s->next_seq};
+	else
+		apply_all(m, s, seq, ops, n, applied, (struct store_result *)(task + 1));
+	return &task->call;
+}

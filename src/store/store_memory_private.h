@@ -1,0 +1,217 @@
+/*
+ * The embedded store, as its files see it.
+ *
+ * What changes something is done when it is called; what only reads is done when its turn comes.  Either way the answer, and
+ * each notice, is a task in one queue that the loop works off: see store_memory.c.
+ */
+#ifndef STORE_STORE_MEMORY_PRIVATE_H
+#define STORE_STORE_MEMORY_PRIVATE_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "base/mem.h"
+
+#define uthash_malloc(size) mem_alloc(size)
+#define HASH_BKT_CAPACITY_THRESH 4U /* Each link of a chain is a cache miss: keep chains short. */
+#include <uthash.h>
+
+#include "store/store_memory_chain.h"
+#include "store/store_private.h"
+
+/* ---- What is stored (store_memory_state.c) ---- */
+
+enum stream_kind { STREAM_WATCHED, STREAM_SESSION, STREAM_ROOM }; /* WATCHED: nothing but a watch for what may come. */
+
+struct stream {
+	UT_hash_handle hh;
+	struct name name;
+	uint8_t kind; /* enum stream_kind */
+	uint32_t watches;
+	struct chain chain;
+};
+
+struct membership {
+	LIST_ENTRY(membership) of_session;
+	TAILQ_ENTRY(membership) of_room;
+	struct session *session;
+	struct room *room;
+	struct entry_id since;
+};
+
+struct session_results { /* Of the last numbered call that applied something. */
+	uint64_t first_seq;
+	size_t count;
+	struct store_result results[];
+};
+
+struct session {
+	struct stream stream; /* First: a stream of kind SESSION is one. */
+	struct entry_id acked;
+	int64_t touched; /* On the monotonic clock. */
+	uint64_t next_seq;
+	struct session_results *results; /* Owned; NULL before the first. */
+	char *data;                      /* Owned; NULL for none. */
+	uint32_t data_len;
+	uint32_t due_slot; /* Where it is in memory->due. */
+	uint32_t rooms;
+	bool away;
+	LIST_HEAD(, membership) memberships;
+};
+
+struct room {
+	struct stream stream; /* First: a stream of kind ROOM is one. */
+	TAILQ_ENTRY(room) by_age;
+	int64_t active; /* The last append, on the monotonic clock; or when it was found that the log is past its time. */
+	char *title;    /* Owned. */
+	uint32_t members;
+	bool said; /* A client sent to it since it was made. */
+	TAILQ_HEAD(, membership) memberships;
+};
+
+struct due {
+	int64_t at; /* Not after the session's deadline, which a touch moves without coming here. */
+	struct session *session;
+};
+
+TAILQ_HEAD(task_list, task);
+
+struct memory {
+	struct store store; /* First. */
+	struct store_limits limits;
+	uint64_t seed[3];
+	struct stream *streams; /* By name. */
+	uint32_t sessions, rooms;
+	TAILQ_HEAD(, room) by_age; /* All rooms, the least active first. */
+	struct due *due;           /* A heap of all sessions, the earliest first. */
+	size_t due_room;
+	struct entry_id last_id; /* Of all streams: no id comes twice, though a stream goes and comes again in one millisecond. */
+	struct bin bin;
+	struct event *turn;
+	struct task_list tasks;
+	uint64_t tasks_made;
+	bool armed, running, dying;
+	struct {
+		void *p;
+		size_t size;
+	} scratch[2]; /* What is lent to a callback is built here. */
+};
+
+struct memory *memory_of(struct store *);
+
+struct session *memory_session(struct memory *, const struct name *); /* NULL: there is none. */
+struct session *memory_session_new(struct memory *, const struct name *, const char *data, size_t len);
+/* Leave all rooms with an entry of payload leave + data, tell who watches, and free it. */
+void memory_session_remove(struct memory *, struct session *, const char *leave);
+void memory_session_set(struct memory *, struct session *, const char *data, size_t len);
+
+struct room *memory_room(struct memory *, const struct name *); /* NULL: there is none.  A log past its time is empty then. */
+struct room *memory_room_new(struct memory *, const struct name *, const char *title);
+/* Forget rooms and logs past their time; at most max of them. */
+void memory_rooms_age(struct memory *, unsigned max);
+
+struct membership *memory_membership(const struct session *, const struct room *); /* NULL: not a member. */
+void memory_join(struct session *, struct room *, struct entry_id since);
+/* End it.  An entry of payload leave + data is appended, or a room of nobody where nothing was said is forgotten. */
+void memory_leave(struct memory *, struct membership *, const char *leave, size_t len);
+
+/* Append payload + data (len 0 for none), post a notice to who watches; the entry's id. */
+struct entry_id memory_append(struct memory *, struct session *to, const char *payload, size_t len);
+struct entry_id memory_append_room(struct memory *, struct room *to, const char *payload, size_t len,
+    const struct session *data_of);
+/* Append payload + the session's data to all its rooms. */
+void memory_append_rooms(struct memory *, struct session *, const char *payload, size_t len);
+
+void memory_watch(struct memory *, const struct name *);
+void memory_unwatch(struct memory *, const struct name *);
+bool memory_watched(struct memory *, const struct name *);
+void memory_forget(struct memory *); /* Frees all that is stored. */
+
+/* ---- Deadlines (store_memory_due.c) ---- */
+
+void memory_due_add(struct memory *, struct session *);
+void memory_due_remove(struct memory *, struct session *);
+int64_t memory_deadline(const struct memory *, const struct session *);
+/* The session's deadline may have come nearer. */
+void memory_due_update(struct memory *, struct session *);
+/* Claim up to max sessions that are due; ids is filled. */
+size_t memory_due_claim(struct memory *, struct name *ids, size_t max);
+
+/* ---- Tasks (store_memory.c) ---- */
+
+enum task_kind {
+	TASK_OPENED,
+	TASK_APPLIED,
+	TASK_PRESENCE,
+	TASK_READ_MAILBOX,
+	TASK_READ_ROOM,
+	TASK_READ_TAIL,
+	TASK_MEMBERS,
+	TASK_LOOK,
+	TASK_SWEEP,
+	TASK_TRY,
+	TASK_ENTRY,
+	TASK_CHANGED,
+	TASK_CLOSED
+};
+
+struct task {
+	struct store_call call; /* First. */
+	TAILQ_ENTRY(task) link;
+	uint64_t number;
+	enum task_kind kind;
+	bool running;
+	struct name name;
+	void *arg;
+	union {
+		store_opened_fn *opened;
+		store_applied_fn *applied;
+		store_presence_fn *presence;
+		store_view_fn *view;
+		store_members_fn *members;
+		store_session_fn *session;
+		store_due_fn *due;
+		store_probe_fn *probe;
+	} fn;
+	union {
+		struct store_opened opened;
+		struct store_applied applied; /* Its results are behind the task. */
+		struct store_presence presence;
+		struct {
+			struct entry_id at;
+			uint32_t entries;
+			size_t bytes;
+		} read;
+		uint32_t members_max;
+		struct {
+			int64_t started_us;
+			int64_t limit_us;
+		} probe;
+		struct {
+			struct entry_id prev;
+			struct chain_entry *entry; /* A reference. */
+		} notice;
+	} u;
+};
+
+struct task *memory_post(struct memory *, enum task_kind, const struct name *, size_t extra, void *arg); /* name may be NULL. */
+void memory_post_entry(struct memory *, const struct stream *, struct entry_id prev, struct chain_entry *);
+void memory_post_notice(struct memory *, enum task_kind, const struct stream *);
+void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
+
+/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _presence.c, _read.c) ---- */
+
+store_apply_slot memory_apply;
+store_touch_slot memory_touch;
+store_lapse_slot memory_lapse;
+store_presence_slot memory_back, memory_close;
+store_sweep_slot memory_sweep;
+
+void memory_run_sweep(struct memory *, struct task *);
+
+void memory_run_read(struct memory *, struct task *);
+void memory_run_tail(struct memory *, struct task *);
+void memory_run_members(struct memory *, struct task *);
+void memory_run_look(struct memory *, struct task *);
+
+#endif

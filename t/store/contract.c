@@ -1,0 +1,22 @@
+#include "contract.h"
+
+#include "contract_kit.h"
+#include "contract_parts.h"
+
+void
+contract_run(const struct contract *contract)
+{
+	kit_prepare();
+	contract_open(contract);
+	contract_apply(contract);
+	contract_rooms(contract);
+	contract_numbers(contract);
+	contract_read(contract);
+	contract_trim(contract);
+	contract_presence(contract);
+	contract_doorbell(contract);
+	contract_calls(contract);
+	contract_limits(contract);
+	contract_two(contract);
+	contract_fuzz(contract);
+}
