@@ -1,0 +1,17 @@
+-- Remember how far mailboxes have been read; with '1', one that was read to its end gives its memory back (4 KB and more).
+-- KEYS for each: session mailbox   ARGV for each: position idle
+-- The field a is the position.  There is none while all is read and the mailbox is gone: an idle session's hash stays small.
+for i = 1, #KEYS, 2 do
+	local position = ARGV[i]
+	local fields = redis.call('HMGET', KEYS[i], 'l', 'a')
+	local last, acked = fields[1], fields[2]
+	if acked and not is_after(position, last) and not is_after(acked, position) then
+		if ARGV[i + 1] == '1' and position == last then
+			redis.call('UNLINK', KEYS[i + 1])
+			redis.call('HDEL', KEYS[i], 'a')
+		elseif position ~= acked then
+			redis.call('HSET', KEYS[i], 'a', position)
+		end
+	end
+end
+return 0

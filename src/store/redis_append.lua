@@ -1,0 +1,82 @@
+-- In front of every script that appends.  The store's settings (MAILBOX_MAX ...) are local variables in front of this.
+
+-- Is id a after id b?  Both are "ms-seq" in decimal; strings, since a double does not hold a sequence number.
+local function is_after(a, b)
+	if #a == #b and string.find(a, '-', 1, true) == string.find(b, '-', 1, true) then
+		return a > b
+	end
+	local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
+	local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
+	if a_ms == b_ms then
+		a_ms, b_ms = a_seq, b_seq
+	end
+	return #a_ms > #b_ms or (#a_ms == #b_ms and a_ms > b_ms)
+end
+
+local function id_behind(id)
+	local ms, seq = string.match(id, '(%d+)-(%d+)')
+	return ms .. '-' .. string.format('%.0f', seq + 1)
+end
+
+-- An id that is new whenever a stream is made anew: down to the microsecond, since ids of one millisecond count from 0.
+local function base_id()
+	local now = redis.call('TIME')
+	return string.format('%.0f-%d', now[1] * 1000 + math.floor(now[2] / 1000), now[2] % 1000)
+end
+
+-- Append payload to the stream at key `stream`, whose last id, known to the hash at key `head`, is `last`; ring the doorbell.
+-- fresh: the stream may not be there yet.  Its time to live is renewed then, and when the first digits of the time have changed:
+-- at least four times in its life, for which ttl has a margin, and not at each message.
+local function append(head, stream, last, fresh, max, ttl, channel, name, payload)
+	local id = redis.call('XADD', stream, 'MAXLEN', '~', max, '*', 'p', last, 'd', payload)
+	-- Redis promises growing ids within a stream only.  One that was lost and is made anew under a slower clock begins too low;
+	-- so does one in the millisecond of its base id.
+	if not is_after(id, last) then
+		id = id_behind(last)
+		redis.call('DEL', stream)
+		redis.call('XADD', stream, id, 'p', last, 'd', payload)
+		fresh = true
+	end
+	redis.call('HSET', head, 'l', id)
+	if fresh or string.sub(id, 1, DIGITS) ~= string.sub(last, 1, DIGITS) then
+		redis.call('PEXPIRE', stream, ttl)
+	end
+	if #payload > INLINE_MAX then
+		redis.call('PUBLISH', channel, name .. ' ' .. last .. ' ' .. id)
+	else
+		redis.call('PUBLISH', channel, name .. ' ' .. last .. ' ' .. id .. ' ' .. payload)
+	end
+	return id
+end
+
+-- The same to the mailbox of a session; nil if there is no such session.  One that was read to its end may have been removed.
+local function append_mailbox(session, mailbox, channel, name, payload)
+	local fields = redis.call('HMGET', session, 'l', 'a')
+	local last, acked = fields[1], fields[2]
+	if not last then
+		return nil
+	end
+	local id = append(session, mailbox, last, not acked, MAILBOX_MAX, MAILBOX_TTL, channel, name, payload)
+	if not acked then
+		redis.call('HSET', session, 'a', last)
+	end
+	return id
+end
+
+-- Member id leaves a room: payload is appended, or, if nobody is in it now and nothing was ever said there, it is forgotten.
+-- -> the last id of a room that was forgotten
+local function leave_room(head, log, members, catalogue, channel, name, id, payload)
+	local fields = redis.call('HMGET', head, 'l', 's')
+	local last, said = fields[1], fields[2]
+	if not last then
+		return nil
+	end
+	redis.call('HDEL', members, id)
+	if not said and redis.call('HLEN', members) == 0 then
+		redis.call('UNLINK', head, log, members)
+		redis.call('ZREM', catalogue, name)
+		return last
+	end
+	append(head, log, last, false, ROOM_MAX, ROOM_TTL, channel, name, payload)
+	return nil
+end

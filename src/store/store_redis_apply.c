@@ -1,0 +1,322 @@
+/*
+ * store_apply: one script call for all operations, so that Redis applies all of them or none.  See redis_apply.lua.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_redis_private.h"
+
+#define RETRIES 5
+
+struct apply_call {
+	struct redis_call call;
+	store_applied_fn *fn;
+	void *arg;
+	struct name id;
+	uint64_t seq;
+	size_t count;
+	struct store_op *ops; /* Owned, in one piece with what they point to.  Only when the session's rooms must be read first. */
+	int tries;
+};
+
+static void on_applied(struct redis_call *call, const redisReply *reply);
+static void read_rooms(struct apply_call *apply);
+
+/* ---- The answer ---- */
+
+static void
+finish(struct apply_call *apply, struct store_applied *applied)
+{
+	if (applied->status == STORE_OK)
+		applied->count = apply->count;
+	apply->fn(apply->arg, applied);
+	redis_call_free(&apply->call);
+}
+
+static void
+finish_without(struct apply_call *apply, enum store_status status, uint64_t next_seq)
+{
+	finish(apply, &(struct store_applied){.status = status, .next_seq = next_seq});
+}
+
+/* The words are those of redis_apply.lua. */
+static bool
+parse_result(struct store_result *result, const char *word, size_t len)
+{
+	static const char letters[] = "dbtfnRJ";
+	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
+	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT};
+	const char *letter;
+
+	memset(result, 0, sizeof *result);
+	if (len == 1 && (letter = memchr(letters, *word, sizeof letters - 1))) {
+		result->code = codes[letter - letters];
+		return true;
+	}
+	result->code = STORE_DONE;
+	result->existing = len && *word == 'e';
+	return entry_id_parse(&result->id, word + result->existing, len - result->existing);
+}
+
+static bool
+parse_results(struct store_result *results, size_t count, const redisReply *words)
+{
+	const char *p = words->str, *end = p + words->len;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *space = memchr(p, ' ', (size_t)(end - p)), *word_end = space ? space : end;
+
+		if (!parse_result(&results[i], p, (size_t)(word_end - p)))
+			return false;
+		p = space ? space + 1 : end;
+	}
+	return p == end;
+}
+
+static void
+finish_ok(struct apply_call *apply, struct store_applied *applied, const redisReply *words)
+{
+	struct store_result one, *results = apply->count > 1 ? mem_zero(apply->count, sizeof *results) : &one;
+
+	applied->status = parse_results(results, apply->count, words) ? STORE_OK : STORE_UNAVAILABLE;
+	applied->results = results;
+	finish(apply, applied);
+	if (results != &one)
+		free(results);
+}
+
+static void
+on_applied(struct redis_call *call, const redisReply *reply)
+{
+	struct apply_call *apply = (struct apply_call *)call;
+	struct store_applied applied = {.next_seq = apply->seq ? apply->seq + apply->count : 0};
+
+	if (reply && reply->type == REDIS_REPLY_STATUS && apply->tries++ < RETRIES) {
+		read_rooms(apply); /* It entered or left one meanwhile. */
+	} else if (reply && reply->type == REDIS_REPLY_NIL) {
+		finish_without(apply, STORE_GONE, 0);
+	} else if (reply && reply->type == REDIS_REPLY_INTEGER) {
+		finish_without(apply, STORE_HOLE, (uint64_t)reply->integer);
+	} else if (reply && is_string(reply)) {
+		finish_ok(apply, &applied, reply);
+	} else if (reply && has_fields(reply, 4)) {
+		applied.away = reply->element[1]->integer;
+		applied.repeated = (size_t)reply->element[2]->integer;
+		if (applied.repeated == apply->count)
+			applied.next_seq = (uint64_t)reply->element[3]->integer;
+		finish_ok(apply, &applied, reply->element[0]);
+	} else {
+		finish_without(apply, STORE_UNAVAILABLE, 0);
+	}
+}
+
+/* ---- The command ---- */
+
+static const unsigned keys_of[] = {
+	[STORE_SEND_SESSION] = 2,
+	[STORE_SEND_ROOM] = ROOM_KEYS,
+	[STORE_JOIN] = ROOM_KEYS,
+	[STORE_LEAVE] = ROOM_KEYS,
+	[STORE_SET] = 0,
+};
+
+static void
+add_op_keys(struct redis_call *call, const struct store_op *op)
+{
+	if (op->kind == STORE_SEND_SESSION) {
+		call_add_key(call, 's', &op->target);
+		call_add_key(call, 'm', &op->target);
+	} else if (op->kind != STORE_SET) {
+		call_add_room_keys(call, &op->target);
+	}
+}
+
+static void
+add_op(struct redis_call *call, const struct store_op *op)
+{
+	static const char kinds[] = {'d', 'r', 'j', 'l', 's'};
+	struct redis_command *command = &call->command;
+
+	redis_command_add(command, &kinds[op->kind], 1);
+	if (op->kind != STORE_SET) {
+		call_add_channel(call, &op->target);
+		call_add_name(call, &op->target);
+	}
+	if (op->kind == STORE_SEND_ROOM || op->kind == STORE_JOIN)
+		redis_command_adds(command, op->title);
+	redis_command_add(command, op->payload, op->payload_len);
+	if (op->kind == STORE_SET)
+		redis_command_add(command, op->data, op->data_len);
+	if (op->kind == STORE_JOIN)
+		redis_command_addu(command, op->max_members);
+}
+
+/* "before" and "last" of the scripts. */
+static void
+add_numbers(struct apply_call *apply)
+{
+	struct redis_command *command = &apply->call.command;
+
+	if (apply->seq) {
+		redis_command_addu(command, apply->seq - 1);
+		redis_command_addu(command, apply->seq + apply->count - 1);
+	} else {
+		redis_command_adds(command, "");
+		redis_command_adds(command, "");
+	}
+}
+
+static void
+make_send(struct apply_call *apply, const struct store_op *op)
+{
+	struct redis_call *call = &apply->call;
+
+	redis_call_script(call, SCRIPT_SEND, 3);
+	call_add_key(call, 's', &apply->id);
+	add_op_keys(call, op);
+	add_numbers(apply);
+	call_add_channel(call, &op->target);
+	call_add_name(call, &op->target);
+	redis_command_add(&call->command, op->payload, op->payload_len);
+}
+
+/* rooms: those that the session is thought to be in; NULL when there is no SET. */
+static void
+make_apply(struct apply_call *apply, const struct store_op *ops, const char *rooms, size_t rooms_len)
+{
+	struct redis_call *call = &apply->call;
+	struct redis_store *store = redis_store_of(call->call.store);
+	unsigned keys = 1;
+
+	for (size_t i = 0; i < apply->count; i++)
+		keys += keys_of[ops[i].kind];
+	if (rooms)
+		keys += ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len);
+	redis_call_script(call, SCRIPT_APPLY, keys);
+	call_add_key(call, 's', &apply->id);
+	for (size_t i = 0; i < apply->count; i++)
+		add_op_keys(call, &ops[i]);
+	if (rooms)
+		call_add_rooms_keys(call, rooms, rooms_len);
+	add_numbers(apply);
+	redis_command_addu(&call->command, apply->count);
+	call_add_name(call, &apply->id);
+	call_add_channel(call, &apply->id);
+	redis_command_addi(&call->command, beat_room_expiry(store));
+	redis_command_adds(&call->command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
+	for (size_t i = 0; i < apply->count; i++)
+		add_op(call, &ops[i]);
+	if (rooms) {
+		redis_command_add(&call->command, rooms, rooms_len);
+		call_add_rooms_channels(call, rooms, rooms_len);
+	}
+}
+
+/* ---- With a SET: the session's rooms are read first ---- */
+
+static size_t
+size_of(const struct store_op *op)
+{
+	return (op->title ? strlen(op->title) + 1 : 0) + op->payload_len + op->data_len;
+}
+
+static const char *
+copy_into(char **p, const char *bytes, size_t len)
+{
+	char *copy = *p;
+
+	if (len)
+		memcpy(copy, bytes, len);
+	*p += len;
+	return copy;
+}
+
+static struct store_op *
+copy_ops(const struct store_op *ops, size_t n)
+{
+	size_t size = n * sizeof *ops;
+	struct store_op *copies;
+	char *p;
+
+	for (size_t i = 0; i < n; i++)
+		size += size_of(&ops[i]);
+	copies = mem_alloc(size);
+	p = (char *)(copies + n);
+	for (size_t i = 0; i < n; i++) {
+		copies[i] = ops[i];
+		if (ops[i].title)
+			copies[i].title = copy_into(&p, ops[i].title, strlen(ops[i].title) + 1);
+		copies[i].payload = copy_into(&p, ops[i].payload, ops[i].payload_len);
+		copies[i].data = copy_into(&p, ops[i].data, ops[i].data_len);
+	}
+	return copies;
+}
+
+static void
+free_ops(struct redis_call *call)
+{
+	free(((struct apply_call *)call)->ops);
+}
+
+static void on_rooms(struct redis_call *call, const redisReply *reply);
+
+static void
+read_rooms(struct apply_call *apply)
+{
+	apply->call.on_reply = on_rooms;
+	apply->call.repeatable = true;
+	redis_call_start(&apply->call, "HGET");
+	call_add_key(&apply->call, 's', &apply->id);
+	redis_command_adds(&apply->call.command, "g");
+	redis_call_send(&apply->call);
+}
+
+static void
+on_rooms(struct redis_call *call, const redisReply *reply)
+{
+	struct apply_call *apply = (struct apply_call *)call;
+
+	if (!reply) {
+		finish_without(apply, STORE_UNAVAILABLE, 0);
+		return;
+	}
+	if (is_string(reply))
+		make_apply(apply, apply->ops, reply->str, (size_t)reply->len);
+	else
+		make_apply(apply, apply->ops, "", 0);
+	call->on_reply = on_applied;
+	call->repeatable = apply->seq != 0;
+	call->repeated = false;
+	redis_call_send(call);
+}
+
+struct store_call *
+redis_store_apply(struct store *store, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct apply_call *apply = redis_call_new(redis_store_of(store), sizeof *apply, on_applied);
+	bool set = false;
+
+	apply->fn = fn;
+	apply->arg = arg;
+	apply->id = *id;
+	apply->seq = seq;
+	apply->count = n;
+	for (size_t i = 0; i < n; i++)
+		set |= ops[i].kind == STORE_SET;
+	if (set) {
+		apply->ops = copy_ops(ops, n);
+		apply->call.on_free = free_ops;
+		read_rooms(apply);
+		return &apply->call.call;
+	}
+	if (n == 1 && ops->kind == STORE_SEND_SESSION)
+		make_send(apply, ops);
+	else
+		make_apply(apply, ops, NULL, 0);
+	/* What is numbered is not applied twice. */
+	apply->call.repeatable = seq != 0;
+	redis_call_send(&apply->call);
+	return &apply->call.call;
+}

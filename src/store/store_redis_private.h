@@ -1,0 +1,220 @@
+/*
+ * What the parts of the Redis store share.
+ *
+ * A call is one command on its way to Redis, and what is to be done with the reply, which may be to send another.  Each part
+ * has calls of its own kind, which embed struct redis_call.
+ */
+#ifndef STORE_STORE_REDIS_PRIVATE_H
+#define STORE_STORE_REDIS_PRIVATE_H
+
+#include <hiredis/hiredis.h>
+#include <sys/queue.h>
+
+#include "net/redis.h"
+#include "store/store_private.h"
+#include "store/store_redis_keys.h"
+
+struct beat;
+struct bell;
+struct event_base;
+struct prober;
+struct redis_call;
+struct redis_store;
+struct sweeper;
+
+/* ---- Scripts (store_redis_script.c) ---- */
+
+enum script_id {
+	SCRIPT_NONE,
+	SCRIPT_OPEN,
+	SCRIPT_SEND,
+	SCRIPT_APPLY,
+	SCRIPT_PRESENCE,
+	SCRIPT_ACK,
+	SCRIPT_SWEEP,
+	SCRIPT_PROBE,
+	SCRIPTS
+};
+
+#define DAY_MS 86400000 /* A session that nobody lapses, since all instances are gone, goes so long after its time. */
+#define SHA_LEN 40
+#define CLAIM_BASE 10000000000000LL /* See redis_sweep.lua: more than any time in milliseconds until 2286. */
+
+struct script {
+	char *text; /* Owned. */
+	size_t len;
+	char sha[SHA_LEN + 1];
+	bool loading; /* SCRIPT LOAD is on its way, in front of whatever is sent now. */
+};
+
+void scripts_make(struct script scripts[SCRIPTS], const struct store_limits *limits);
+void scripts_free(struct script scripts[SCRIPTS]);
+
+/* ---- The store (store_redis.c) ---- */
+
+struct redis_store {
+	struct store store;
+	struct event_base *base;
+	struct store_limits limits;
+	struct redis_address address;
+	int64_t timeout_ms;
+	struct keys *keys;
+	struct script scripts[SCRIPTS];
+	struct redis *commands; /* Every command with a reply. */
+	struct redis *notices;  /* Subscriptions. */
+	bool lost;              /* And the log has said so. */
+	int entered;            /* Depth of callbacks: one may free the store. */
+	bool freeing;
+	int64_t complained; /* When an error was last logged. */
+	LIST_HEAD(, redis_call) calls;
+	struct beat *beat;
+	struct sweeper *sweeper;
+	struct bell *bell;
+	struct prober *prober;
+	struct name instance; /* Random; also the name of the room that probes are written to. */
+};
+
+static inline struct redis_store *
+redis_store_of(struct store *store)
+{
+	return (struct redis_store *)store;
+}
+
+/* Around all that calls back: a store that is freed meanwhile lives until the end of it. */
+void redis_store_enter(struct redis_store *);
+void redis_store_leave(struct redis_store *);
+
+/* ---- Calls (store_redis_call.c) ---- */
+
+/* The reply, never an error; NULL when the store is unavailable.  Sends again, or ends with redis_call_free. */
+typedef void redis_call_fn(struct redis_call *, const redisReply *reply);
+
+struct redis_call {
+	struct store_call call;
+	LIST_ENTRY(redis_call) link;
+	struct redis_command command;
+	int64_t deadline;
+	redis_call_fn *on_reply;                /* NULL: nobody waits for the reply. */
+	void (*on_free)(struct redis_call *);   /* Give back what this kind of call owns.  Or NULL. */
+	enum script_id script;                  /* The one that command runs. */
+	bool repeatable;                        /* Doing it twice is as good as once. */
+	bool repeated;
+	bool loaded;                            /* Its script was missing once. */
+	bool out;                               /* Redis has it: free it when it comes back. */
+	bool running;                           /* In on_reply, which will free it. */
+	bool cancelled;
+};
+
+/* A zeroed call of size bytes that has timeout_ms from now on. */
+void *redis_call_new(struct redis_store *, size_t size, redis_call_fn *on_reply);
+void redis_call_free(struct redis_call *);
+
+/* Start call->command: EVALSHA, then the keys and arguments are to be added. */
+void redis_call_script(struct redis_call *, enum script_id, unsigned keys);
+void redis_call_start(struct redis_call *, const char *verb);
+void redis_call_send(struct redis_call *);
+
+/* ---- Helpers for commands and replies ---- */
+
+static inline void
+call_add_key(struct redis_call *call, char kind, const struct name *name)
+{
+	keys_add(redis_store_of(call->call.store)->keys, &call->command, kind, name);
+}
+
+static inline void
+call_add_channel(struct redis_call *call, const struct name *name)
+{
+	keys_add_channel(redis_store_of(call->call.store)->keys, &call->command, keys_bucket(name));
+}
+
+static inline void
+call_add_name(struct redis_call *call, const struct name *name)
+{
+	redis_command_add(&call->command, name->s, NAME_LEN);
+}
+
+void call_add_id(struct redis_call *, struct entry_id id);
+
+static inline bool
+is_string(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_STRING;
+}
+
+/* An array of n fields as HMGET answers; anything else is a server that is not one. */
+static inline bool
+has_fields(const redisReply *reply, size_t n)
+{
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == n;
+}
+
+/* False, and 0-0, if it is no id. */
+bool reply_id(const redisReply *reply, struct entry_id *id);
+
+/* The next of the rooms in a session's field g; false at the end.  *title is lent and not terminated. */
+bool next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
+    size_t *title_len);
+size_t count_rooms(const char *text, size_t len);
+#define ROOM_KEYS 4
+void call_add_room_keys(struct redis_call *, const struct name *room); /* head log members catalogue */
+void call_add_rooms_keys(struct redis_call *, const char *rooms, size_t len);     /* The same of each room in a field g. */
+void call_add_rooms_channels(struct redis_call *, const char *rooms, size_t len); /* Channel and name of each. */
+
+/* ---- The parts, as store_ops has them ---- */
+
+store_open_slot redis_store_open;
+store_apply_slot redis_store_apply;
+store_read_slot redis_store_read_mailbox, redis_store_read_room;
+store_read_tail_slot redis_store_read_tail;
+store_list_members_slot redis_store_list_members;
+store_look_slot redis_store_look;
+store_lapse_slot redis_store_lapse;
+store_presence_slot redis_store_back, redis_store_close;
+store_touch_slot redis_store_touch;
+store_ack_slot redis_store_ack;
+store_sweep_slot redis_store_sweep;
+store_name_slot redis_store_watch, redis_store_unwatch;
+store_take_slot redis_store_take;
+store_try_slot redis_store_try;
+
+/* ---- What is written by and by (store_redis_beat.c): touches, acknowledgements, rooms that are kept ---- */
+
+struct beat *beat_new(struct redis_store *);
+void beat_free(struct beat *);
+/* A member reads this room: let it live, with a command now and then. */
+void beat_keep_room(struct beat *, const struct name *room);
+void beat_prune(struct beat *); /* Forget rooms that nobody read for so long that they would be written anyway. */
+int64_t beat_room_expiry(const struct redis_store *); /* When a room that is used now is past its time. */
+
+/* ---- The sweep and the counts (store_redis_sweep.c) ---- */
+
+struct sweeper *sweeper_new(struct redis_store *);
+void sweeper_free(struct sweeper *);
+bool sweeper_may_open(const struct sweeper *);      /* Are there fewer sessions than max_sessions, by the last count? */
+bool sweeper_may_make_room(const struct sweeper *); /* The same with rooms. */
+void sweeper_opened(struct sweeper *, const struct name *session); /* One more. */
+
+/* ---- The doorbell (store_redis_bell.c) ---- */
+
+struct bell *bell_new(struct redis_store *);
+void bell_free(struct bell *);
+void bell_on_up(struct bell *);
+void bell_on_down(struct bell *);
+void bell_on_push(struct bell *, const redisReply *push);
+
+/* What is known of the acknowledgement of a watched mailbox, so that it is not sent again. */
+struct acked {
+	struct entry_id position;
+	bool emptied;
+};
+struct acked *bell_acked(struct bell *, const struct name *session); /* NULL when the session is not watched. */
+
+/* ---- Probes (store_redis_probe.c) ---- */
+
+struct prober *prober_new(void);
+void prober_free(struct prober *);
+void prober_listen(struct prober *, bool listening); /* The subscription to the instance's bucket is confirmed, or lost. */
+void prober_hear(struct prober *, const struct store_entry *entry);
+
+#endif
