@@ -1,0 +1,219 @@
+/* All readers of this instance: the doorbell, the turns in which they deliver, what other instances hear of them: see hub.h. */
+#include "core/hub.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/hub_private.h"
+
+#define READERS_PER_TURN 2000 /* Delivered to before other events get their turn. */
+#define ANNOUNCE_MS 500       /* Sinks that stay so long are announced, all of them in one message. */
+#define TICK_MS 1000
+
+struct reader *
+hub_find(const struct hub *hub, const struct name *session)
+{
+	struct reader *reader;
+
+	HASH_FIND(hh, hub->readers, session->s, NAME_LEN, reader);
+	return reader;
+}
+
+bool
+hub_has(const struct hub *hub, const struct name *session)
+{
+	return hub_find(hub, session) != NULL;
+}
+
+void
+hub_end(struct hub *hub, const struct name *session, enum sink_end why)
+{
+	struct reader *reader = hub_find(hub, session);
+
+	if (reader)
+		reader->sink->ops->end(reader->sink, why);
+}
+
+/* ---- The doorbell ---- */
+
+static void
+on_entry(void *arg, const struct name *stream, struct entry_id prev, const struct store_entry *entry)
+{
+	struct channel *channel = channel_find(arg, stream);
+	struct message *shared = NULL;
+	struct feed *feed;
+
+	if (!channel)
+		return;
+	LIST_FOREACH(feed, &channel->feeds, in_channel)
+		feed_hear(feed, prev, entry, &shared);
+	message_unref(shared);
+}
+
+static void
+on_changed(void *arg, const struct name *stream)
+{
+	struct channel *channel = channel_find(arg, stream);
+	struct feed *feed;
+
+	if (!channel)
+		return;
+	LIST_FOREACH(feed, &channel->feeds, in_channel)
+		feed_want(feed);
+}
+
+static void
+on_closed(void *arg, const struct name *session)
+{
+	hub_end(arg, session, SINK_CLOSED);
+}
+
+/* Two that hear of each other: the one that began earlier ends. */
+static void
+on_taken(void *arg, const struct store_sink *sink)
+{
+	struct reader *reader = hub_find(arg, &sink->session);
+
+	if (reader && reader->since < sink->since)
+		hub_end(arg, &sink->session, SINK_TAKEN);
+}
+
+static const struct store_listener listener = {on_entry, on_changed, on_closed, on_taken};
+
+/* ---- Turns ---- */
+
+void
+hub_add_ready(struct hub *hub, struct reader *reader)
+{
+	if (TAILQ_EMPTY(&hub->ready))
+		event_active(hub->turn, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&hub->ready, reader, in_ready);
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval at_once = {0, 0};
+	struct hub *hub = arg;
+	struct reader *reader;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < READERS_PER_TURN && (reader = TAILQ_FIRST(&hub->ready)); i++) {
+		TAILQ_REMOVE(&hub->ready, reader, in_ready);
+		reader->ready = false;
+		if (reader->reading == 0)
+			reader_deliver(reader);
+	}
+	/* Not event_active(): that would come before sockets are looked at. */
+	if (!TAILQ_EMPTY(&hub->ready))
+		event_add(hub->turn, &at_once);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct hub *hub = arg;
+	struct feed *feed, *next;
+	struct reader *reader, *following;
+	int64_t now = clock_mono_ms();
+
+	(void)fd;
+	(void)what;
+	for (feed = TAILQ_FIRST(&hub->stale); feed; feed = next) {
+		next = TAILQ_NEXT(feed, in_stale);
+		feed_want(feed);
+	}
+	if (now - hub->touched_at < hub->config.away_after_ms / 8)
+		return;
+	hub->touched_at = now;
+	HASH_ITER(hh, hub->readers, reader, following) {
+		if (now - reader->touched_at < hub->config.away_after_ms / 2)
+			continue;
+		reader->touched_at = now;
+		store_touch(hub->store, &reader->session);
+	}
+}
+
+/* ---- Announcing sinks to the other instances ---- */
+
+void
+hub_announced(struct hub *hub, struct reader *reader)
+{
+	reader->announced = true;
+	TAILQ_REMOVE(&hub->unannounced, reader, in_unannounced);
+	hub->unannounced_count--;
+}
+
+void
+hub_announce_soon(struct hub *hub, struct reader *reader)
+{
+	static const struct timeval soon = {ANNOUNCE_MS / 1000, ANNOUNCE_MS % 1000 * 1000};
+
+	if (hub->unannounced_count++ == 0)
+		event_add(hub->announce, &soon);
+	TAILQ_INSERT_TAIL(&hub->unannounced, reader, in_unannounced);
+}
+
+static void
+on_announce(evutil_socket_t fd, short what, void *arg)
+{
+	struct hub *hub = arg;
+	struct store_sink *sinks;
+	struct reader *reader;
+	size_t n = 0;
+
+	(void)fd;
+	(void)what;
+	if (hub->unannounced_count == 0)
+		return;
+	sinks = mem_zero(hub->unannounced_count, sizeof *sinks);
+	while ((reader = TAILQ_FIRST(&hub->unannounced))) {
+		sinks[n++] = (struct store_sink){reader->session, reader->since};
+		hub_announced(hub, reader);
+	}
+	store_take(hub->store, sinks, n);
+	free(sinks);
+}
+
+/* ---- Life ---- */
+
+struct hub *
+hub_new(struct event_base *base, struct store *store, const struct hub_config *config, const struct hub_observer *observer,
+    void *arg)
+{
+	struct hub *hub = mem_zero(1, sizeof *hub);
+	int64_t tick_ms = config->away_after_ms / 8 < TICK_MS ? config->away_after_ms / 8 : TICK_MS;
+	struct timeval tick = {tick_ms / 1000, (tick_ms % 1000) * 1000};
+
+	hub->store = store;
+	hub->config = *config;
+	hub->observer = observer;
+	hub->arg = arg;
+	hub->touched_at = clock_mono_ms();
+	TAILQ_INIT(&hub->ready);
+	TAILQ_INIT(&hub->stale);
+	TAILQ_INIT(&hub->unannounced);
+	hub->announce = event_new(base, -1, 0, on_announce, hub);
+	hub->turn = event_new(base, -1, 0, on_turn, hub);
+	hub->tick = event_new(base, -1, EV_PERSIST, on_tick, hub);
+	event_add(hub->tick, &tick);
+	store_listen(store, &listener, hub);
+	return hub;
+}
+
+void
+hub_free(struct hub *hub)
+{
+	if (!hub)
+		return;
+	assert(!hub->readers && !hub->channels);
+	event_free(hub->announce);
+	event_free(hub->turn);
+	event_free(hub->tick);
+	free(hub);
+}
+

@@ -1,0 +1,352 @@
+/* Operations with their payloads, presence, history: see session.h. */
+#include "core/session.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/message.h"
+#include "codec/token.h"
+#include "core/hub.h"
+
+#define SWEEP_MS 1000
+#define SWEEP_FULL 500   /* A sweep that finds so many is followed by the next at once. */
+#define HISTORY_EXTRA 16 /* Read more than wanted at once: some entries are the gateway's. */
+#define HISTORY_PAGE 64  /* But not more than this: payloads may be large. */
+
+struct history {
+	LIST_ENTRY(history) in_histories;
+	struct sessions *sessions; /* Lent. */
+	char *title;
+	struct name room;
+	struct message **newest; /* Found so far, newest first. */
+	size_t count;
+	uint32_t wanted;
+	size_t bytes_left;
+	sessions_history_fn *done;
+	void *arg;
+};
+
+struct sessions {
+	LIST_HEAD(, history) histories; /* Under way. */
+	struct store *store;            /* Lent. */
+	struct hub *hub;                /* Lent; NULL before sessions_watch. */
+	struct event *tick;
+	struct timeval interval;
+	bool sweeping;
+};
+
+/* The head of a gateway event's payload, behind which the store puts the session's public data. */
+static char *
+presence_head(struct buf *b, const char *event, const struct name *id)
+{
+	buf_clear(b);
+	message_write_head(b, MESSAGE_GATEWAY, id, event, strlen(event));
+	return b->data;
+}
+
+static char *
+leave_head(struct buf *b, const struct name *id)
+{
+	buf_clear(b);
+	message_write_head(b, MESSAGE_LEAVE, id, "\"$leave\"", 8);
+	return b->data;
+}
+
+/* ---- Operations ---- */
+
+static void
+write_payload(struct buf *b, const struct client_op *op, const struct name *id)
+{
+	switch (op->kind) {
+	case CLIENT_SEND_SESSION:
+	case CLIENT_SEND_ROOM:
+		message_write_head(b, op->self ? MESSAGE_SELF : MESSAGE_PLAIN, id, op->event.text, op->event.len);
+		if (op->data.text)
+			buf_add(b, op->data.text, op->data.len);
+		return;
+	case CLIENT_JOIN:
+		presence_head(b, "\"$join\"", id);
+		return;
+	case CLIENT_LEAVE:
+		leave_head(b, id);
+		return;
+	case CLIENT_SET:
+		presence_head(b, "\"$set\"", id);
+	}
+}
+
+static void
+make_store_op(struct store_op *to, struct buf *payload, const struct client_op *op, const struct name *id)
+{
+	static const enum store_op_kind kinds[] = {
+		[CLIENT_SEND_SESSION] = STORE_SEND_SESSION,
+		[CLIENT_SEND_ROOM] = STORE_SEND_ROOM,
+		[CLIENT_JOIN] = STORE_JOIN,
+		[CLIENT_LEAVE] = STORE_LEAVE,
+		[CLIENT_SET] = STORE_SET,
+	};
+
+	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max};
+	if (op->room)
+		room_name_key(&to->target, op->room, strlen(op->room));
+	if (op->kind == CLIENT_SET) {
+		to->data = op->data.text ? op->data.text : "";
+		to->data_len = op->data.len;
+	}
+	write_payload(payload, op, id);
+	to->payload = payload->data;
+	to->payload_len = payload->len;
+}
+
+struct store_call *
+sessions_apply(struct sessions *sessions, const struct name *id, uint64_t seq, const struct client_op *ops, size_t n,
+    store_applied_fn *done, void *arg)
+{
+	struct store_op *store_ops = mem_zero(n + 1, sizeof *store_ops);
+	struct buf *payloads = mem_zero(n + 1, sizeof *payloads);
+	struct store_call *call;
+
+	for (size_t i = 0; i < n; i++)
+		make_store_op(&store_ops[i], &payloads[i], &ops[i], id);
+	store_touch(sessions->store, id);
+	call = store_apply(sessions->store, id, seq, store_ops, n, done, arg);
+	for (size_t i = 0; i < n; i++)
+		buf_free(&payloads[i]);
+	free(payloads);
+	free(store_ops);
+	return call;
+}
+
+static void
+on_rejoined(void *arg, const struct store_applied *applied)
+{
+	(void)arg;
+	(void)applied; /* The hub asks again if it did not help. */
+}
+
+void
+sessions_rejoin(struct sessions *sessions, const struct name *id, const char *title)
+{
+	char *copy = mem_string(title);
+	struct client_op join = {.kind = CLIENT_JOIN, .room = copy};
+
+	sessions_apply(sessions, id, 0, &join, 1, on_rejoined, NULL);
+	free(copy);
+}
+
+/* ---- Presence ---- */
+
+static void
+on_back_told(void *arg, const struct store_presence *presence)
+{
+	(void)arg;
+	(void)presence;
+}
+
+void
+sessions_back(struct sessions *sessions, const struct name *id)
+{
+	struct buf head = BUF_EMPTY;
+
+	store_back(sessions->store, id, presence_head(&head, "\"$back\"", id), on_back_told, NULL);
+	buf_free(&head);
+}
+
+struct store_call *
+sessions_close(struct sessions *sessions, const struct name *id, store_presence_fn *done, void *arg)
+{
+	struct buf head = BUF_EMPTY;
+	struct store_call *call;
+
+	call = store_close(sessions->store, id, leave_head(&head, id), done, arg);
+	buf_free(&head);
+	return call;
+}
+
+static void
+on_lapsed(void *arg, const struct store_presence *presence)
+{
+	(void)arg;
+	if (presence->result == STORE_PRESENCE_GONE)
+		metric_add(SESSIONS_EXPIRED, 1);
+}
+
+static void
+lapse(struct sessions *sessions, const struct name *id)
+{
+	struct buf away = BUF_EMPTY, leave = BUF_EMPTY;
+
+	store_lapse(sessions->store, id, presence_head(&away, "\"$away\"", id), leave_head(&leave, id), on_lapsed, NULL);
+	buf_free(&away);
+	buf_free(&leave);
+}
+
+static void on_due(void *arg, const struct store_due *due);
+
+static void
+sweep(struct sessions *sessions)
+{
+	if (sessions->sweeping)
+		return;
+	sessions->sweeping = true;
+	store_sweep(sessions->store, on_due, sessions);
+}
+
+static void
+on_due(void *arg, const struct store_due *due)
+{
+	struct sessions *sessions = arg;
+
+	sessions->sweeping = false;
+	for (size_t i = 0; i < due->count; i++) {
+		if (hub_has(sessions->hub, &due->ids[i]))
+			store_touch(sessions->store, &due->ids[i]);
+		else
+			lapse(sessions, &due->ids[i]);
+	}
+	if (due->count >= SWEEP_FULL)
+		sweep(sessions);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	sweep(arg);
+}
+
+void
+sessions_watch(struct sessions *sessions, struct hub *hub)
+{
+	sessions->hub = hub;
+	event_add(sessions->tick, &sessions->interval);
+}
+
+/* ---- History ---- */
+
+static void on_tail(void *arg, const struct store_view *view);
+
+static void
+history_free(struct history *history)
+{
+	LIST_REMOVE(history, in_histories);
+	for (size_t i = 0; i < history->count; i++)
+		message_unref(history->newest[i]);
+	free(history->newest);
+	free(history->title);
+	free(history);
+}
+
+static void
+history_finish(struct history *history, enum store_status status)
+{
+	for (size_t i = 0, j = history->count; i + 1 < j; i++) {
+		struct message *message = history->newest[i];
+
+		history->newest[i] = history->newest[--j];
+		history->newest[j] = message;
+	}
+	history->done(history->arg, status, history->newest, history->count);
+	history_free(history);
+}
+
+/* False if that is all that is wanted. */
+static bool
+history_take(struct history *history, const struct store_entry *entry)
+{
+	enum message_flag flag;
+	struct name from;
+	struct message *message;
+
+	if (!message_peek(entry->payload, entry->len, &flag, &from) || flag == MESSAGE_GATEWAY || flag == MESSAGE_LEAVE)
+		return true;
+	message = message_new(entry->id, history->title, entry->payload, entry->len);
+	if (!message)
+		return true;
+	if (history->count > 0 && message->size > history->bytes_left) {
+		message_unref(message);
+		return false;
+	}
+	history->bytes_left -= message->size < history->bytes_left ? message->size : history->bytes_left;
+	history->newest[history->count++] = message;
+	return history->count < history->wanted;
+}
+
+/* The greatest id below this one. */
+static struct entry_id
+entry_id_before(struct entry_id id)
+{
+	return id.seq > 0 ? (struct entry_id){id.ms, id.seq - 1} : (struct entry_id){id.ms - 1, UINT64_MAX};
+}
+
+static void
+history_read(struct history *history, struct entry_id upto)
+{
+	size_t entries = history->wanted - history->count + HISTORY_EXTRA;
+
+	store_read_tail(history->sessions->store, &history->room, upto, (uint32_t)(entries < HISTORY_PAGE ? entries : HISTORY_PAGE),
+	    on_tail, history);
+}
+
+static void
+on_tail(void *arg, const struct store_view *view)
+{
+	struct history *history = arg;
+	bool wants = history->wanted > 0;
+
+	for (size_t i = view->count; i > 0 && wants; i--)
+		wants = history_take(history, &view->entries[i - 1]);
+	if (wants && view->status == STORE_OK && view->more && view->count > 0)
+		history_read(history, entry_id_before(view->entries[0].id));
+	else
+		history_finish(history, view->status == STORE_GONE ? STORE_OK : view->status);
+}
+
+void
+sessions_history(struct sessions *sessions, const struct history_query *query, sessions_history_fn *done, void *arg)
+{
+	struct history *history = mem_zero(1, sizeof *history);
+
+	LIST_INSERT_HEAD(&sessions->histories, history, in_histories);
+	history->sessions = sessions;
+	history->title = mem_string(query->title);
+	room_name_key(&history->room, query->title, strlen(query->title));
+	history->newest = mem_zero(query->wanted + 1, sizeof *history->newest);
+	history->wanted = query->wanted;
+	history->bytes_left = query->max_bytes;
+	history->done = done;
+	history->arg = arg;
+	history_read(history, query->upto);
+}
+
+/* ---- Life ---- */
+
+struct sessions *
+sessions_new(struct event_base *base, struct store *store, int64_t away_after_ms)
+{
+	struct sessions *sessions = mem_zero(1, sizeof *sessions);
+	int64_t interval = away_after_ms / 4 < SWEEP_MS ? away_after_ms / 4 : SWEEP_MS;
+
+	LIST_INIT(&sessions->histories);
+	sessions->store = store;
+	sessions->tick = event_new(base, -1, EV_PERSIST, on_tick, sessions);
+	sessions->interval = (struct timeval){interval / 1000, (interval % 1000) * 1000};
+	return sessions;
+}
+
+void
+sessions_free(struct sessions *sessions)
+{
+	if (!sessions)
+		return;
+	while (!LIST_EMPTY(&sessions->histories))
+		history_free(LIST_FIRST(&sessions->histories));
+	event_free(sessions->tick);
+	free(sessions);
+}

@@ -1,0 +1,55 @@
+/*
+ * What clients do with sessions, in the store's terms: the events that others see of it ($join, $leave, $away, $back, $set) are
+ * made here, and here only.
+ */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/name.h"
+#include "codec/op.h"
+#include "store/store.h"
+
+struct event_base;
+struct hub;
+struct sessions;
+
+/* Lends store. */
+struct sessions *sessions_new(struct event_base *, struct store *, int64_t away_after_ms);
+/* After the store was freed: nothing else ends what is under way. */
+void sessions_free(struct sessions *);
+
+/* Sweep for sessions that are due, every second; those which have a sink at this hub are not. */
+void sessions_watch(struct sessions *, struct hub *);
+
+/* Apply ops of session id: see store_apply.  A session that was away is marked back. */
+struct store_call *sessions_apply(struct sessions *, const struct name *id, uint64_t seq, const struct client_op *ops, size_t n,
+    store_applied_fn *, void *arg);
+
+/* The client asked for its session's end. */
+struct store_call *sessions_close(struct sessions *, const struct name *id, store_presence_fn *, void *arg);
+
+/* The mark "away" is wrong: tell the rooms. */
+void sessions_back(struct sessions *, const struct name *id);
+
+/* The store lost a room that the session is in: make it anew. */
+void sessions_rejoin(struct sessions *, const struct name *id, const char *title);
+
+struct history_query {
+	const char *title; /* Of the room. */
+	struct entry_id upto;
+	uint32_t wanted;
+	size_t max_bytes; /* Of them together; one always comes. */
+};
+
+/*
+ * The last messages of a room at or before upto, without the gateway's own, oldest first.  Lent to the callback.
+ * Not cancelled by anything but the store's end: arg must live until the callback.
+ */
+struct message;
+typedef void sessions_history_fn(void *arg, enum store_status status, struct message *const *messages, size_t count);
+void sessions_history(struct sessions *, const struct history_query *query, sessions_history_fn *, void *arg);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The way to reach a client now.  A parked poll is a sink; so will be an event stream and a WebSocket.  The hub calls, a
+ * transport implements.
+ */
+#ifndef CORE_SINK_H
+#define CORE_SINK_H
+
+#include <stdbool.h>
+
+#include "codec/message.h"
+
+struct sink;
+
+enum sink_end {
+	SINK_TAKEN,  /* A newer sink of the session took over, here or on another instance. */
+	SINK_CLOSED, /* The session was closed or is not known (any more). */
+};
+
+/* Hand batch to the client.  A sink that can take no more after it stops its reader and returns false. */
+typedef bool sink_deliver_fn(struct sink *, const struct batch *batch);
+/* There will be nothing more.  The sink must stop its reader before it returns. */
+typedef void sink_end_fn(struct sink *, enum sink_end why);
+
+/* All was read that there is, and there is nothing to deliver.  May come several times. */
+typedef void sink_caught_up_fn(struct sink *);
+
+struct sink_ops {
+	sink_deliver_fn *deliver;
+	sink_end_fn *end;
+	sink_caught_up_fn *caught_up;
+};
+
+struct sink {
+	const struct sink_ops *ops;
+};
+
+#endif

@@ -1,0 +1,227 @@
+/* Routes and CORS: see front.h. */
+#include "front/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/private.h"
+#include "front/problem.h"
+#include "net/http.h"
+
+struct route {
+	enum http_method method;
+	const char *path; /* A * stands for one segment, a ** for anything; both for something. */
+	handler_fn *handler;
+};
+
+static const struct route routes[] = {
+	{HTTP_POST, "/v1/send", native_send},
+	{HTTP_GET, "/v1/poll", native_poll},
+	{HTTP_POST, "/v1/sessions", native_open},
+	{HTTP_DELETE, "/v1/sessions", native_close},
+	{HTTP_POST, "/v1/close", native_close},
+	{HTTP_GET, "/v1/sessions/*", native_look},
+	{HTTP_GET, "/v1/rooms/**/members", native_members},
+	{HTTP_GET, "/health", status_health},
+	{HTTP_GET, "/ready", status_ready},
+	{HTTP_GET, "/metrics", status_metrics},
+	{HTTP_GET, "/**", static_file},
+	{HTTP_GET, "/", static_file},
+};
+
+/* Does path have the form of pattern?  *part gets what the star stands for (to be freed), or NULL. */
+static bool
+match(const char *pattern, const char *path, char **part)
+{
+	const char *star = strchr(pattern, '*');
+	const char *rest;
+	size_t before, after, len = strlen(path);
+
+	*part = NULL;
+	if (!star)
+		return strcmp(pattern, path) == 0;
+	rest = star[1] == '*' ? star + 2 : star + 1;
+	before = (size_t)(star - pattern);
+	after = strlen(rest);
+	if (len <= before + after || strncmp(path, pattern, before) != 0 || strcmp(path + len - after, rest) != 0)
+		return false;
+	if (star[1] != '*' && memchr(path + before, '/', len - before - after))
+		return false;
+	*part = mem_copy(path + before, len - before - after);
+	return true;
+}
+
+static enum http_method
+method_of(const struct http_request *req)
+{
+	enum http_method method = http_method(req);
+
+	return method == HTTP_HEAD ? HTTP_GET : method;
+}
+
+/* Add to the list of an Allow header. */
+static void
+allow(struct buf *methods, enum http_method method)
+{
+	const char *name = method == HTTP_GET ? "GET, HEAD" : method == HTTP_POST ? "POST" : "DELETE";
+
+	if (methods->data && strstr(methods->data, name))
+		return;
+	if (methods->len > 0)
+		buf_adds(methods, ", ");
+	buf_adds(methods, name);
+}
+
+static void
+refuse_route(struct http_request *req, struct buf *methods)
+{
+	if (methods->len == 0) {
+		problem_reply(req, 404, "not_found", "There is nothing under this path.");
+		return;
+	}
+	buf_adds(methods, ", OPTIONS");
+	http_set_header(req, "Allow", methods->data);
+	problem_reply(req, 405, "method_not_allowed", "This path does not take this method.");
+}
+
+static void
+dispatch(struct front *front, struct http_request *req)
+{
+	const char *path = http_path(req);
+	struct buf methods = BUF_EMPTY;
+	bool reserved = strncmp(path, "/v1/", 4) == 0;
+
+	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+		char *part;
+
+		if ((reserved && routes[i].handler == static_file) || !match(routes[i].path, path, &part))
+			continue;
+		if (routes[i].method == method_of(req)) {
+			routes[i].handler(front, req, part ? part : "");
+			free(part);
+			buf_free(&methods);
+			return;
+		}
+		allow(&methods, routes[i].method);
+		free(part);
+	}
+	refuse_route(req, &methods);
+	buf_free(&methods);
+}
+
+/* ---- CORS (the Fetch standard, section 3.2) ---- */
+
+/* A page that this host served itself: its origin's authority is the Host that it asks. */
+static bool
+same_origin(const char *origin, const char *host)
+{
+	const char *authority = strstr(origin, "://");
+
+	return authority && host && strcasecmp(authority + 3, host) == 0;
+}
+
+/* False: the origin may not use this gateway. */
+static bool
+add_cors(struct front *front, struct http_request *req)
+{
+	const struct option_list *allowed = &front->parts.options->origins;
+	const char *origin = http_header(req, "Origin");
+
+	if (allowed->count == 1 && strcmp(allowed->items[0], "*") == 0) {
+		if (origin)
+			http_set_header(req, "Access-Control-Allow-Origin", "*");
+		return true;
+	}
+	http_set_header(req, "Vary", "Origin"); /* Without one, too: the answer may be kept, and given to a page of another origin. */
+	if (!origin)
+		return true;
+	for (size_t i = 0; i < allowed->count; i++) {
+		if (strcasecmp(allowed->items[i], origin) != 0)
+			continue;
+		http_set_header(req, "Access-Control-Allow-Origin", origin);
+		http_set_header(req, "Access-Control-Allow-Credentials", "true");
+		return true;
+	}
+	return same_origin(origin, http_header(req, "Host"));
+}
+
+static void
+answer_preflight(struct http_request *req)
+{
+	const char *wanted = http_header(req, "Access-Control-Request-Headers");
+
+	http_set_header(req, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
+	http_set_header(req, "Access-Control-Allow-Headers", wanted && *wanted ? wanted : "Authorization, Content-Type");
+	http_set_header(req, "Access-Control-Max-Age", "86400");
+	http_set_header(req, "Allow", "GET, HEAD, POST, DELETE, OPTIONS");
+	http_reply(req, 204, NULL, NULL, 0);
+}
+
+void
+front_handle(void *arg, struct http_request *req)
+{
+	struct front *front = arg;
+
+	if (!add_cors(front, req))
+		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");
+	else if (http_is_too_large(req))
+		problem_reply(req, 413, "body_too_large", "The body is larger than this gateway takes: see --max-body.");
+	else if (http_method(req) == HTTP_OPTIONS)
+		answer_preflight(req);
+	else
+		dispatch(front, req);
+}
+
+/* ---- Life ---- */
+
+struct front *
+front_new(const struct front_parts *parts)
+{
+	const struct options *o = parts->options;
+	struct front *front;
+	int www = -1;
+
+	if (*o->www && (www = open(o->www, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		log_error("--www %s: %s", o->www, strerror(errno));
+		return NULL;
+	}
+	front = mem_zero(1, sizeof *front);
+	front->parts = *parts;
+	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
+	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .message = o->max_message, .data = o->max_data};
+	LIST_INIT(&front->calls);
+	front->ready = ready_new(front);
+	front->www = www;
+	return front;
+}
+
+void
+front_set_server(struct front *front, struct http_server *server, uint32_t connections_max)
+{
+	front->server = server;
+	front->connections_max = connections_max;
+}
+
+void
+front_drain(struct front *front)
+{
+	front->draining = true;
+}
+
+void
+front_free(struct front *front)
+{
+	if (!front)
+		return;
+	native_free(front);
+	ready_free(front->ready);
+	if (front->www >= 0)
+		close(front->www);
+	free(front);
+}

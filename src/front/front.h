@@ -1,0 +1,42 @@
+/*
+ * The front: which path and method is answered by whom, who may call (CORS), what is refused while draining.
+ */
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+#include "base/options.h"
+
+struct event_base;
+struct front;
+struct http_request;
+struct http_server;
+struct hub;
+struct polls;
+struct sessions;
+struct store;
+
+/* All lent to the front for its life. */
+struct front_parts {
+	struct event_base *base;
+	const struct options *options;
+	struct store *store;
+	struct sessions *sessions;
+	struct hub *hub;
+	struct polls *polls;
+};
+
+/* NULL, after a log line, if there is no directory --www. */
+struct front *front_new(const struct front_parts *parts);
+/* The store must have been freed: its callbacks are what else would end the requests under way. */
+void front_free(struct front *);
+
+/* The server whose load decides whether new sessions are taken; lent. */
+void front_set_server(struct front *, struct http_server *server, uint32_t connections_max);
+
+/* An http_request_fn. */
+void front_handle(void *front, struct http_request *req);
+
+/* From now on /ready says 503 and new sessions are refused. */
+void front_drain(struct front *);
+
+#endif

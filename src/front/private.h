@@ -1,0 +1,39 @@
+/* What the handlers of this folder share. */
+#ifndef FRONT_PRIVATE_H
+#define FRONT_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/name.h"
+#include "codec/native.h"
+#include "front/front.h"
+
+struct native_call;
+struct ready_check;
+
+struct front {
+	struct front_parts parts;
+	struct http_server *server; /* Lent. */
+	uint32_t connections_max;
+	struct native_limits limits;
+	bool draining;
+	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
+	struct ready_check *ready;      /* Owned. */
+	int www;                        /* A directory, or -1. */
+};
+
+/* A handler answers or parks req.  part: what stands for the star of its path, or "". */
+typedef void handler_fn(struct front *, struct http_request *req, const char *part);
+
+handler_fn native_open, native_close, native_poll, native_send, native_look, native_members;
+handler_fn status_health, status_ready, status_metrics;
+handler_fn static_file;
+
+void native_free(struct front *);
+
+struct ready_check *ready_new(struct front *);
+void ready_free(struct ready_check *);
+
+#endif

@@ -1,0 +1,155 @@
+/* The hub on the embedded store: what a reader gets, what it does not get, when it ends. */
+#include "kit.h"
+
+static void
+test_direct(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe, next;
+
+	send_to(w, &a, &b, "one");
+	send_to(w, &a, &b, "two");
+	probe_start(w, &probe, &b, &cb);
+	ok(reaches(w, &probe.batches, 1), "what was sent before the reader came is delivered");
+	is_string(probe.got.data, "/one /two | ", "in one batch, in order");
+	probe_start(w, &next, &b, &probe.cursor);
+	ok(reaches(w, &next.caught_up, 1) && next.batches == 0, "the next reader starts behind it and is told that nothing is there");
+	send_to(w, &a, &b, "three");
+	ok(reaches(w, &next.batches, 1), "what is sent then comes by the doorbell");
+	is_string(next.got.data, "/three | ", "and is that only");
+	probe_stop(&probe);
+	probe_start(w, &probe, &b, &cb);
+	reaches(w, &probe.batches, 1);
+	is_string(probe.got.data, "/one /two /three | ", "an old cursor brings all of it again");
+	probe_stop(&probe);
+	probe_stop(&next);
+}
+
+static void
+test_rooms(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	reaches(w, &probe.caught_up, 1);
+	join(w, &b, "r");
+	settle(w);
+	is_int(probe.batches, 0, "its own join is not told to a session");
+	join(w, &a, "r");
+	ok(reaches(w, &probe.batches, 1), "a room joined while the reader waits is followed");
+	send_room(w, &b, "r", "mine");
+	send_room_self(w, &b, "r", "self");
+	send_room(w, &a, "r", "theirs");
+	ok(reaches(w, &probe.batches, 3), "the others' messages come");
+	is_string(probe.got.data, "r/$join | r/self | r/theirs | ", "its own only if it asked");
+	leave(w, &b, "r");
+	send_room(w, &a, "r", "late");
+	settle(w);
+	is_int(probe.batches, 3, "after leaving nothing comes");
+	probe_stop(&probe);
+}
+
+static void
+test_cursor_with_rooms(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe, next;
+
+	join(w, &b, "s");
+	send_room(w, &a, "s", "one");
+	probe_start(w, &probe, &b, &cb);
+	reaches(w, &probe.batches, 1);
+	is_int((int64_t)probe.cursor.count, 1, "the cursor holds a position for each room");
+	send_room(w, &a, "s", "two");
+	probe_start(w, &next, &b, &probe.cursor);
+	reaches(w, &next.batches, 1);
+	is_string(next.got.data, "s/two | ", "from which the next reader goes on");
+	probe_stop(&probe);
+	probe_stop(&next);
+}
+
+static void
+test_ends(struct world *w)
+{
+	struct cursor ca;
+	struct name a = open_session(w, &ca), nobody = a;
+	struct probe first, second;
+
+	probe_start(w, &first, &a, &ca);
+	reaches(w, &first.caught_up, 1);
+	probe_start(w, &second, &a, &ca);
+	ok(first.ends == 1 && first.why == SINK_TAKEN, "a newer sink of the session takes over");
+	ok(hub_has(w->hub, &a), "and is the session's one");
+	reaches(w, &second.caught_up, 1);
+	close_session(w, &a);
+	ok(reaches(w, &second.ends, 1) && second.why == SINK_CLOSED, "a session that is closed ends its sink");
+	probe_stop(&first);
+	probe_stop(&second);
+	nobody.s[0] = nobody.s[0] == 'A' ? 'B' : 'A';
+	probe_start(w, &first, &nobody, &ca);
+	ok(reaches(w, &first.ends, 1) && first.why == SINK_CLOSED, "so does one that never was");
+	probe_stop(&first);
+	probe_start(w, &first, &nobody, NULL);
+	ok(reaches(w, &first.ends, 1) && first.why == SINK_CLOSED, "also without a cursor");
+	probe_stop(&first);
+	ok(!hub_has(w->hub, &a), "then nobody is here");
+}
+
+static void
+test_gap(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	for (int i = 0; i < 8; i++)
+		send_to(w, &a, &b, "x");
+	probe_start(w, &probe, &b, &cb);
+	ok(reaches(w, &probe.batches, 1), "a mailbox that was trimmed");
+	is_string(probe.got.data, "gap: /x /x /x /x /x | ", "is told as a gap in front of what is left");
+	probe_stop(&probe);
+	probe_start(w, &probe, &b, NULL);
+	ok(reaches(w, &probe.caught_up, 1) && probe.batches == 0, "a reader without a cursor starts at the end");
+	probe_stop(&probe);
+}
+
+static void
+test_large(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	char event[1500];
+	struct probe probe;
+
+	memset(event, 'e', sizeof event);
+	event[1499] = 0;
+	for (int i = 0; i < 5; i++)
+		send_to(w, &a, &b, event);
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	ok(reaches(w, &probe.batches, 3), "what is more than fits in an answer comes in several");
+	is_int((int64_t)probe.got.len, 5 * 1501 + 3 * 2, "and all of it comes");
+	ok(probe.largest <= 4096, "in answers that are not too large");
+	probe_stop(&probe);
+}
+
+int
+main(void)
+{
+	struct world w;
+
+	world_new(&w, &(struct world_options){0});
+	test_direct(&w);
+	test_rooms(&w);
+	test_cursor_with_rooms(&w);
+	test_ends(&w);
+	test_gap(&w);
+	test_large(&w);
+	world_free(&w);
+	return done();
+}

@@ -1,0 +1,250 @@
+/*
+ * The reference client of the native protocol: it follows the rules and nothing more, and it records everything, so that a test
+ * can ask afterwards what was received, twice, out of order or not at all.
+ *
+ * Rules: one numbered send at a time, repeated (same number, same content) until it is answered; one poll at a time with the
+ * last cursor; an entry whose id is not above the last one of its stream is a duplicate and not given to the application.
+ */
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { atEnd } from './tap.mjs';
+import { request } from './request.mjs';
+import { sleep, waitFor } from './wait.mjs';
+
+export { request };
+
+export const newToken = () => randomBytes(16).toString('base64url');
+
+/** Below 0 when id a is before id b. */
+export function compareIds(a, b) {
+	const [ma, sa] = a.split('-').map(BigInt);
+	const [mb, sb] = b.split('-').map(BigInt);
+	const difference = ma - mb || sa - sb;
+	return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+/** POST /v1/sessions, once: the answer. */
+export const createSession = (base, body, options = {}) => request(base, 'POST', '/v1/sessions',
+	{ body: body ?? {}, ...options });
+export const pollOnce = (base, token, cursor, hold = 0, options = {}) =>
+	request(base, 'GET', '/v1/poll', { token, query: { cursor, hold }, ...options });
+export const sendOps = (base, token, ops, seq, options = {}) =>
+	request(base, 'POST', '/v1/send', { token, body: seq === undefined ? { ops } : { seq, ops }, ...options });
+
+export class ClientError extends Error {
+	constructor(what, answer) {
+		super(`${what}: ${answer.status} ${answer.code ?? ''} ${answer.text.slice(0, 300)}`);
+		this.answer = answer;
+		this.status = answer.status;
+		this.code = answer.code;
+	}
+}
+
+export class Client {
+	/** base: a URL, or a function that gives one for each request.  hold: milliseconds, for each poll. */
+	constructor(base, { hold, retryMs = 50, name = 'client' } = {}) {
+		Object.assign(this, { base, hold, retryMs, name });
+		this.agent = new http.Agent({ keepAlive: true, maxSockets: 3 });
+		this.token = newToken();
+		this.seq = 1;
+		this.messages = [];   /* What the application got, in order. */
+		this.duplicates = []; /* What came again: allowed on the wire. */
+		this.disorder = [];   /* What came below an id of the same answer: never allowed. */
+		this.gaps = [];
+		this.failures = [];   /* { what, status | error }: every request that did not succeed at once. */
+		this.polls = 0;
+		this.last = new Map();
+		this.sending = Promise.resolve();
+		this.stopped = false;
+		this.gone = false;
+		this.forget = atEnd(() => this.stop());
+	}
+
+	static async open(base, { rooms, data, start = true, ...options } = {}) {
+		const client = new Client(base, options);
+		await client.create({ rooms, data });
+		if (start)
+			client.start();
+		return client;
+	}
+
+	#request(method, target, options = {}) {
+		const base = typeof this.base === 'function' ? this.base() : this.base;
+		return request(base, method, target, { token: this.token, agent: this.agent, ...options });
+	}
+
+	/** Repeat until it is answered otherwise than by a cut or a 5xx. */
+	async #persist(what, method, target, options) {
+		for (;;) {
+			let answer;
+			try {
+				answer = await this.#request(method, target, options);
+				if (answer.status < 500)
+					return answer;
+				this.failures.push({ what, status: answer.status, code: answer.code });
+			} catch (error) {
+				this.failures.push({ what, error: error.code ?? error.message });
+			}
+			if (this.stopped)
+				throw new Error(`${this.name}: stopped while repeating ${what}`);
+			await sleep(this.retryMs * (0.5 + Math.random()));
+		}
+	}
+
+	async create({ rooms, data } = {}) {
+		const answer = await this.#persist('create', 'POST', '/v1/sessions', { body: { rooms, data, token: this.token },
+			token: undefined });
+		if (answer.status !== 201 && answer.status !== 200)
+			throw new ClientError('create', answer);
+		this.session = answer.json;
+		this.id = answer.json.id;
+		this.cursor = answer.json.cursor;
+		return this.session;
+	}
+
+	/** Apply ops in one numbered request; their results.  Calls are sent one after the other. */
+	ops(...ops) {
+		const mine = this.sending.then(() => this.#apply(ops));
+		this.sending = mine.catch(() => {});
+		return mine;
+	}
+
+	async #apply(ops) {
+		const answer = await this.#persist('send', 'POST', '/v1/send', { body: { seq: this.seq, ops } });
+		if (answer.status !== 200) {
+			this.gone ||= answer.status === 410;
+			throw new ClientError('send', answer);
+		}
+		if (answer.json.seq !== this.seq + ops.length)
+			throw new Error(`${this.name}: sent ${ops.length} from ${this.seq}, answered seq ${answer.json.seq}`);
+		this.seq = answer.json.seq;
+		return answer.json.results;
+	}
+
+	async #one(op) {
+		const [result] = await this.ops(op);
+		return result;
+	}
+
+	send(to, event, data) {
+		return this.#one({ op: 'send', to, event, data });
+	}
+
+	sendRoom(room, event, data, self) {
+		return this.#one({ op: 'send', room, event, data, ...(self === undefined ? {} : { self }) });
+	}
+
+	join(room, more = {}) {
+		return this.#one({ op: 'join', room, ...more });
+	}
+
+	leave(room) {
+		return this.#one({ op: 'leave', room });
+	}
+
+	set(data) {
+		return this.#one({ op: 'set', data });
+	}
+
+	/** Look at another session: the answer. */
+	look(id) {
+		return this.#request('GET', `/v1/sessions/${id}`);
+	}
+
+	members(room) {
+		return this.#request('GET', `/v1/rooms/${encodeURIComponent(room)}/members`);
+	}
+
+	/** Poll once from the cursor, record what came, return the answer. */
+	async poll(hold = this.hold, options = {}) {
+		const answer = await this.#request('GET', '/v1/poll', { query: { cursor: this.cursor, hold }, limitMs: 40000,
+			...options });
+		if (answer.status === 200)
+			this.#take(answer.json);
+		else if (answer.status === 410)
+			this.gone = true;
+		return answer;
+	}
+
+	#take({ cursor, messages, gaps = [] }) {
+		this.polls++;
+		this.cursor = cursor;
+		for (const gap of gaps) {
+			this.gaps.push(gap);
+			this.last.set(gap.room ?? '', gap.to);
+		}
+		const inAnswer = new Map();
+		for (const message of messages) {
+			const stream = message.room ?? '';
+			if (inAnswer.has(stream) && compareIds(message.id, inAnswer.get(stream)) <= 0)
+				this.disorder.push(message);
+			inAnswer.set(stream, message.id);
+			if (this.last.has(stream) && compareIds(message.id, this.last.get(stream)) <= 0) {
+				this.duplicates.push(message);
+				continue;
+			}
+			this.last.set(stream, message.id);
+			this.messages.push(message);
+			this.onMessage?.(message);
+		}
+	}
+
+	/** Poll in a loop until stop() or the session is gone. */
+	start() {
+		this.looping ??= this.#loop();
+		return this;
+	}
+
+	async #loop() {
+		while (!this.stopped && !this.gone) {
+			this.aborter = new AbortController();
+			try {
+				const answer = await this.poll(this.hold, { signal: this.aborter.signal });
+				if (answer.status === 200 || answer.status === 410)
+					continue;
+				this.failures.push({ what: 'poll', status: answer.status, code: answer.code });
+			} catch (error) {
+				if (this.stopped)
+					return;
+				this.failures.push({ what: 'poll', error: error.code ?? error.message });
+			}
+			await sleep(this.retryMs * (0.5 + Math.random()));
+		}
+	}
+
+	/** Leave without a word: the poll is aborted, the session stays. */
+	async stop() {
+		this.forget();
+		this.stopped = true;
+		this.aborter?.abort();
+		await this.looping?.catch(() => {});
+		this.agent.destroy();
+	}
+
+	async close() {
+		const answer = await this.#request('POST', '/v1/close');
+		await this.stop();
+		return answer;
+	}
+
+	/** Wait until a message (already here or to come) matches; returns it. */
+	wait(matches, limitMs = 5000, what = matches.toString()) {
+		return waitFor(() => this.messages.find(matches), limitMs, () => `${this.name} to get ${what}; it has ${this.summary()}`,
+			5);
+	}
+
+	waitEvent(event, matches = () => true, limitMs = 5000) {
+		return this.wait((message) => message.event === event && matches(message), limitMs, event);
+	}
+
+	/** The messages that the application sent (no gateway events), of a room or ('') direct. */
+	of(stream, event) {
+		return this.messages.filter((m) => (m.room ?? '') === stream && !m.event.startsWith('$')
+			&& (event === undefined || m.event === event));
+	}
+
+	summary() {
+		const last = this.messages.slice(-5).map((m) => `${m.event}${m.room ? '@' + m.room : ''}:${JSON.stringify(m.data)}`);
+		return `${this.messages.length} messages (.. ${last.join(', ')}), ${this.gaps.length} gaps, ${this.failures.length} failures${this.gone ? ', gone' : ''}`;
+	}
+}

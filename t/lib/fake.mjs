@@ -1,0 +1,128 @@
+/*
+ * A gateway that a test makes up: it answers as the native protocol does in the plainest way, and each kind of request can be
+ * answered otherwise by fake.on[kind] = (request, usual) => answer, with kind open, poll, send, close or other.
+ *
+ *   answer   an object (200 and this as JSON), error(status, code, more), page(status, text), or fake.CUT: the connection breaks
+ *   request  { kind, method, path, query, text, body, token, aborted: a promise }
+ */
+import http from 'node:http';
+import { atEnd } from './tap.mjs';
+
+class Answer {
+	constructor(status, text, headers = {}) {
+		Object.assign(this, { status, text, headers });
+	}
+}
+export const CUT = new Answer(0);
+export const page = (status, text, headers) => new Answer(status, text, { 'Content-Type': 'text/html', ...headers });
+export const error = (status, code, more = {}, headers = {}) =>
+	new Answer(status, JSON.stringify({ type: 'about:blank', status, code, ...more }), { 'Content-Type': 'application/problem+json', ...headers });
+
+const kinds = { '/v1/sessions': 'open', '/v1/poll': 'poll', '/v1/send': 'send', '/v1/close': 'close' };
+
+export class Fake {
+	requests = [];
+	sessions = [];
+	on = {};
+	hold = 25000;
+	#ids = 1000;
+	#waiting = new Set();
+	#batches = [];
+
+	async start() {
+		this.server = http.createServer((incoming, outgoing) => this.#serve(incoming, outgoing));
+		await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+		this.url = `http://127.0.0.1:${this.server.address().port}`;
+		this.forget = atEnd(() => this.stop());
+		return this;
+	}
+
+	async stop() {
+		this.forget();
+		this.server.closeAllConnections();
+		await new Promise((resolve) => this.server.close(resolve));
+	}
+
+	of(kind) {
+		return this.requests.filter((request) => request.kind === kind);
+	}
+
+	/** A new id. */
+	id() {
+		return `${++this.#ids}-0`;
+	}
+
+	/** Answer the poll that waits, or the next one, with these messages; cursors count. */
+	push(messages, more = {}) {
+		this.#batches.push({ messages, ...more });
+		this.#flush();
+	}
+
+	#flush() {
+		for (const answer of this.#waiting)
+			if (this.#batches.length) {
+				this.#waiting.delete(answer);
+				answer({ cursor: `c${++this.#ids}`, ...this.#batches.shift() });
+			}
+	}
+
+	async #serve(incoming, outgoing) {
+		const url = new URL(incoming.url, 'http://fake');
+		let text = '';
+		for await (const chunk of incoming.setEncoding('utf8'))
+			text += chunk;
+		const request = {
+			kind: kinds[url.pathname] ?? 'other', method: incoming.method, path: url.pathname, query: Object.fromEntries(url.searchParams),
+			headers: incoming.headers, text, body: text ? JSON.parse(text) : undefined, token: url.searchParams.get('token'),
+			aborted: new Promise((resolve) => outgoing.once('close', () => outgoing.writableFinished || resolve())),
+		};
+		this.requests.push(request);
+		const usual = () => this[`_${request.kind}`](request);
+		const answer = await (this.on[request.kind] ?? usual)(request, usual);
+		if (outgoing.destroyed)
+			return;
+		if (answer === CUT)
+			return incoming.socket.destroy();
+		const { status, text: body, headers } = answer instanceof Answer ? answer
+			: new Answer(200, JSON.stringify(answer), { 'Content-Type': 'application/json' });
+		outgoing.writeHead(status, headers).end(body);
+	}
+
+	_open({ body }) {
+		const session = { id: `session-${this.sessions.length + 1}`, token: body.token, seq: 1 };
+		this.sessions.push(session);
+		return { ...session, cursor: 'start', hold: this.hold, ttl: 900000, away: 60000, transports: ['poll'], rooms: body.rooms?.map((room) => this.joined(room)) };
+	}
+
+	_poll({ query, aborted }) {
+		if (query.hold === '0')
+			return { cursor: query.cursor, messages: [] };
+		return new Promise((resolve) => {
+			this.#waiting.add(resolve);
+			aborted.then(() => this.#waiting.delete(resolve));
+			this.#flush();
+		});
+	}
+
+	_send({ body }) {
+		return { seq: body.seq + body.ops.length, results: body.ops.map((op) => this.result(op)) };
+	}
+
+	_close() {
+		return {};
+	}
+
+	_other() {
+		return error(404, 'not_found');
+	}
+
+	result(op) {
+		return op.op === 'send' ? { id: this.id() } : op.op === 'join' ? this.joined(op) : {};
+	}
+
+	joined({ room }) {
+		return { room, id: this.id(), members: [], count: 1 };
+	}
+}
+
+export const startFake = () => new Fake().start();
