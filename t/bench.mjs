@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+/*
+ * The load generator of `make bench`, with little load: each scenario comes to its end, no message is lost, and the figures that
+ * t/bench/table.mjs prints are there.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { forEachStore } from './lib/pollgate.mjs';
+import { execute } from './lib/process.mjs';
+import { done, is, ok, scope, skipAll } from './lib/tap.mjs';
+
+const pollbench = process.env.POLLBENCH ?? path.join(process.env.POLLGATE_TEST_BUILD ?? 'build', 't/bench/pollbench');
+if (!existsSync(pollbench))
+	skipAll(`there is no ${pollbench}`);
+
+const short = ['--warmup', '100', '--measure', '300'];
+
+async function measure(cluster, redis, args) {
+	const gateways = cluster.instances.flatMap(({ pid }) => ['--gateway', String(pid)]);
+	const store = redis ? ['--redis', `127.0.0.1:${redis.port}`, '--bare'] : [];
+	const urls = cluster.instances.map(({ base }) => base);
+	const run = await execute(pollbench, ['--json', ...gateways, ...store, ...short, ...args, ...urls]);
+	is(run.code, 0, 'it ends well', run.stderr);
+	const figures = JSON.parse(run.stdout);
+	is(figures.failed, 0, 'no request fails');
+	return figures;
+}
+
+await forEachStore(async ({ start, redis }) => {
+	const cluster = await start();
+	await scope('pairs in closed loop', async () => {
+		const figures = await measure(cluster, redis, ['--pairs', '5', '--clients', '10', 'pairs']);
+		ok(figures.rate > 0 && figures.p50_us > 0 && figures.gateway_cpu_us > 0, 'messages arrive', figures);
+		is(figures.wrong + figures.stalled, 0, 'none is lost, repeated or out of order');
+		if (redis)
+			ok(figures.redis_commands > 0 && figures.redis_cpu_us > 0, 'Redis is measured', figures);
+	});
+	await scope('pairs at a rate', async () => {
+		const figures = await measure(cluster, redis, ['--pairs', '5', '--rate', '100', 'rate']);
+		ok(figures.rate > 0 && figures.rate < 150, 'no more are sent than asked for', figures);
+		is(figures.wrong, 0, 'no message is lost, repeated or out of order');
+		if (redis)
+			ok(figures.bare_look_p50_us > figures.bare_p50_us && figures.bare_p50_us > 0, 'bare round trips are measured', figures);
+	});
+	await scope('a room', async () => {
+		const figures = await measure(cluster, redis, ['--members', '20', '--wakes', '3', 'room']);
+		ok(figures.last_ms > 0 && figures.wrong === 0, 'each of its members gets each message once', figures);
+	});
+	await scope('polls that wait', async () => {
+		const figures = await measure(cluster, redis, ['--clients', '20', 'park']);
+		is(figures.answered, 0, 'none is answered before its time', figures);
+	});
+	await scope('polls that do not wait', async () => {
+		const figures = await measure(cluster, redis, ['--clients', '5', '--hold', '0', 'polls']);
+		ok(figures.rate > 0, 'they are answered', figures);
+	});
+});
+
+await scope('a mistake', async () => {
+	is((await execute(pollbench, ['pairs'])).code, 2, 'without a URL it says how it is used');
+	is((await execute(pollbench, ['--peer', 'other', 'pairs', 'http://127.0.0.1:1'])).code, 1, 'another peer is not known');
+});
+await done();

@@ -1,0 +1,62 @@
+/*
+ * How one system under test is spoken to: what its requests look like and what its answers say.  One implementation for each
+ * system; they know nothing of connections, clients or scenarios.
+ */
+#ifndef BENCH_PEER_H
+#define BENCH_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct answer;
+struct url;
+
+struct session { /* One client as the system knows it. */
+	char id[32];
+	char token[32];
+	char cursor[256]; /* Where its reading stands; empty before the first answer. */
+	uint64_t seq;     /* Of its next send. */
+};
+
+struct request { /* A complete request, written by the functions below. */
+	const struct url *url;
+	char text[96 << 10];
+	size_t len;
+};
+
+/* How every request is made; set once. */
+struct wire_options {
+	const char *headers; /* Lines in every request, each with CR LF. */
+	int64_t hold_ms;     /* Polls wait so long; 0: not at all. */
+	bool seq;            /* Number the sends (pollgate only), so that they may be repeated. */
+};
+extern struct wire_options wire;
+
+/* A message as it was given to send: the number is all that is looked at. */
+typedef void message_fn(void *arg, uint64_t number);
+
+struct peer {
+	const char *name;
+	/* Make the session, in this room unless NULL.  NULL: sessions need not be made. */
+	void (*open)(struct request *, const struct session *, const char *room);
+	bool (*opened)(struct session *, const struct answer *);
+	/* Poll for what is addressed to the session, or, for systems without rooms of their own, for the room. */
+	void (*poll)(struct request *, const struct session *, const char *room);
+	/* Take the answer in.  False when it is a refusal, or tells that something was lost. */
+	bool (*polled)(struct session *, const struct answer *, message_fn *, void *arg);
+	/* Send body, a JSON text with "n":number in front, to the session or room of this name. */
+	void (*send)(struct request *, const struct session *from, const char *to, bool room, const char *body);
+	bool (*sent)(struct session *from, const struct answer *);
+};
+extern const struct peer peer_pollgate, peer_nchan;
+
+/* Write a request; body is NULL for none, more are further header lines. */
+__attribute__((format(printf, 5, 6))) void request_write(struct request *, const char *method, const char *more, const char *body,
+    const char *target, ...);
+/* Calls on_message for each "n":number in text. */
+void messages_scan(const char *text, size_t len, message_fn *, void *arg);
+/* Ids and tokens: 22 random characters of base64url. */
+void name_random(char name[23]);
+
+#endif
