@@ -13,11 +13,11 @@ const inTime = drainMs + 1000 * slowness;
 
 /*
  * The load of chaos-kill, with a balancer that goes to another instance when a connection is refused and does nothing else,
- * except that, if it keeps connections, it repeats what it sent over one that was being closed.
+ * whether it keeps connections or not.
  */
 async function underLoad(start, pool) {
 	const { base, instances, proxy } = await start({ options: { drain: '2s', hold: '3s', 'mailbox-max': 2000, 'room-max': 10000 },
-		proxy: { retry: pool ? 'reused' : 'refused', pool } });
+		proxy: { retry: 'refused', pool } });
 	const load = await new Load(base, { clients: 50, count: 25, paceMs: 220 }).open();
 	let sending = true;
 	let ended = 0;
