@@ -1,0 +1,89 @@
+/* What each operation is answered with. */
+#include "front/native_call.h"
+
+#include <string.h>
+
+void
+native_write_members(struct buf *b, const struct store_members *members)
+{
+	buf_adds(b, "[");
+	for (size_t i = 0; i < members->count; i++) {
+		const struct store_member *member = &members->members[i];
+
+		buf_addf(b, "%s{\"id\":\"%s\",\"data\":", i ? "," : "", member->id.s);
+		buf_adds(b, member->len ? member->data : "null");
+		buf_adds(b, member->away ? ",\"away\":true}" : "}");
+	}
+	buf_adds(b, "]");
+}
+
+static void
+write_error(struct buf *b, const char *code, const char *detail)
+{
+	buf_addf(b, "{\"error\":{\"code\":\"%s\",\"detail\":\"%s\"}}", code, detail);
+}
+
+static void
+write_done(struct buf *b, const struct answer *answer)
+{
+	char id[ENTRY_ID_SIZE];
+
+	entry_id_format(id, answer->result.id);
+	if (answer->room) {
+		buf_adds(b, "{\"room\":");
+		jspan_quote(b, answer->room, strlen(answer->room));
+		buf_addf(b, ",\"id\":\"%s\",\"count\":%zu,\"members\":", id, answer->total);
+		buf_add(b, answer->members.data, answer->members.len);
+		if (answer->has_history) {
+			buf_adds(b, ",\"history\":");
+			buf_add(b, answer->messages.data, answer->messages.len);
+		}
+		buf_adds(b, answer->result.existing ? ",\"existing\":true}" : "}");
+	} else if (answer->result.id.ms > 0) {
+		buf_adds(b, "{\"id\":\"");
+		buf_adds(b, id);
+		buf_adds(b, "\"}");
+	} else {
+		buf_adds(b, "{}");
+	}
+}
+
+static void
+write_answer(struct buf *b, const struct answer *answer)
+{
+	switch (answer->result.code) {
+	case STORE_DONE:
+		write_done(b, answer);
+		return;
+	case STORE_DONE_BEFORE:
+		buf_adds(b, "{\"repeated\":true}");
+		return;
+	case STORE_NO_TARGET:
+		write_error(b, "recipient_gone", "There is no session with this id.");
+		return;
+	case STORE_ROOM_FULL:
+		write_error(b, "room_full", "The room has as many members as this join accepts.");
+		return;
+	case STORE_NOT_JOINED:
+		write_error(b, "not_joined", "The session is not in this room.");
+		return;
+	case STORE_ROOMS_LIMIT:
+		write_error(b, "too_many_rooms", "The gateway holds as many rooms as it may.");
+		return;
+	case STORE_JOINED_LIMIT:
+		write_error(b, "too_many_joined", "The session is in as many rooms as it may be.");
+		return;
+	}
+}
+
+void
+native_write_answers(struct buf *b, const struct native_call *call)
+{
+	buf_adds(b, "[");
+	for (size_t i = 0; i < call->count; i++) {
+		if (i > 0)
+			buf_adds(b, ",");
+		write_answer(b, &call->answers[i]);
+	}
+	buf_adds(b, "]");
+}

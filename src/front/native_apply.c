@@ -1,0 +1,138 @@
+/* Applying operations, and asking for what a join wants besides. */
+#include "front/native_call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/session.h"
+#include "front/problem.h"
+#include "net/http.h"
+
+static void
+call_settle(struct native_call *call)
+{
+	if (--call->waiting > 0)
+		return;
+	if (call->failed)
+		native_call_refuse_unavailable(call);
+	else
+		call->finish(call);
+}
+
+static void
+on_members(void *arg, const struct store_members *members)
+{
+	struct answer *answer = arg;
+
+	answer->total = members->total;
+	native_write_members(&answer->members, members);
+	answer->call->failed |= members->status != STORE_OK;
+	call_settle(answer->call);
+}
+
+static void
+on_history(void *arg, enum store_status status, struct message *const *messages, size_t count)
+{
+	struct answer *answer = arg;
+
+	buf_adds(&answer->messages, "[");
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_adds(&answer->messages, ",");
+		native_write_message(&answer->messages, messages[i]);
+	}
+	buf_adds(&answer->messages, "]");
+	answer->call->failed |= status != STORE_OK;
+	call_settle(answer->call);
+}
+
+/* The rooms of a request share what one answer may hold. */
+void
+native_call_ask_room(struct native_call *call, struct answer *answer)
+{
+	static const struct entry_id newest = {UINT64_MAX, UINT64_MAX};
+	struct front *front = call->front;
+	const struct options *o = front->parts.options;
+	uint32_t members = o->members_max / (uint32_t)call->rooms;
+	struct history_query query = {.title = answer->room, .wanted = answer->history, .max_bytes = o->answer_max / call->rooms};
+	struct name room;
+
+	room_name_key(&room, answer->room, strlen(answer->room));
+	call->waiting++;
+	store_list_members(front->parts.store, &room, members ? members : 1, on_members, answer);
+	if (!answer->has_history)
+		return;
+	call->waiting++;
+	/* Up to where reading starts; a member that asks again has read on, nobody knows how far. */
+	query.upto = answer->result.existing ? newest : answer->result.id;
+	sessions_history(front->parts.sessions, &query, on_history, answer);
+}
+
+/* What is to be told of an operation; of a join that was done, the room is to be asked for. */
+static void
+take_result(struct native_call *call, struct answer *answer, struct client_op *op, bool repeated)
+{
+	bool done = answer->result.code == STORE_DONE;
+
+	if (done && !repeated && (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM))
+		metric_add(MESSAGES_SENT, 1);
+	if (!done || op->kind != CLIENT_JOIN)
+		return;
+	call->rooms++;
+	answer->room = op->room;
+	op->room = NULL;
+	answer->has_history = op->has_history;
+	answer->history = op->history;
+}
+
+static void
+take_results(struct native_call *call, const struct store_applied *applied)
+{
+	call->waiting = 1; /* This function. */
+	call->count = applied->count;
+	call->answers = mem_zero(applied->count + 1, sizeof *call->answers);
+	for (size_t i = 0; i < applied->count; i++) {
+		call->answers[i] = (struct answer){.call = call, .result = applied->results[i]};
+		take_result(call, &call->answers[i], &call->request.ops[i], i < applied->repeated);
+	}
+	for (size_t i = 0; i < applied->count; i++)
+		if (call->answers[i].room)
+			native_call_ask_room(call, &call->answers[i]);
+	call_settle(call);
+}
+
+static void
+on_applied(void *arg, const struct store_applied *applied)
+{
+	struct native_call *call = arg;
+
+	metric_add(SENDS_REPEATED, (int64_t)applied->repeated);
+	call->next_seq = applied->next_seq;
+	if (applied->away)
+		sessions_back(call->front->parts.sessions, &call->id);
+	switch (applied->status) {
+	case STORE_OK:
+		take_results(call, applied);
+		return;
+	case STORE_GONE:
+		if (call->req)
+			native_refuse_gone(call->req);
+		native_call_free(call);
+		return;
+	case STORE_HOLE:
+		if (call->req)
+			problem_reply_number(call->req, 409, "seq_hole", "Operations before these are missing.", "expected", applied->next_seq);
+		native_call_free(call);
+		return;
+	default:
+		native_call_refuse_unavailable(call);
+	}
+}
+
+void
+native_call_apply(struct native_call *call, uint64_t seq)
+{
+	sessions_apply(call->front->parts.sessions, &call->id, seq, call->request.ops, call->request.count, on_applied, call);
+}

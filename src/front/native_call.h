@@ -1,0 +1,88 @@
+/*
+ * A request of the native protocol that has to ask the store is a native_call until it is answered.  A client that leaves
+ * meanwhile does not stop what it asked for: it will ask again, and must find it done or not done.
+ */
+#ifndef FRONT_NATIVE_CALL_H
+#define FRONT_NATIVE_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "codec/native.h"
+#include "codec/token.h"
+#include "front/private.h"
+#include "store/store.h"
+
+#define NATIVE_TYPE "application/json"
+
+/* The answer to one operation, which may need more from the store. */
+struct answer {
+	struct native_call *call;
+	char *room;      /* Owned; JOIN only. */
+	uint32_t history;
+	bool has_history;
+	struct store_result result;
+	struct buf members, messages; /* The JSON arrays. */
+	size_t total;
+};
+
+struct native_call {
+	LIST_ENTRY(native_call) in_calls;
+	struct front *front;      /* Lent. */
+	struct http_request *req; /* NULL once the client left. */
+	struct name id;
+	struct store_opened opened; /* Of an opening. */
+	char token[TOKEN_LEN + 1];
+	struct native_request request; /* What it lends of the body is not used once the store was asked. */
+	uint64_t next_seq;
+	size_t count;
+	struct answer *answers; /* Owned. */
+	size_t rooms;           /* Of which members, and perhaps history, are told. */
+	unsigned waiting;       /* Calls to the store that are under way. */
+	bool failed;            /* One of them: the store is not there. */
+	void (*finish)(struct native_call *call);
+};
+
+/* ---- native_call.c ---- */
+
+struct native_call *native_call_new(struct front *front, struct http_request *req);
+void native_call_free(struct native_call *call);
+
+/* Keep the request while the store is asked. */
+void native_call_park(struct native_call *call);
+
+/* Answer, if the client is still there, and free. */
+void native_call_reply(struct native_call *call, int status, const struct buf *body);
+void native_call_refuse(struct native_call *call, int status, const char *code, const char *detail);
+void native_call_refuse_unavailable(struct native_call *call);
+
+/* Answer: there is no such session. */
+void native_refuse_gone(struct http_request *req);
+
+/* False, after an answer, unless req has a well-formed token. */
+bool native_authenticate(struct http_request *req, struct name *id);
+
+/* The parsed request points into what it was parsed from. */
+typedef bool native_parse_fn(struct native_request *, const char *body, size_t len, const struct native_limits *, struct native_error *);
+
+/* Parse the body of call's request.  False, after an answer, if it is wrong; call is gone then. */
+bool native_call_parse(struct native_call *call, native_parse_fn *parse);
+
+/* ---- native_apply.c ---- */
+
+/* Apply call's operations, gather what joins ask for besides, and finish.  seq as in store_apply. */
+void native_call_apply(struct native_call *call, uint64_t seq);
+
+/* Ask for the members of the answer's room, and for its history if that is wanted; then finish. */
+void native_call_ask_room(struct native_call *call, struct answer *answer);
+
+/* ---- native_answer.c ---- */
+
+/* The JSON array of all answers; of members. */
+void native_write_answers(struct buf *b, const struct native_call *call);
+void native_write_members(struct buf *b, const struct store_members *members);
+
+#endif
