@@ -75,6 +75,8 @@ async function takingOver({ instances }) {
 		const before = await instances[first].metrics('pollgate_polls_taken_over_total');
 		const older = timed(() => pollOnce(instances[first].base, token, cursor, 3000));
 		await parkedIs([instances[first]], 1);
+		const begun = Date.now();
+		await waitFor(() => Date.now() > begun + 1); // Which of two is newer is known to the millisecond.
 		const newer = pollOnce(instances[second].base, token, cursor, 3000);
 		const { ms, value } = await older;
 		ok(empty(value), `a newer poll on ${where} ends the older one: 200 without messages`, value.text);
