@@ -142,6 +142,17 @@ on_room_lost(void *arg, const struct name *session, const char *title)
 	sessions_rejoin(gateway->sessions, session, title);
 }
 
+/* First of all: to PID 1 a signal that nobody catches never comes.  They are handled once the loop runs. */
+static void
+catch_signals(struct gateway *gateway)
+{
+	gateway->sigterm = evsignal_new(gateway->base, SIGTERM, on_signal, gateway);
+	gateway->sigint = evsignal_new(gateway->base, SIGINT, on_signal, gateway);
+	gateway->deadline = evtimer_new(gateway->base, on_deadline, gateway);
+	event_add(gateway->sigterm, NULL);
+	event_add(gateway->sigint, NULL);
+}
+
 static void
 build(struct gateway *gateway)
 {
@@ -150,6 +161,7 @@ build(struct gateway *gateway)
 	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms};
 
 	gateway->base = loop_new();
+	catch_signals(gateway);
 	gateway->store = open_store(gateway->base, o);
 	gateway->sessions = sessions_new(gateway->base, gateway->store, o->away_after_ms);
 	gateway->hub = hub_new(gateway->base, gateway->store, &hub, &observer, gateway);
@@ -180,11 +192,6 @@ serve(struct gateway *gateway)
 		return false;
 	front_set_server(gateway->front, gateway->server, http.connections);
 	metric_set(CONNECTIONS_LIMIT, http.connections);
-	gateway->sigterm = evsignal_new(gateway->base, SIGTERM, on_signal, gateway);
-	gateway->sigint = evsignal_new(gateway->base, SIGINT, on_signal, gateway);
-	gateway->deadline = evtimer_new(gateway->base, on_deadline, gateway);
-	event_add(gateway->sigterm, NULL);
-	event_add(gateway->sigint, NULL);
 	log_info("listening on port %d, store %s, libevent %s", http_server_port(gateway->server), *o->redis ? "Redis" : "memory",
 	    event_get_version());
 	event_base_dispatch(gateway->base);
@@ -200,11 +207,9 @@ take_down(struct gateway *gateway)
 	polls_free(gateway->polls);
 	hub_free(gateway->hub);
 	sessions_free(gateway->sessions);
-	if (gateway->sigterm) {
-		event_free(gateway->sigterm);
-		event_free(gateway->sigint);
-		event_free(gateway->deadline);
-	}
+	event_free(gateway->sigterm);
+	event_free(gateway->sigint);
+	event_free(gateway->deadline);
 	event_base_free(gateway->base);
 	libevent_global_shutdown();
 }
