@@ -77,7 +77,7 @@ on_taken(void *arg, const struct store_sink *sink)
 {
 	struct reader *reader = hub_find(arg, &sink->session);
 
-	if (reader && reader->since < sink->since)
+	if (reader && (reader->since < sink->since || (reader->since == sink->since && !sink->yields)))
 		hub_end(arg, &sink->session, SINK_TAKEN);
 }
 
@@ -172,7 +172,7 @@ on_announce(evutil_socket_t fd, short what, void *arg)
 		return;
 	sinks = mem_zero(hub->unannounced_count, sizeof *sinks);
 	while ((reader = TAILQ_FIRST(&hub->unannounced))) {
-		sinks[n++] = (struct store_sink){reader->session, reader->since};
+		sinks[n++] = (struct store_sink){.session = reader->session, .since = reader->since};
 		hub_announced(hub, reader);
 	}
 	store_take(hub->store, sinks, n);

@@ -57,7 +57,7 @@ struct reader {
 	bool full;        /* Something has to wait until what is pending is delivered. */
 	bool ready;       /* In hub->ready. */
 	bool announced;   /* Else in hub->unannounced. */
-	int64_t since;    /* By the wall clock. */
+	int64_t since;    /* By store_now. */
 	int64_t touched_at;
 	TAILQ_ENTRY(reader) in_ready;
 	TAILQ_ENTRY(reader) in_unannounced;

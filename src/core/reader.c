@@ -355,7 +355,7 @@ reader_start(struct hub *hub, const struct name *session, const struct cursor *c
 	reader->hub = hub;
 	reader->session = *session;
 	reader->sink = sink;
-	reader->since = clock_wall_ms();
+	reader->since = store_now(hub->store);
 	reader->touched_at = clock_mono_ms();
 	reader->placed = cursor && !is_nowhere(cursor->mailbox);
 	reader->dirty = reader->placed && cursor->dirty;

@@ -107,6 +107,12 @@ store_unwatch(struct store *store, const struct name *stream)
 	store->ops->unwatch(store, stream);
 }
 
+int64_t
+store_now(struct store *store)
+{
+	return store->ops->now(store);
+}
+
 void
 store_take(struct store *store, const struct store_sink *sinks, size_t n)
 {

@@ -231,7 +231,8 @@ struct store_call *store_sweep(struct store *, store_due_fn *, void *arg);
 
 struct store_sink {
 	struct name session;
-	int64_t since; /* When it began, in milliseconds since the epoch, by its instance's clock. */
+	int64_t since; /* When it began, by store_now. */
+	bool yields;   /* Heard: where two began in the same millisecond this is the one that ends. */
 };
 
 struct store_listener {
@@ -254,6 +255,9 @@ void store_listen(struct store *, const struct store_listener *listener, void *a
  */
 void store_watch(struct store *, const struct name *stream);
 void store_unwatch(struct store *, const struct name *stream);
+
+/* Milliseconds since the epoch, by the clock that all instances share. */
+int64_t store_now(struct store *);
 
 /* Tell all other instances that these n sinks are here.  Best effort. */
 void store_take(struct store *, const struct store_sink *sinks, size_t n);

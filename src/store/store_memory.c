@@ -303,6 +303,13 @@ unwatch(struct store *store, const struct name *stream)
 	memory_unwatch(memory_of(store), stream);
 }
 
+static int64_t
+now(struct store *store)
+{
+	(void)store;
+	return clock_wall_ms();
+}
+
 /* There is no other instance. */
 static void
 take(struct store *store, const struct store_sink *sinks, size_t n)
@@ -366,6 +373,7 @@ static const struct store_ops ops = {
     .sweep = memory_sweep,
     .watch = watch,
     .unwatch = unwatch,
+    .now = now,
     .take = take,
     .try = try,
     .cancel = cancel,

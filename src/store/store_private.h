@@ -28,6 +28,7 @@ typedef struct store_call *store_presence_slot(struct store *, const struct name
     void *arg);
 typedef struct store_call *store_sweep_slot(struct store *, store_due_fn *, void *arg);
 typedef void store_name_slot(struct store *, const struct name *name);
+typedef int64_t store_now_slot(struct store *);
 typedef void store_take_slot(struct store *, const struct store_sink *sinks, size_t n);
 typedef struct store_call *store_try_slot(struct store *, int64_t limit_ms, store_probe_fn *, void *arg);
 typedef void store_cancel_slot(struct store_call *);
@@ -49,6 +50,7 @@ struct store_ops {
 	store_sweep_slot *sweep;
 	store_name_slot *watch;
 	store_name_slot *unwatch;
+	store_now_slot *now;
 	store_take_slot *take;
 	store_try_slot *try;
 	store_cancel_slot *cancel; /* Never with NULL. */

@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/store_redis_private.h"
 
 #define TIMEOUT_MS 2500
-#define SKEW_MAX_MS 2000
 
 /* ---- Is this a Redis that we can use? ---- */
 
@@ -33,16 +31,6 @@ info_field(const char *info, const char *field)
 }
 
 static void
-check_clock(const char *server_us)
-{
-	int64_t skew = clock_wall_ms() - strtoll(server_us, NULL, 10) / 1000;
-
-	if (llabs(skew) > SKEW_MAX_MS)
-		log_warning("this machine's clock is %lld ms off that of Redis: sessions may seem silent too early or too late",
-		    (long long)skew);
-}
-
-static void
 on_info(struct redis_call *call, const redisReply *reply)
 {
 	struct redis_store *store = redis_store_of(call->call.store);
@@ -52,8 +40,6 @@ on_info(struct redis_call *call, const redisReply *reply)
 	    strtoll(info_field(info, "maxmemory") ? info_field(info, "maxmemory") : "0", NULL, 10) > 0)
 		log_warning("Redis has maxmemory-policy %.*s: it may throw sessions away. Use noeviction.",
 		    (int)strcspn(value, "\r\n"), value);
-	if ((value = info_field(info, "server_time_usec")))
-		check_clock(value);
 	value = info_field(info, "redis_version");
 	redis_call_free(call);
 	if (value && (atoi(value) < 6 || (atoi(value) == 6 && atoi(value + 2) < 2)))
@@ -108,6 +94,7 @@ on_commands_up(void *arg)
 	for (int i = 0; i < SCRIPTS; i++)
 		store->scripts[i].loading = false;
 	check_server(store);
+	redis_store_set_clock(store);
 	note_up(store);
 }
 
@@ -213,6 +200,7 @@ static const struct store_ops ops = {
 	.sweep = redis_store_sweep,
 	.watch = redis_store_watch,
 	.unwatch = redis_store_unwatch,
+	.now = redis_store_now,
 	.take = redis_store_take,
 	.try = redis_store_try,
 	.cancel = redis_store_cancel,

@@ -115,7 +115,7 @@ on_touch_timer(evutil_socket_t none, short what, void *arg)
 	struct beat *beat = arg;
 	struct redis_store *store = beat->store;
 	struct heard *shards[DEADLINE_SHARDS] = {NULL}, *heard, *next;
-	int64_t now = clock_wall_ms();
+	int64_t now = redis_store_now(&store->store);
 
 	(void)none, (void)what;
 	if (!redis_is_up(store->commands)) {
@@ -203,9 +203,9 @@ redis_store_ack(struct store *store, const struct name *id, struct entry_id pos,
 /* ---- Rooms that are kept ---- */
 
 int64_t
-beat_room_expiry(const struct redis_store *store)
+beat_room_expiry(struct redis_store *store)
 {
-	return clock_wall_ms() + store->limits.room_ttl_ms;
+	return redis_store_now(&store->store) + store->limits.room_ttl_ms;
 }
 
 static void

@@ -214,6 +214,7 @@ static void
 on_sinks(struct bell *bell, const char *p, size_t len)
 {
 	const struct store_listener *listener = bell->store->store.listener;
+	const char *instance = p;
 	struct store_sink sink;
 
 	if (len < NAME_LEN || memcmp(p, bell->store->instance.s, NAME_LEN) == 0)
@@ -222,6 +223,7 @@ on_sinks(struct bell *bell, const char *p, size_t len)
 		if (!name_parse(&sink.session, p, NAME_LEN) || !find(bell, &sink.session))
 			continue;
 		sink.since = 0;
+		sink.yields = memcmp(instance, bell->store->instance.s, NAME_LEN) < 0;
 		for (size_t i = NAME_LEN; i < SINK_LEN; i++)
 			sink.since = sink.since * 10 + (p[i] - '0');
 		listener->on_taken(bell->store->store.listener_arg, &sink);

@@ -66,6 +66,8 @@ struct redis_store {
 	int entered;            /* Depth of callbacks: one may free the store. */
 	bool freeing;
 	int64_t complained; /* When an error was last logged. */
+	int64_t clock_ahead_ms; /* Of this machine's clock before that of Redis. */
+	int64_t clock_asked_ms;
 	LIST_HEAD(, redis_call) calls;
 	struct beat *beat;
 	struct sweeper *sweeper;
@@ -175,8 +177,14 @@ store_touch_slot redis_store_touch;
 store_ack_slot redis_store_ack;
 store_sweep_slot redis_store_sweep;
 store_name_slot redis_store_watch, redis_store_unwatch;
+store_now_slot redis_store_now;
 store_take_slot redis_store_take;
 store_try_slot redis_store_try;
+
+/* ---- The shared clock (store_redis_clock.c) ---- */
+
+void redis_store_set_clock(struct redis_store *);  /* Ask Redis what time it is. */
+void redis_store_keep_clock(struct redis_store *); /* The same if that was long ago. */
 
 /* ---- What is written by and by (store_redis_beat.c): touches, acknowledgements, rooms that are kept ---- */
 
@@ -185,7 +193,7 @@ void beat_free(struct beat *);
 /* A member reads this room: let it live, with a command now and then. */
 void beat_keep_room(struct beat *, const struct name *room);
 void beat_prune(struct beat *); /* Forget rooms that nobody read for so long that they would be written anyway. */
-int64_t beat_room_expiry(const struct redis_store *); /* When a room that is used now is past its time. */
+int64_t beat_room_expiry(struct redis_store *); /* When a room that is used now is past its time. */
 
 /* ---- The sweep and the counts (store_redis_sweep.c) ---- */
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "store/store_redis_private.h"
 
@@ -53,7 +52,7 @@ redis_store_open(struct store *store, const struct name *id, const char *data, s
 	call_add_key(call, 'm', id);
 	keys_add_deadlines(rs->keys, &call->command, id);
 	call_add_name(call, id);
-	redis_command_addi(&call->command, clock_wall_ms() + rs->limits.away_after_ms);
+	redis_command_addi(&call->command, redis_store_now(store) + rs->limits.away_after_ms);
 	redis_command_adds(&call->command, sweeper_may_open(rs->sweeper) ? "1" : "0");
 	redis_command_add(&call->command, data, len);
 	redis_call_send(call);
@@ -181,7 +180,7 @@ on_presence_rooms(struct redis_call *call, const redisReply *reply)
 	const struct store_limits *limits = &store->limits;
 	const char *rooms = reply && is_string(reply) ? reply->str : "";
 	size_t rooms_len = reply && is_string(reply) ? (size_t)reply->len : 0;
-	int64_t now = clock_wall_ms();
+	int64_t now = redis_store_now(&store->store);
 
 	if (!reply) {
 		finish_presence(presence, STORE_UNAVAILABLE, STORE_PRESENCE_NONE);

@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/store_redis_private.h"
@@ -80,7 +79,7 @@ sweep_part(struct sweep_call *sweep)
 	struct redis_call *call = &sweep->call;
 	struct redis_store *store = redis_store_of(call->call.store);
 	struct sweeper *sweeper = store->sweeper;
-	int64_t now = clock_wall_ms();
+	int64_t now = redis_store_now(&store->store);
 
 	sweep->part = sweeper->part;
 	sweeper->part = (sweeper->part + 1) % PARTS;
@@ -137,6 +136,7 @@ redis_store_sweep(struct store *store, store_due_fn *fn, void *arg)
 	/* It is called every second. */
 	sweep->parts = (unsigned)((PARTS * 1000 + round_ms - 1) / round_ms);
 	beat_prune(rs->beat);
+	redis_store_keep_clock(rs);
 	sweep_part(sweep);
 	return &sweep->call.call;
 }

@@ -91,7 +91,7 @@ settle(struct world *w)
 void
 take_elsewhere(struct world *w, const struct name *session, int64_t later_ms)
 {
-	struct store_sink sink = {*session, clock_wall_ms() + later_ms};
+	struct store_sink sink = {.session = *session, .since = clock_wall_ms() + later_ms};
 
 	w->store->listener->on_taken(w->store->listener_arg, &sink);
 }

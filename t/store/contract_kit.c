@@ -76,7 +76,7 @@ on_closed(void *arg, const struct name *session)
 static void
 on_taken(void *arg, const struct store_sink *sink)
 {
-	hear(arg, HEARD_TAKEN, &sink->session, id_of((uint64_t)sink->since, 0), NULL);
+	hear(arg, HEARD_TAKEN, &sink->session, id_of((uint64_t)sink->since, sink->yields), NULL);
 }
 
 static const struct store_listener listener = {on_entry, on_changed, on_closed, on_taken};

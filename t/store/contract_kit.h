@@ -19,7 +19,7 @@ enum heard { HEARD_ENTRY, HEARD_CHANGED, HEARD_CLOSED, HEARD_TAKEN };
 struct notice {
 	enum heard kind;
 	struct name stream;
-	struct entry_id prev, id; /* TAKEN: prev.ms is when the sink began. */
+	struct entry_id prev, id; /* TAKEN: prev.ms is when the sink began, prev.seq 1 if it yields. */
 	char *payload; /* NULL when it is to be read. */
 	size_t len;
 };

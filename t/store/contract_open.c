@@ -101,7 +101,7 @@ test_unknown(struct kit *k)
 	is_status(await(start_back(k, &nobody, "back")), STORE_GONE, "nor come back");
 	store_touch(k->at, &nobody);
 	store_ack(k->at, &nobody, id_of(1, 1), true);
-	store_take(k->at, &(struct store_sink){nobody, 1}, 1);
+	store_take(k->at, &(struct store_sink){.session = nobody, .since = 1}, 1);
 	is_status(await(start_look(k, &nobody)), STORE_GONE, "touch, ack and take of nobody do nothing");
 }
 

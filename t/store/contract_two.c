@@ -124,7 +124,7 @@ test_taken(struct kit *k)
 {
 	enum { MANY = 500 };
 	struct store_sink sink = {.since = 1763783427123}, many[MANY];
-	const struct notice *n;
+	const struct notice *n, *other;
 	struct name id;
 	char text[16];
 	size_t i;
@@ -140,13 +140,20 @@ test_taken(struct kit *k)
 	ok(n && n->prev.ms == 1763783427123, "and when it began");
 	for (i = 0; i < MANY; i++) {
 		snprintf(text, sizeof(text), "sink-%u", (unsigned)i);
-		many[i] = (struct store_sink){session_named(text), (int64_t)i};
+		many[i] = (struct store_sink){.session = session_named(text), .since = (int64_t)i};
 	}
 	many[MANY - 1] = sink;
 	ear_clear(&k->ear);
 	store_take(k->second, many, MANY);
 	ok(kit_until(k, heard_taken(&k->ear, &id)), "hundreds can be told of at once");
 	is_int((int64_t)k->ear.count, 1, "of which those are heard of whose session is watched");
+	ear_clear(&k->ear);
+	store_take(k->first, &sink, 1);
+	store_take(k->second, &sink, 1);
+	ok(kit_until(k, (n = heard_taken(&k->ear, &id)) && (other = heard_taken(&k->ear_second, &id))),
+	    "each hears of the other's sink that began in the same millisecond");
+	ok(n && other && n->prev.seq + other->prev.seq == 1, "and one of them is to yield");
+	ear_clear(&k->ear_second);
 	do_one(k, &id, op_send(&id, "x"));
 	kit_until(k, heard_count(&k->ear_second, HEARD_ENTRY, &id) > 0);
 	is_int((int64_t)heard_count(&k->ear_second, HEARD_TAKEN, &id), 0, "but not by the one that told");

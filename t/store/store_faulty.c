@@ -219,6 +219,12 @@ faulty_ack(struct store *store, const struct name *id, struct entry_id pos, bool
 		store_ack(faulty_of(store)->inner, id, pos, idle);
 }
 
+static int64_t
+faulty_now(struct store *store)
+{
+	return store_now(faulty_of(store)->inner);
+}
+
 static void
 faulty_take(struct store *store, const struct store_sink *sinks, size_t n)
 {
@@ -341,6 +347,7 @@ static const struct store_ops ops = {
     .sweep = faulty_sweep,
     .watch = faulty_watch,
     .unwatch = faulty_unwatch,
+    .now = faulty_now,
     .take = faulty_take,
     .try = faulty_try,
     .cancel = faulty_cancel,

@@ -361,6 +361,17 @@ test_frozen(struct kit *k)
 	is_status(apply_one(k, &id, 0, op_send(&id, "x")), STORE_OK, "a connection that died meanwhile is found out before it is used");
 }
 
+/* A machine with a wrong clock: that of Redis counts. */
+static void
+test_skew(struct kit *k)
+{
+	int64_t before = store_now(k->at);
+
+	clock_turn(600000);
+	await(start_sweep(k));
+	ok(kit_until(k, store_now(k->at) - before < 300000), "a clock that was set forward is measured by that of Redis");
+}
+
 /* ---- No memory ---- */
 
 static void
@@ -482,6 +493,7 @@ main(void)
 	with_kit(test_stream_deleted, "a deleted stream");
 	with_kit(test_entry_deleted, "deleted entries");
 	with_kit(test_future, "a clock that went back");
+	with_kit(test_skew, "a clock that is wrong");
 	with_kit(test_diverged, "failover");
 	with_kit(test_scripts, "SCRIPT FLUSH");
 	with_kit(test_killed, "killed connections");
