@@ -37,6 +37,17 @@ hub_end(struct hub *hub, const struct name *session, enum sink_end why)
 		reader->sink->ops->end(reader->sink, why);
 }
 
+void
+hub_ack(struct hub *hub, const struct name *session, const struct cursor *cursor)
+{
+	struct reader *reader = hub_find(hub, session);
+
+	if (reader)
+		reader_ack(reader, cursor);
+	else if (cursor->dirty)
+		store_ack(hub->store, session, cursor->mailbox, true);
+}
+
 /* ---- The doorbell ---- */
 
 static void

@@ -49,6 +49,18 @@ struct reader *reader_start(struct hub *, const struct name *session, const stru
 /* Deliver now what else waits for other reads to end.  False if there is nothing; else the sink may have stopped the reader. */
 bool reader_flush(struct reader *);
 
+/*
+ * For a sink whose client takes what it is given more slowly than it comes.  A paused reader delivers nothing and keeps at most
+ * answer_max of what it has read; the rest stays in the store.  Both may be called at any time, also within deliver.
+ */
+void reader_pause(struct reader *);
+void reader_resume(struct reader *);
+
+/* The client has all that comes before cursor, which was delivered to it: what a next poll would say of a sink that stays. */
+void reader_ack(struct reader *, const struct cursor *cursor);
+/* The same, of a session whose sink may be on any instance, or nowhere. */
+void hub_ack(struct hub *, const struct name *session, const struct cursor *cursor);
+
 /* Stop and free.  If cursor is not NULL it is set to where a client stands that has what was delivered; the caller frees it. */
 void reader_stop(struct reader *, struct cursor *cursor);
 

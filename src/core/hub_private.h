@@ -55,7 +55,8 @@ struct reader {
 	bool dirty;       /* Mailbox entries were delivered since the last reader_idle. */
 	bool news;        /* Mailbox entries are pending. */
 	bool full;        /* Something has to wait until what is pending is delivered. */
-	bool ready;       /* In hub->ready. */
+	bool ready;       /* In hub->ready; never while it is paused. */
+	bool paused;      /* By its sink. */
 	bool announced;   /* Else in hub->unannounced. */
 	int64_t since;    /* By store_now. */
 	int64_t touched_at;
@@ -112,7 +113,7 @@ size_t reader_share(const struct reader *);
 void reader_add_gap(struct reader *, const struct feed *feed, struct entry_id from, struct entry_id to);
 /* Takes a reference.  False, and nothing was done, if it has to wait for the next batch. */
 bool reader_add_message(struct reader *, const struct feed *feed, struct message *message);
-/* If something is pending and nothing is being read, it is delivered in the next turn. */
+/* If something is pending, nothing is being read and the sink takes it, it is delivered in the next turn. */
 void reader_make_ready(struct reader *);
 void reader_deliver(struct reader *);
 store_view_fn reader_on_view;

@@ -1,4 +1,5 @@
 /* All streams of one session, and what was read of them and not delivered yet: see hub.h. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ reader_share(const struct reader *reader)
 void
 reader_make_ready(struct reader *reader)
 {
-	if (reader->ready || reader->reading > 0 || !reader_has_pending(reader))
+	if (reader->ready || reader->paused || reader->reading > 0 || !reader_has_pending(reader))
 		return;
 	reader->ready = true;
 	hub_add_ready(reader->hub, reader);
@@ -208,7 +209,7 @@ static void
 reader_settle(struct reader *reader)
 {
 	reader_make_ready(reader);
-	if (reader->reading == 0 && reader->stale == 0 && !reader->ready)
+	if (reader->reading == 0 && reader->stale == 0 && !reader_has_pending(reader))
 		reader->sink->ops->caught_up(reader->sink);
 }
 
@@ -325,16 +326,37 @@ reader_deliver(struct reader *reader)
 	cursor_free(&cursor);
 }
 
-bool
-reader_flush(struct reader *reader)
+static void
+reader_make_unready(struct reader *reader)
 {
-	if (!reader_has_pending(reader))
-		return false;
 	if (reader->ready)
 		TAILQ_REMOVE(&reader->hub->ready, reader, in_ready);
 	reader->ready = false;
+}
+
+bool
+reader_flush(struct reader *reader)
+{
+	assert(!reader->paused);
+	if (!reader_has_pending(reader))
+		return false;
+	reader_make_unready(reader);
 	reader_deliver(reader);
 	return true;
+}
+
+void
+reader_pause(struct reader *reader)
+{
+	reader->paused = true;
+	reader_make_unready(reader);
+}
+
+void
+reader_resume(struct reader *reader)
+{
+	reader->paused = false;
+	reader_make_ready(reader);
 }
 
 /* ---- Life ---- */
@@ -383,6 +405,17 @@ reader_idle(struct reader *reader)
 }
 
 void
+reader_ack(struct reader *reader, const struct cursor *cursor)
+{
+	if (!cursor->dirty)
+		return;
+	/* Of a mailbox with more in it the store keeps the memory. */
+	store_ack(reader->hub->store, &reader->session, cursor->mailbox, true);
+	if (entry_id_compare(cursor->mailbox, feed_stands(&reader->mailbox)) >= 0)
+		reader->dirty = false;
+}
+
+void
 reader_stop(struct reader *reader, struct cursor *cursor)
 {
 	struct hub *hub = reader->hub;
@@ -392,8 +425,7 @@ reader_stop(struct reader *reader, struct cursor *cursor)
 	HASH_DEL(hub->readers, reader);
 	if (!reader->announced)
 		hub_announced(hub, reader);
-	if (reader->ready)
-		TAILQ_REMOVE(&hub->ready, reader, in_ready);
+	reader_make_unready(reader);
 	for (size_t i = 0; i < reader->rooms_count; i++) {
 		feed_stop(reader->rooms[i]);
 		free(reader->rooms[i]);

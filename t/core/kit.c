@@ -262,7 +262,9 @@ on_deliver(struct sink *sink, const struct batch *batch)
 	probe->cursor = cursor_copy(batch->cursor);
 	if (probe->on_batch)
 		probe->on_batch(probe, batch);
-	if (probe->then == PROBE_KEEPS)
+	if (probe->then == PROBE_PAUSES)
+		reader_pause(probe->reader);
+	if (probe->then == PROBE_PAUSES || probe->then == PROBE_KEEPS)
 		return true;
 	reader_stop(probe->reader, NULL);
 	probe->reader = NULL;

@@ -66,7 +66,7 @@ struct probe {
 	size_t largest;       /* The most bytes of messages in a batch of several. */
 	int batches, ends, caught_up;
 	enum sink_end why;
-	enum { PROBE_STOPS, PROBE_KEEPS, PROBE_RESTARTS } then; /* After a batch. */
+	enum { PROBE_STOPS, PROBE_KEEPS, PROBE_RESTARTS, PROBE_PAUSES } then; /* After a batch. */
 	void (*on_batch)(struct probe *, const struct batch *); /* Of a test; or NULL. */
 	void *arg;
 };

@@ -140,7 +140,7 @@ start(struct model *m)
 	probe_start(&m->world, probe, &m->me, &m->cursor);
 	probe->on_batch = on_batch;
 	probe->arg = m;
-	probe->then = below(m, 3);
+	probe->then = below(m, 4);
 	m->probe = probe;
 	/* The older one was answered without messages: its cursor is as good as ours. */
 	if (before->ends == ends || below(m, 2))
@@ -157,6 +157,7 @@ hold_over(struct model *m)
 
 	if (!probe->reader)
 		return;
+	reader_resume(probe->reader);
 	probe_hold_over(probe);
 	if (probe->batches > batches)
 		return;
@@ -235,9 +236,27 @@ visit(struct model *m)
 }
 
 static void
+pause_or_resume(struct model *m)
+{
+	if (!m->probe->reader)
+		return;
+	if (below(m, 3) == 0)
+		reader_pause(m->probe->reader);
+	else
+		reader_resume(m->probe->reader);
+}
+
+/* It has all that it was told. */
+static void
+acknowledge(struct model *m)
+{
+	hub_ack(m->world.hub, &m->me, &m->cursor);
+}
+
+static void
 step(struct model *m)
 {
-	switch (below(m, 20)) {
+	switch (below(m, 24)) {
 	case 0:
 	case 1:
 	case 2:
@@ -278,6 +297,14 @@ step(struct model *m)
 		break;
 	case 18:
 		visit(m);
+		break;
+	case 19:
+	case 20:
+	case 21:
+		pause_or_resume(m);
+		break;
+	case 22:
+		acknowledge(m);
 		break;
 	default:
 		pass(&m->world, (int)below(m, 3));
