@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 /* www/pollgate.js against a gateway that loses, repeats, refuses and forgets on purpose. */
-import { readFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
 import { connect, PollgateError } from '../www/pollgate.js';
 import { atEnd, done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 import { waitFor } from './lib/wait.mjs';
@@ -598,15 +596,79 @@ async function torture() {
 	await end();
 }
 
-function size() {
-	const packed = gzipSync(readFileSync(new URL('../www/pollgate.js', import.meta.url)), { level: 9 }).length;
-	ok(packed < 8000, 'the client is below 8 kB compressed', packed);
+/** Who is there: from the answer to the join, then from the gateway's events. */
+async function presence() {
+	const { fake, client, end } = await begin({ data: 'me' });
+	const changes = [];
+	client.on('presence', ({ room, members, change }) => changes.push([room, change.type, change.id, members.map(({ id }) => id).join()]));
+	fake.joined = ({ room }) => ({ room, id: '50-0', members: [{ id: 'session-1', data: 'me' }, { id: 'a', data: 1 }], count: 2 });
+	await client.join('lobby');
+	isDeep(client.presence('lobby'), [{ id: 'session-1', data: 'me' }, { id: 'a', data: 1 }], 'presence is the members of the join');
+	const event = (id, name, from, data) => ({ id, from, room: 'lobby', event: name, data });
+	fake.push([event('51-0', '$join', 'b', 2), event('52-0', '$away', 'a', 1), event('53-0', '$set', 'a', 3), event('54-0', '$back', 'b', 2),
+		event('55-0', '$leave', 'b', 2), event('56-0', '$leave', 'b', 2), event('57-0', '$set', 'nobody', 2)]);
+	await waitFor(() => changes.length === 6);
+	isDeep(client.presence('lobby'), [{ id: 'session-1', data: 'me' }, { id: 'a', data: 3, away: true }], 'and what the events made of it');
+	isDeep(changes.map(([, type, id]) => [type, id]), [['reset', undefined], ['join', 'b'], ['away', 'a'], ['set', 'a'], ['back', 'b'], ['leave', 'b']],
+		'each change is told once; what changes nothing is not');
+	is(changes[1][3], 'session-1,a,b', 'with the list as it is then');
+	await client.set('changed');
+	is(client.presence('lobby')[0].data, 'changed', 'our own data changes as well, although the gateway tells only the others');
+	let answer;
+	fake.on.other = (request, usual) => new Promise((resolve) => answer = () => resolve({ room: 'lobby', members: [{ id: 'session-1', data: 'me' }, { id: 'c', data: 1 }], count: 2 }));
+	fake.push([], { gaps: [{ room: 'lobby', from: '57-0', to: '60-0' }] });
+	await waitFor(() => answer);
+	fake.push([event('61-0', '$leave', 'c', 1), event('62-0', '$join', 'd', 1)]);
+	await waitFor(() => changes.at(-1)[1] === 'join');
+	answer();
+	await waitFor(() => changes.at(-1)[1] === 'reset');
+	is(changes.at(-1)[3], 'session-1,d', 'after a gap the members are asked for; what came before the answer counts on top of it');
+	await client.leave('lobby');
+	isDeep(client.presence('lobby'), [], 'a room that was left has nobody');
+	await end();
+}
+
+async function history() {
+	const { fake, client, end } = await begin();
+	is((await rejection(client.history('lobby', 5)))?.code, 'not_joined', 'history is for rooms that we are in');
+	await client.join('lobby');
+	fake.joined = ({ room, history: n }) => ({ room, id: '50-0', members: [], count: 1, existing: true, history: [text('49-0', n, room)] });
+	isDeep((await client.history('lobby', 5)).map(({ data }) => data), [5], 'history asks for so many messages');
+	await end();
+}
+
+async function away() {
+	const { fake, client, told, of, end } = await begin();
+	client.on('away', () => told.push({ told: 'away' }));
+	await client.ready;
+	await waitFor(() => fake.of('poll').length === 1);
+	run(200);
+	fake.on.poll = () => CUT;
+	fake.push([text('1-0', 'wake')]);
+	await waitFor(() => of('away').length === 1, 60000 * 20);
+	delete fake.on.poll;
+	run(1);
+	await waitFor(() => told.at(-1).told === 'resumed');
+	is(of('away').length, 1, 'who is out of contact for as long as the gateway says is away, until resumed');
+	await end();
+}
+
+async function transports() {
+	const { client, end } = await begin();
+	const changes = [];
+	client.on('transport', (change) => changes.push(change));
+	is(client.transport, undefined, 'before the session is open nothing comes');
+	await client.ready;
+	isDeep([client.transport, changes], ['poll', [{ transport: 'poll', previous: undefined, reason: 'open' }]], 'then messages come by poll, which is told');
+	client.use('poll');
+	is((await rejection((async () => client.use('pigeon'))()))?.code, 'transport_unavailable', 'another transport cannot be chosen');
+	await end();
 }
 
 for (const [words, test] of Object.entries({
 	opening, wrongUrl, refusedSession, withoutCrypto, batching, bytes, repeating, retryAfter, opErrors, badRequest, tooLarge, hole, queueLimit, polling,
 	rooms, joinRefused, gaps, forgotten, hanging, notForgiven, invalid, outage, restart, emptyAnswers, silence, cuts, closing, closingEarly, questions,
-	badHandler, pageEvents, torture, size,
+	badHandler, pageEvents, presence, history, away, transports, torture,
 }))
 	await scope(words.replace(/([A-Z])/g, ' $1').toLowerCase(), test);
 await done();

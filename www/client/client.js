@@ -1,0 +1,379 @@
+/* A session: ties the parts together. */
+
+import { Backoff } from './backoff.js';
+import { PollgateError } from './errors.js';
+import { ANSWER_LIMIT, Http, passing } from './http.js';
+import { Inbox } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { PollReceiver } from './poll.js';
+import { Presence } from './presence.js';
+import { newToken } from './token.js';
+
+/**
+ * A session.  Events:
+ * 'message'       {id, from, room (if not direct), event, data}; also emitted under its own event's name.  "$join" "$leave"
+ *                 "$away" "$back" "$set" are the gateway's and have the public data of the member `from`.
+ * 'gap'           messages are lost: {reason, room (if not direct), from, to}.  reason: 'trimmed', 'session' (see 'resumed'), or
+ *                 'sent': the store has lost operations of ours (their numbers) that it had accepted.
+ * 'presence'      {room, members, change: {type, id, data}}: a room that we are in has other members now, or other data of one.
+ *                 type: 'join', 'leave', 'away', 'back', 'set', or 'reset': the list is new as a whole.
+ * 'away'          {}: out of contact for so long that the others see us away.  'resumed' is the end of it.
+ * 'transport'     {transport, previous, reason}: messages come by another transport.  reason: 'open', 'use' or an error's code.
+ * 'reconnecting'  {reason, delay}: not even a repeat is answered.  Nothing needs to be done.
+ * 'resumed'       {id, fresh}.  fresh: the gateway had forgotten the session.  This is a new one with a new id (`previous`: the
+ *                 old), in the same rooms (`rooms`: the answers); a 'gap' for each stream came before.  Sends that may or may not
+ *                 have been delivered are rejected with session_gone.
+ * 'closed'        {reason, detail}: the end, by close() or the gateway's refusal.
+ */
+export class Client {
+	/** Public.  @type {string|undefined} */
+	id;
+	/** @type {Promise<{id: string, transports: string[], rooms: object[]}>} */
+	ready;
+
+	#http;
+	#options;
+	#listeners = new Map();
+	#presence = new Presence((event, value) => this.#emit(event, value));
+	#inbox = new Inbox((event, value) => this.#arrived(event, value));
+	#outbox;
+	#receiver = null;
+	#opening = new Backoff();
+	#session; // {token, cursor, hold, away, transports}
+	#transport;
+	#awayTimer;
+	#opened;
+	#failures = new Map(); // part of ours -> attempts in vain, in a row
+	#down = false;
+	#closed = false;
+	#unlisten = [];
+
+	constructor(url, options) {
+		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, ...options };
+		this.#http = new Http(url, this.#options.fetch);
+		this.#outbox = new Outbox({
+			...this.#link('send'),
+			gap: (gap) => this.#emit('gap', gap),
+		}, this.#options.maxQueue);
+		this.#watchPage();
+		this.#opened = this.#open(this.#options.rooms);
+		this.ready = this.#opened.then((answer) => {
+			this.#link('open').worked();
+			return answer;
+		});
+		this.ready.catch(() => {}); // 'closed' tells it as well.
+	}
+
+	/** @param {string} event  @param {function(*)} fn  @returns {function()} off() */
+	on(event, fn) {
+		this.#listeners.set(event, [...this.#listeners.get(event) ?? [], fn]);
+		return () => this.off(event, fn);
+	}
+
+	/** @param {string} event  @param {function(*)} fn */
+	off(event, fn) {
+		this.#listeners.set(event, (this.#listeners.get(event) ?? []).filter((other) => other !== fn));
+	}
+
+	/**
+	 * Enter a room.  Rejected with room_full when it has `max` members.
+	 * @param {string} room
+	 * @param {{history?: number, max?: number}} [options] history: so many of the last messages
+	 * @returns {Promise<{id: string, members: {id: string, data: *, away?: boolean}[], count: number, history?: object[]}>}
+	 */
+	async join(room, { history, max } = {}) {
+		const options = { room, history, max };
+		this.#check();
+		this.#inbox.joining(room, options);
+		try {
+			const result = await this.#presence.learn(room, this.#enterRoom(options));
+			this.#inbox.joined(room, result);
+			return result;
+		} catch (error) {
+			this.#inbox.left(room, 1);
+			throw error;
+		}
+	}
+
+	async #enterRoom(options) {
+		const op = { op: 'join', ...options };
+		const result = await this.#outbox.add(op);
+		return result.repeated ? this.#outbox.add(op) : result; // Applied, but the answer is forgotten.  Again does no harm.
+	}
+
+	/** @param {string} room */
+	async leave(room) {
+		this.#check();
+		await this.#outbox.add({ op: 'leave', room });
+		this.#inbox.left(room, 0);
+		this.#presence.forget(room);
+	}
+
+	/**
+	 * The last messages of a room that we are in, oldest first.  Some of them may have come, or come yet, as messages, too.
+	 * @param {string} room  @param {number} n  @returns {Promise<object[]>}
+	 */
+	async history(room, n) {
+		this.#check();
+		if (!this.#inbox.rooms.get(room)?.joined)
+			throw new PollgateError('not_joined');
+		return (await this.#presence.learn(room, this.#enterRoom({ room, history: n }))).history ?? [];
+	}
+
+	/** Who is in a room that we are in, as far as we know now.  @param {string} room  @returns {object[]} */
+	presence(room) {
+		return this.#presence.members(room);
+	}
+
+	/** How messages come: 'poll'.  @type {string|undefined} */
+	get transport() {
+		return this.#transport;
+	}
+
+	/** Choose the transport by hand, or 'auto'.  @param {string} name */
+	use(name) {
+		this.#check();
+		if (!['auto', 'poll'].includes(name))
+			throw new PollgateError('transport_unavailable');
+	}
+
+	/**
+	 * Sends arrive in the order of the calls.  A room need not be joined.
+	 * @param {{to?: string, room?: string, event: string, data?: *, self?: boolean}} message self: also to us
+	 * @returns {Promise<{id?: string}>}
+	 */
+	async send({ to, room, event, data = null, self }) {
+		this.#check();
+		return this.#outbox.add({ op: 'send', to, room, event, data, self });
+	}
+
+	/** Change the session's public data.  @param {*} data */
+	async set(data) {
+		this.#check();
+		this.#options.data = data;
+		await this.#outbox.add({ op: 'set', data });
+		this.#presence.set(this.id, data);
+	}
+
+	/**
+	 * Look at a session.  It has received direct messages with ids up to `acked`.
+	 * @param {string} id
+	 * @returns {Promise<{id: string, away: boolean, data: *, acked: string|null, last: string}>}
+	 */
+	look(id) {
+		return this.#question(`/v1/sessions/${encodeURIComponent(id)}`);
+	}
+
+	/** @param {string} room  @returns {Promise<{members: object[], count: number}>} */
+	members(room) {
+		return this.#question(`/v1/rooms/${encodeURIComponent(room)}/members`);
+	}
+
+	/** End the session.  What is not answered yet is rejected. */
+	async close() {
+		if (!this.#closed) {
+			this.#finish(new PollgateError('closed'));
+			await this.#end(this.#session ?? {});
+		}
+	}
+
+	#end({ token }) {
+		return token && this.#http.ask(`/v1/close?token=${token}`, { body: '', keepalive: true }).catch(() => {});
+	}
+
+	#check() {
+		if (this.#closed)
+			throw new PollgateError('closed');
+	}
+
+	#emit(event, value) {
+		for (const fn of this.#listeners.get(event) ?? [])
+			try {
+				fn(value);
+			} catch (error) {
+				queueMicrotask(() => {
+					throw error;
+				});
+			}
+	}
+
+	/** The Inbox has something new. */
+	#arrived(event, value) {
+		if (event === 'message')
+			this.#presence.take(value);
+		this.#emit(event, value);
+		if (event === 'gap' && value.room !== undefined)
+			this.#presence.learn(value.room, this.members(value.room)).catch(() => {});
+	}
+
+	#use(transport, reason) {
+		const previous = this.#transport;
+		this.#transport = transport;
+		if (transport !== previous)
+			this.#emit('transport', { transport, previous, reason });
+	}
+
+	/** Ask until there is an answer. */
+	async #persist(path, body, backoff, onFailure) {
+		for (;;) {
+			try {
+				return await this.#http.ask(path, { body });
+			} catch (error) {
+				if (!error.retry)
+					throw error;
+				await backoff.wait(error, onFailure);
+				this.#check();
+			}
+		}
+	}
+
+	/** The token is ours, so that a repeat does not open a second session. */
+	async #open(rooms) {
+		const session = this.#session = { token: await newToken() };
+		this.#check();
+		const { failed } = this.#link('open');
+		let answer;
+		try {
+			answer = await this.#persist('/v1/sessions', JSON.stringify({ token: session.token, data: this.#options.data, rooms }),
+				this.#opening, (error, delay) => {
+					if (error.status && !passing(error.status))
+						throw error; // A wrong URL shall not look like a gateway that is slow to answer.
+					failed(error, delay);
+				});
+		} catch (error) {
+			this.#finish(error);
+			throw error;
+		}
+		if (this.#closed) {
+			this.#end(session);
+			this.#check();
+		}
+		this.#failures.delete('open');
+		this.#opening.attempt = 0;
+		this.id = answer.id;
+		Object.assign(session, { cursor: answer.cursor, hold: answer.hold, away: answer.away, transports: answer.transports });
+		this.#outbox.open((body, abort) => this.#http.ask(`/v1/send?token=${session.token}`, {
+			body, abort, limit: ANSWER_LIMIT + body.length / 4, // 4 kB/s is slow, but not dead.
+		}), answer.seq);
+		this.#enter(rooms, answer.rooms);
+		this.#receiver = new PollReceiver(this.#http, {
+			...this.#link('receive'),
+			deliver: (batch) => {
+				session.cursor = batch.cursor;
+				this.#inbox.take(batch);
+			},
+		}, session, this.#options.hold);
+		this.#receiver.start();
+		this.#use('poll', 'open');
+		return { id: answer.id, transports: answer.transports, rooms: answer.rooms };
+	}
+
+	#enter(rooms, results) {
+		rooms.forEach((options, i) => {
+			const room = options.room ?? options;
+			const result = Object.assign(results[i], { room });
+			this.#inbox.left(room, 0);
+			this.#inbox.joining(room, options.room ? options : { room });
+			if (result.error) {
+				this.#inbox.left(room, 1);
+				this.#presence.forget(room);
+			} else {
+				this.#presence.learn(room, result);
+				this.#inbox.joined(room, result);
+			}
+		});
+	}
+
+	async #reopen(error) {
+		const previous = this.id;
+		const { gaps, rooms } = this.#inbox.reset();
+		this.#outbox.pause(error);
+		this.#tellDown(error, 0);
+		const answer = await (this.#opened = this.#open(rooms));
+		for (const gap of gaps)
+			this.#emit('gap', gap);
+		this.#down = false;
+		this.#emit('resumed', { id: this.id, fresh: true, previous, rooms: answer.rooms ?? [] });
+	}
+
+	#finish(error) {
+		if (this.#closed)
+			return;
+		this.#closed = true;
+		clearTimeout(this.#awayTimer);
+		this.#receiver?.stop();
+		this.#opening.kick();
+		this.#outbox.pause(error, true);
+		for (const unlisten of this.#unlisten)
+			unlisten();
+		this.#emit('closed', { reason: error.code, detail: error.message });
+	}
+
+	async #question(path) {
+		this.#check();
+		await this.#opened;
+		return this.#persist(`${path}?token=${this.#session.token}`, undefined, new Backoff());
+	}
+
+	/** What one of our parts says about the way to the gateway. */
+	#link(who) {
+		return {
+			worked: () => {
+				this.#failures.delete(who);
+				clearTimeout(this.#awayTimer);
+				this.#awayTimer = undefined;
+				if (!this.#down || this.#failures.size || !this.#receiver)
+					return;
+				this.#down = false;
+				this.#emit('resumed', { id: this.id, fresh: false });
+			},
+			failed: (error, delay) => {
+				const n = (this.#failures.get(who) ?? 0) + 1;
+				this.#failures.set(who, n);
+				if (this.#session?.away && !this.#closed)
+					this.#awayTimer ??= setTimeout(() => this.#emit('away', {}), this.#session.away);
+				if (n > 1) // One failure that the first repeat makes good is nobody's business.
+					this.#tellDown(error, delay);
+			},
+			lost: (error) => {
+				if (!this.#receiver || this.#closed)
+					return;
+				this.#receiver.stop();
+				this.#receiver = null;
+				this.#failures.clear();
+				if (this.#options.resume && (error.status === 410 || error.code === 'bad_cursor'))
+					this.#reopen(error).catch(() => {});
+				else
+					this.#finish(error);
+			},
+		};
+	}
+
+	#tellDown(error, delay) {
+		this.#down = true;
+		this.#emit('reconnecting', { reason: error.code, delay: Math.round(delay) });
+	}
+
+	#watchPage() {
+		const listen = (target, event, fn) => {
+			target.addEventListener?.(event, fn);
+			this.#unlisten.push(() => target.removeEventListener?.(event, fn));
+		};
+		const kick = (renew) => {
+			this.#opening.kick();
+			this.#outbox.backoff.kick();
+			this.#receiver?.kick(renew);
+		};
+		const { document = {} } = globalThis;
+		listen(globalThis, 'online', () => kick(true));
+		listen(document, 'visibilitychange', () => document.hidden || kick(false));
+		listen(globalThis, 'pagehide', () => {
+			this.#receiver?.stop();
+			navigator.sendBeacon(`${this.#http.base}/v1/close?token=${this.#session?.token}`);
+		});
+		listen(globalThis, 'pageshow', ({ persisted }) => { // From the back-forward cache.
+			if (persisted)
+				this.#link('page').lost(new PollgateError('session_gone', '', { status: 410 }));
+		});
+	}
+}

@@ -1,0 +1,32 @@
+/*
+ * Pollgate's client for browsers and Node 18.
+ *
+ *     const client = connect();
+ *     client.on('chat', ({ from, data }) => console.log(from, data));
+ *     await client.join('lobby');
+ *     await client.send({ room: 'lobby', event: 'chat', data: 'hello' });
+ *
+ * Sends are numbered and repeated unchanged until they are answered; polls go on from the last cursor; what comes twice is
+ * delivered once.  Http asks once, a receiver (PollReceiver; other transports will have its methods) brings batches in, the
+ * Outbox sends, the Inbox removes duplicates, Presence knows who is in a room, Client ties them together.
+ */
+
+import { Client } from './client.js';
+
+export { PollgateError } from './errors.js';
+
+/**
+ * Open a session.  Its methods can be called at once.
+ * @param {string} [url] of the gateway; '' is where the page comes from
+ * @param {object} [options]
+ * @param {*} [options.data] public, for the other members of its rooms
+ * @param {(string|{room: string, history?: number, max?: number})[]} [options.rooms] joined from the start
+ * @param {boolean|'new'} [options.resume] open a new session when this one is forgotten (true)
+ * @param {number} [options.maxQueue] operations that may wait for their answers (1000)
+ * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting
+ * @param {typeof fetch} [options.fetch]
+ * @returns {Client}
+ */
+export function connect(url = '', options = {}) {
+	return new Client(url, options);
+}
