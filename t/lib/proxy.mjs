@@ -14,8 +14,16 @@
  *     fault        (request) => undefined or { drop: 'before' | 'after', delay: ms, repeat: true, status: 502 }
  *                  request: { method, path, url, headers, body, number }.  'after': the instance gets the request, the client no answer.
  *                  repeat: sent twice, one after the other, the second answer counts (a first one that is an error, too).
+ *     holds        (answer's headers) => is it kept back until it is complete?  As it is, answers of unknown length pass as they come.
+ *     upgrades     true: Upgrade passes, to a target of its own; false: such a request passes as a plain one
+ *     tunnel       (client, upstream) => joins the two sockets after a 101; as it is, each gets what the other sends
+ *     cutAfter     ms after which a request ends, whether its answer has begun or not (an upgraded connection lives on)
+ *     cutWith      'reset' | a status, for an answer that has not begun
  *   proxy.counts   { 'GET /v1/poll': { 200: 12, cut: 1 } }: what clients were answered; `cut`: no answer, `left`: the client went away
  *   proxy.failures the answers of 400 and above and the cut ones: { method, path, status, code, why, port }
+ *   proxy.now      { requests, connections, upgrades }: what is open; proxy.most: the most of each at once since resetCounts()
+ *
+ * startNetwork() in network.mjs makes networks of these that block and cut what real ones do.
  */
 import http from 'node:http';
 import { atEnd } from './tap.mjs';
@@ -55,20 +63,36 @@ export function chances({ dropBefore = 0, dropAfter = 0, repeat = 0, delay = [0,
 	};
 }
 
-function upstreamHeaders(incoming, length, pooled) {
+/** What is asked of the other side about the connection: an upgrade is asked for as the client did. */
+function connectionHeaders({ upgrade, incoming }, pooled) {
+	if (upgrade)
+		return ['Connection', 'Upgrade', 'Upgrade', incoming.headers.upgrade];
+	return ['Connection', pooled ? 'keep-alive' : 'close'];
+}
+
+function upstreamHeaders(job, pooled) {
+	const { incoming, body: { length } } = job;
 	const headers = [];
 	for (let i = 0; i < incoming.rawHeaders.length; i += 2)
 		if (!hopByHop.has(incoming.rawHeaders[i].toLowerCase()) && incoming.rawHeaders[i].toLowerCase() !== 'content-length')
 			headers.push(incoming.rawHeaders[i], incoming.rawHeaders[i + 1]);
 	if (length > 0 || !['GET', 'HEAD', 'OPTIONS', 'DELETE'].includes(incoming.method))
 		headers.push('Content-Length', String(length));
-	headers.push('Connection', pooled ? 'keep-alive' : 'close');
+	headers.push(...connectionHeaders(job, pooled));
 	return headers;
 }
 
+const headOf = ({ statusCode, statusMessage, rawHeaders }) => ({ status: statusCode, reason: statusMessage, rawHeaders });
+
+/** Each of two sockets gets what the other sends. */
+export function join(one, other) {
+	one.pipe(other).pipe(one);
+}
+
 export class Proxy {
-	constructor(port, { targets = [], pick = 'random', concurrency = 0, retry = 'refused', pool = false, fault, seed } = {}) {
-		Object.assign(this, { port, targets, pick, concurrency, retry, pool, fault });
+	constructor(port, { targets = [], pick = 'random', concurrency = 0, retry = 'refused', pool = false, fault, seed,
+		holds = () => false, upgrades = true, tunnel = join, cutAfter = 0, cutWith = 'reset' } = {}) {
+		Object.assign(this, { port, targets, pick, concurrency, retry, pool, fault, holds, tunnel, cutAfter, cutWith });
 		this.base = `http://127.0.0.1:${port}`;
 		this.random = seed === undefined ? Math.random : randomFrom(seed);
 		this.agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
@@ -80,16 +104,22 @@ export class Proxy {
 		this.retries = 0;
 		this.dropped = 0;
 		this.repeats = 0;
-		this.open = 0;
+		this.now = { requests: 0, connections: 0, upgrades: 0 };
 		this.resetCounts();
 		this.server = http.createServer((incoming, outgoing) => this.#onRequest(incoming, outgoing));
+		if (upgrades)
+			this.server.on('upgrade', (...of) => this.#onUpgrade(...of));
 		this.server.keepAliveTimeout = 0;
 		this.server.requestTimeout = 0;
 		this.server.headersTimeout = 0;
 		this.server.on('connection', (socket) => {
 			this.sockets.add(socket);
+			this.#count('connections', 1);
 			socket.setNoDelay(true);
-			socket.once('close', () => this.sockets.delete(socket));
+			socket.once('close', () => {
+				this.sockets.delete(socket);
+				this.#count('connections', -1);
+			});
 		});
 		const end = () => this.close();
 		this.forget = atEnd(end);
@@ -98,6 +128,17 @@ export class Proxy {
 	resetCounts() {
 		this.counts = {};
 		this.failures = [];
+		this.most = { ...this.now };
+	}
+
+	/** Requests that are not answered yet. */
+	get open() {
+		return this.now.requests;
+	}
+
+	#count(what, change) {
+		this.now[what] += change;
+		this.most[what] = Math.max(this.most[what], this.now[what]);
 	}
 
 	/** How many requests were answered so; path and status may be left out. */
@@ -129,19 +170,22 @@ export class Proxy {
 		if (job.accounted)
 			return;
 		job.accounted = true;
-		this.open--;
+		clearTimeout(job.cutTimer);
+		this.#count('requests', -1);
 		const key = `${job.method} ${job.path}`;
 		(this.counts[key] ??= {})[status] = (this.counts[key][status] ?? 0) + 1;
 		if (status === 'cut' || status >= 400)
 			this.failures.push({ method: job.method, path: job.path, status, code: job.code, why, port: job.port });
 	}
 
-	async #onRequest(incoming, outgoing) {
+	async #onRequest(incoming, outgoing, upgrade = null) {
 		const path = incoming.url.split('?')[0].replace(/^(\/v1\/(?:sessions|rooms)\/)[^/]+/, '$1*');
-		const job = { incoming, outgoing, method: incoming.method, path, tried: new Set(), upstream: null };
-		this.open++;
+		const job = { incoming, outgoing, upgrade, method: incoming.method, path, tried: new Set(), upstream: null };
+		this.#count('requests', 1);
+		if (this.cutAfter > 0)
+			job.cutTimer = setTimeout(() => this.#cutLate(job), this.cutAfter);
 		outgoing.once('close', () => {
-			if (!outgoing.writableFinished) {
+			if (!outgoing.writableFinished && !job.tunnelled) {
 				job.left = true;
 				job.upstream?.destroy();
 				this.#account(job, job.cutByUs ? 'cut' : 'left', job.cutByUs);
@@ -149,13 +193,24 @@ export class Proxy {
 		});
 		try {
 			const chunks = [];
-			for await (const chunk of incoming)
-				chunks.push(chunk);
+			if (!upgrade)
+				for await (const chunk of incoming)
+					chunks.push(chunk);
 			job.body = Buffer.concat(chunks);
 		} catch {
 			return;
 		}
 		await this.#serve(job);
+	}
+
+	/** Node lets go of a connection that is to be upgraded: the answer is written to the socket by a response of our own. */
+	#onUpgrade(incoming, socket, head) {
+		const outgoing = new http.ServerResponse(incoming);
+		socket.on('error', () => {});
+		outgoing.assignSocket(socket);
+		outgoing.shouldKeepAlive = false;
+		outgoing.once('finish', () => socket.destroySoon());
+		this.#onRequest(incoming, outgoing, { socket, head });
 	}
 
 	async #serve(job) {
@@ -164,22 +219,30 @@ export class Proxy {
 		const fault = this.fault?.({ ...described, number: this.number++ }) ?? {};
 		if (fault.delay)
 			await new Promise((resolve) => setTimeout(resolve, fault.delay));
-		if (fault.status) {
-			job.outgoing.writeHead(fault.status, { 'Content-Length': 0 });
-			job.outgoing.end();
-			return this.#account(job, fault.status, 'made up by the proxy');
-		}
+		if (fault.status)
+			return this.#refuse(job, fault.status);
 		if (fault.drop === 'before')
 			return this.#cut(job, 'dropped before');
 		if (fault.repeat) {
 			this.repeats++;
-			await this.#forward(job);
+			(await this.#forward(job))?.more?.destroy();
 			job.tried.clear();
 		}
 		const answer = await this.#forward(job);
-		if (fault.drop === 'after' || !answer)
+		if (fault.drop === 'after' || !answer || job.left) {
+			answer?.more?.destroy();
 			return this.#cut(job, answer ? 'dropped after' : job.why);
-		this.#answer(job, answer);
+		}
+		if (answer.status === 101)
+			this.#join(job, answer);
+		else
+			this.#answer(job, answer);
+	}
+
+	#refuse(job, status) {
+		job.outgoing.writeHead(status, { 'Content-Length': 0 });
+		job.outgoing.end();
+		this.#account(job, status, 'made up by the proxy');
 	}
 
 	#cut(job, why) {
@@ -192,19 +255,51 @@ export class Proxy {
 		this.#account(job, 'cut', why);
 	}
 
-	#answer(job, { status, reason, rawHeaders, body }) {
-		if (job.left)
-			return;
+	#cutLate(job) {
+		if (this.cutWith === 'reset' || job.outgoing.headersSent)
+			return this.#cut(job, `after ${this.cutAfter} ms`);
+		this.#refuse(job, this.cutWith);
+		job.left = true;
+		job.upstream?.destroy();
+	}
+
+	#answer(job, { status, reason, rawHeaders, body, more }) {
 		const headers = [];
 		for (let i = 0; i < rawHeaders.length; i += 2)
 			if (!hopByHop.has(rawHeaders[i].toLowerCase()))
 				headers.push(rawHeaders[i], rawHeaders[i + 1]);
 		if (status >= 400)
-			job.code = /"code":\s*"(\w+)"/.exec(body.toString())?.[1];
+			job.code = /"code":\s*"(\w+)"/.exec(body?.toString())?.[1];
 		job.outgoing.sendDate = false;
 		job.outgoing.writeHead(status, reason, headers);
-		job.outgoing.end(body);
 		job.outgoing.once('finish', () => this.#account(job, status));
+		if (!more)
+			return job.outgoing.end(body);
+		job.outgoing.flushHeaders();
+		more.pipe(job.outgoing);
+		more.once('close', () => !more.complete && this.#cut(job, 'answer cut'));
+	}
+
+	/** Pass the 101 on, and let the two sockets speak to each other from there on. */
+	#join(job, { reason, rawHeaders, more, head }) {
+		const { socket, head: sent } = job.upgrade;
+		const lines = [`HTTP/1.1 101 ${reason}`];
+		for (let i = 0; i < rawHeaders.length; i += 2)
+			lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+		job.tunnelled = true;
+		job.outgoing.detachSocket(socket);
+		this.#account(job, 101);
+		this.#count('upgrades', 1);
+		socket.once('close', () => {
+			this.#count('upgrades', -1);
+			more.destroy();
+		});
+		more.on('error', () => {}).once('close', () => socket.destroySoon());
+		more.setNoDelay(true);
+		socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+		socket.unshift(sent);
+		more.unshift(head);
+		this.tunnel(socket, more);
 	}
 
 	/** A target that may take the request now, or null. */
@@ -249,8 +344,11 @@ export class Proxy {
 				return null;
 			}
 			job.port = port;
+			let more;
 			try {
-				return await this.#exchange(job, port);
+				const answer = await this.#exchange(job, port);
+				more = answer.more?.once('close', () => this.#release(port));
+				return answer;
 			} catch (error) {
 				job.why = `${error.code ?? error.message} from ${port}`;
 				if (job.left || !this.#mayRetry(error))
@@ -258,7 +356,8 @@ export class Proxy {
 				this.retries++;
 				job.tried.add(port);
 			} finally {
-				this.#release(port);
+				if (!more)
+					this.#release(port);
 			}
 		}
 	}
@@ -269,29 +368,35 @@ export class Proxy {
 		return !begun && (this.retry === 'reset' || (this.retry === 'reused' && reused));
 	}
 
+	/**
+	 * The answer of this target: { status, reason, rawHeaders, body }; or with `more`, what goes on, in place of the body: the rest
+	 * of an answer of unknown length, or the socket after a 101 and the first bytes on it, `head`.
+	 */
 	#exchange(job, port) {
 		return new Promise((resolve, reject) => {
-			const headers = upstreamHeaders(job.incoming, job.body.length, this.pool);
+			const headers = upstreamHeaders(job, this.pool);
 			const upstream = http.request({
 				host: '127.0.0.1', port, method: job.method, path: job.incoming.url, headers,
-				agent: this.pool ? this.agent : false,
+				agent: this.pool && !job.upgrade ? this.agent : false,
 			});
 			let begun = false;
 			const fail = (error) => reject(Object.assign(error, { begun, reused: upstream.reusedSocket }));
 			job.upstream = upstream;
 			upstream.setNoDelay(true);
-			upstream.once('error', fail);
+			upstream.on('error', fail);
 			upstream.once('close', () => fail(new Error('closed')));
+			upstream.once('upgrade', (response, socket, head) => resolve({ ...headOf(response), more: socket, head }));
 			upstream.once('response', (response) => {
 				begun = true;
+				if (response.headers['content-length'] === undefined && !this.holds(response.headers))
+					return resolve({ ...headOf(response), more: response.on('error', () => {}) });
 				const chunks = [];
 				response.on('data', (chunk) => chunks.push(chunk));
 				response.once('error', fail);
 				response.once('end', () => {
 					if (!response.complete)
 						return fail(Object.assign(new Error('answer cut'), { code: 'ECONNRESET' }));
-					resolve({ status: response.statusCode, reason: response.statusMessage, rawHeaders: response.rawHeaders,
-						body: Buffer.concat(chunks) });
+					resolve({ ...headOf(response), body: Buffer.concat(chunks) });
 				});
 			});
 			upstream.end(job.body);
