@@ -51,10 +51,12 @@ async function refusing() {
 		size: ['x', '-1', '1.5K', '10kb', '99999999999999999999G', '1 M'],
 		count: ['x', '-1', '1.5', '1K', '99999999999999999999', '0x10'],
 		enum: ['x', 'INFO '],
-		bool: ['yes'],
+		bool: ['maybe'],
+		action: ['yes', 'no'],
 	};
 	const seen = new Set();
-	for (const { flag, type, variable, min, max } of listed) {
+	for (const { flag, type: given, variable, min, max } of listed) {
+		const type = given === 'bool' && !variable ? 'action' : given;
 		const first = !seen.has(type);
 		seen.add(type);
 		const values = first ? bad[type] ?? [] : (bad[type] ?? []).slice(0, 1);
@@ -104,6 +106,8 @@ async function taking() {
 	is((await config(['--room-ttl=2d']))['room-ttl'], '2d', '... and d');
 	is((await config(['--max-body=2M']))['max-body'], '2M', 'sizes take M');
 	is((await config(['--max-body=2097152']))['max-body'], '2M', '... or are bytes');
+	is((await config(['--no-check']))['no-check'], 'yes', 'a flag alone is yes');
+	is((await config(['--no-check=no'], { POLLGATE_NO_CHECK: 'yes' }))['no-check'], 'no', '... and may be no');
 	is((await config([], { POLLGATE_HOLD: '7s' })).hold, '7s', 'the environment is taken');
 	is((await config(['--hold=5s'], { POLLGATE_HOLD: '7s' })).hold, '5s', 'a flag wins over the environment');
 	is((await config([], { POLLGATE_HOLD: '' })).hold, '25s', 'an empty variable counts as none');

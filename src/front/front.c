@@ -28,6 +28,8 @@ static const struct route routes[] = {
 	{HTTP_POST, "/v1/close", native_close},
 	{HTTP_GET, "/v1/sessions/*", native_look},
 	{HTTP_GET, "/v1/rooms/**/members", native_members},
+	{HTTP_GET, "/v1/check/hold", check_hold},
+	{HTTP_POST, "/v1/check/echo", check_echo},
 	{HTTP_GET, "/health", status_health},
 	{HTTP_GET, "/ready", status_ready},
 	{HTTP_GET, "/metrics", status_metrics},
@@ -196,6 +198,7 @@ front_new(const struct front_parts *parts)
 	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
 	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .message = o->max_message, .data = o->max_data};
 	LIST_INIT(&front->calls);
+	LIST_INIT(&front->checks);
 	front->ready = ready_new(front);
 	front->www = www;
 	return front;
@@ -212,6 +215,7 @@ void
 front_drain(struct front *front)
 {
 	front->draining = true;
+	check_drain(front);
 }
 
 void

@@ -36,7 +36,7 @@ void front_set_server(struct front *, struct http_server *server, uint32_t conne
 /* An http_request_fn. */
 void front_handle(void *front, struct http_request *req);
 
-/* From now on /ready says 503 and new sessions are refused. */
+/* From now on /ready says 503 and new sessions are refused; checks that wait are answered. */
 void front_drain(struct front *);
 
 #endif

@@ -10,6 +10,7 @@
 #include "codec/native.h"
 #include "front/front.h"
 
+struct check;
 struct native_call;
 struct ready_check;
 
@@ -20,6 +21,7 @@ struct front {
 	struct native_limits limits;
 	bool draining;
 	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
+	LIST_HEAD(, check) checks;      /* Requests that check.c answers later. */
 	struct ready_check *ready;      /* Owned. */
 	int www;                        /* A directory, or -1. */
 };
@@ -28,10 +30,14 @@ struct front {
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
 handler_fn native_open, native_close, native_poll, native_send, native_look, native_members;
+handler_fn check_hold, check_echo;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
 
 void native_free(struct front *);
+
+/* Answer the checks that wait: they tell how long they waited. */
+void check_drain(struct front *);
 
 struct ready_check *ready_new(struct front *);
 void ready_free(struct ready_check *);
