@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/token.h"
 
 /* The members of an operation. */
 enum { OP, TO, ROOM, EVENT, DATA, SELF, HISTORY, MAX, FIELDS };
@@ -214,6 +215,14 @@ parse_open(struct parse *p, struct native_request *request, struct jspan documen
 }
 
 static bool
+check_document(struct jspan *document, const char *body, size_t len, struct native_error *error)
+{
+	if (!jspan_check(document, body, len))
+		return fail(error, "bad_json", "The body is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
+	return true;
+}
+
+static bool
 parse_document(struct native_request *request, const char *body, size_t len, const struct native_limits *limits,
     struct native_error *error, bool (*parse)(struct parse *, struct native_request *, struct jspan))
 {
@@ -223,8 +232,8 @@ parse_document(struct native_request *request, const char *body, size_t len, con
 
 	*request = (struct native_request){0};
 	error->code = NULL;
-	if (!jspan_check(&document, body, len))
-		return fail(error, "bad_json", "The body is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
+	if (!check_document(&document, body, len, error))
+		return false;
 	good = parse(&p, request, document);
 	if (!good)
 		native_request_free(request);
@@ -255,6 +264,79 @@ native_request_free(struct native_request *request)
 		free(request->ops[i].room);
 	free(request->ops);
 	*request = (struct native_request){0};
+}
+
+/* A string in which no NUL ends it early. */
+static bool
+parse_text(struct buf *text, struct jspan value)
+{
+	return jspan_string(value, text) && text->len > 0 && strlen(text->data) == text->len;
+}
+
+static void
+parse_poll(struct native_poll *poll, struct jspan value, const struct native_limits *limits, struct buf *text)
+{
+	static const char *const names[] = {"token", "cursor"};
+	struct jspan values[2];
+
+	jspan_pick(value, names, values, 2);
+	if (!parse_text(text, values[0]) || !token_session(&poll->session, text->data))
+		poll->wrong = "token_invalid";
+	else if (values[1].text && (!parse_text(text, values[1]) || !cursor_parse(&poll->cursor, text->data, limits->rooms)))
+		poll->wrong = "bad_cursor";
+	else
+		poll->has_cursor = values[1].text != NULL;
+}
+
+static bool
+parse_polls(struct native_polls *polls, struct jspan document, const struct native_limits *limits, struct native_error *error)
+{
+	static const char *const names[] = {"polls", "hold"};
+	struct jspan values[2] = {{NULL, 0}}, value;
+	struct buf text = BUF_EMPTY;
+	size_t at = 0, count = 0;
+
+	if (jspan_type(document) == JSPAN_OBJECT)
+		jspan_pick(document, names, values, 2);
+	if (jspan_type(values[0]) != JSPAN_ARRAY)
+		return fail(error, "bad_request", "The body must be an object with \"polls\", an array.");
+	polls->has_hold = values[1].text != NULL;
+	if (polls->has_hold && !jspan_count(values[1], UINT64_MAX, &polls->hold))
+		return fail(error, "bad_request", "\"hold\" must be a number of milliseconds.");
+	for (; jspan_next_element(values[0], &at, &value); count++)
+		if (jspan_type(value) != JSPAN_OBJECT)
+			return fail(error, "bad_request", "Each of \"polls\" is an object with \"token\" and \"cursor\".");
+	if (count == 0)
+		return fail(error, "bad_request", "\"polls\" must not be empty.");
+	if (count > limits->polls)
+		return fail(error, "too_many_polls", "%zu polls; at most %u are taken at once.", count, limits->polls);
+	polls->polls = mem_zero(count, sizeof *polls->polls);
+	at = 0;
+	while (jspan_next_element(values[0], &at, &value))
+		parse_poll(&polls->polls[polls->count++], value, limits, &text);
+	buf_free(&text);
+	return true;
+}
+
+bool
+native_parse_polls(struct native_polls *polls, const char *body, size_t len, const struct native_limits *limits,
+    struct native_error *error)
+{
+	struct jspan document;
+
+	*polls = (struct native_polls){0};
+	error->code = NULL;
+	return check_document(&document, body, len, error) && parse_polls(polls, document, limits, error);
+}
+
+void
+native_polls_free(struct native_polls *polls)
+{
+	for (size_t i = 0; i < polls->count; i++)
+		if (polls->polls[i].has_cursor)
+			cursor_free(&polls->polls[i].cursor);
+	free(polls->polls);
+	*polls = (struct native_polls){0};
 }
 
 void

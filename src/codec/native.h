@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/name.h"
+#include "codec/cursor.h"
 #include "codec/jspan.h"
 #include "codec/message.h"
 #include "codec/op.h"
@@ -19,13 +20,15 @@ struct native_limits {
 	uint32_t event;     /* Bytes of an event's name. */
 	uint32_t room_name; /* Bytes. */
 	uint32_t history;
+	uint32_t polls; /* In one shared poll. */
+	uint32_t rooms; /* Of one session. */
 	size_t message; /* Bytes of the JSON text of a message's data. */
 	size_t data;    /* The same for a session's public data. */
 };
 
 /* What is wrong with a document; `code` is NULL when nothing is. */
 struct native_error {
-	const char *code; /* bad_json, bad_op, bad_request, too_many_ops, message_too_large */
+	const char *code; /* bad_json, bad_op, bad_request, too_many_ops, too_many_polls, message_too_large */
 	char detail[160];
 };
 
@@ -41,6 +44,25 @@ struct native_request {
 bool native_parse_send(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 bool native_parse_open(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 void native_request_free(struct native_request *request);
+
+/* One session of a shared poll. */
+struct native_poll {
+	const char *wrong; /* token_invalid, bad_cursor, or NULL: then the rest is set. */
+	struct name session;
+	bool has_cursor;
+	struct cursor cursor;
+};
+
+struct native_polls {
+	size_t count;
+	struct native_poll *polls; /* Owned, with their cursors. */
+	bool has_hold;
+	uint64_t hold; /* In milliseconds, without a limit. */
+};
+
+/* Read the body of a shared poll.  On an error polls needs no freeing. */
+bool native_parse_polls(struct native_polls *polls, const char *body, size_t len, const struct native_limits *, struct native_error *);
+void native_polls_free(struct native_polls *polls);
 
 /* The answer to a poll. */
 void native_write_batch(struct buf *b, const struct batch *batch);

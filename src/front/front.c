@@ -23,6 +23,7 @@ struct route {
 static const struct route routes[] = {
 	{HTTP_POST, "/v1/send", native_send},
 	{HTTP_GET, "/v1/poll", native_poll},
+	{HTTP_POST, "/v1/polls", native_polls},
 	{HTTP_POST, "/v1/sessions", native_open},
 	{HTTP_DELETE, "/v1/sessions", native_close},
 	{HTTP_POST, "/v1/close", native_close},
@@ -196,7 +197,8 @@ front_new(const struct front_parts *parts)
 	front = mem_zero(1, sizeof *front);
 	front->parts = *parts;
 	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
-	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .message = o->max_message, .data = o->max_data};
+	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .polls = o->polls_max,
+	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
 	LIST_INIT(&front->calls);
 	LIST_INIT(&front->checks);
 	front->ready = ready_new(front);

@@ -9,7 +9,6 @@
 #include "front/native_call.h"
 #include "front/problem.h"
 #include "net/http.h"
-#include "transport/poll.h"
 
 /* ---- POST /v1/send ---- */
 
@@ -202,52 +201,6 @@ native_close(struct front *front, struct http_request *req, const char *part)
 	call = native_call_new(front, req);
 	native_call_park(call);
 	sessions_close(front->parts.sessions, &id, on_closed, call);
-}
-
-/* ---- GET /v1/poll ---- */
-
-/* False, after an answer, if there is a parameter hold that is none.  *ms is -1 without one. */
-static bool
-read_hold(struct front *front, struct http_request *req, int64_t *ms)
-{
-	const char *text = http_query(req, "hold");
-	uint64_t n;
-
-	*ms = -1;
-	if (!text)
-		return true;
-	if (!*text || !jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &n)) {
-		problem_reply(req, 400, "bad_request", "hold must be a number of milliseconds.");
-		return false;
-	}
-	*ms = n < (uint64_t)front->parts.options->hold_max_ms ? (int64_t)n : front->parts.options->hold_max_ms;
-	return true;
-}
-
-void
-native_poll(struct front *front, struct http_request *req, const char *part)
-{
-	static const struct poll_protocol protocol = {NATIVE_TYPE, native_write_batch, native_refuse_gone};
-	const char *text;
-	struct cursor cursor;
-	struct name id;
-	int64_t hold;
-
-	(void)part;
-	if (!native_authenticate(req, &id) || !read_hold(front, req, &hold))
-		return;
-	text = http_query(req, "cursor");
-	if (http_method(req) == HTTP_HEAD) { /* Nothing to wait for: the answer has no body. */
-		http_reply(req, 200, NATIVE_TYPE, NULL, 0);
-		return;
-	}
-	if (text && !cursor_parse(&cursor, text, front->parts.options->rooms_per_session)) {
-		problem_reply(req, 400, "bad_cursor", "The cursor is not one that this gateway gave.");
-		return;
-	}
-	poll_start(front->parts.polls, req, &id, text ? &cursor : NULL, hold, &protocol);
-	if (text)
-		cursor_free(&cursor);
 }
 
 /* ---- GET /v1/sessions/ID ---- */

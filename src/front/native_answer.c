@@ -17,8 +17,8 @@ native_write_members(struct buf *b, const struct store_members *members)
 	buf_adds(b, "]");
 }
 
-static void
-write_error(struct buf *b, const char *code, const char *detail)
+void
+native_write_error(struct buf *b, const char *code, const char *detail)
 {
 	buf_addf(b, "{\"error\":{\"code\":\"%s\",\"detail\":\"%s\"}}", code, detail);
 }
@@ -59,19 +59,19 @@ write_answer(struct buf *b, const struct answer *answer)
 		buf_adds(b, "{\"repeated\":true}");
 		return;
 	case STORE_NO_TARGET:
-		write_error(b, "recipient_gone", "There is no session with this id.");
+		native_write_error(b, "recipient_gone", "There is no session with this id.");
 		return;
 	case STORE_ROOM_FULL:
-		write_error(b, "room_full", "The room has as many members as this join accepts.");
+		native_write_error(b, "room_full", "The room has as many members as this join accepts.");
 		return;
 	case STORE_NOT_JOINED:
-		write_error(b, "not_joined", "The session is not in this room.");
+		native_write_error(b, "not_joined", "The session is not in this room.");
 		return;
 	case STORE_ROOMS_LIMIT:
-		write_error(b, "too_many_rooms", "The gateway holds as many rooms as it may.");
+		native_write_error(b, "too_many_rooms", "The gateway holds as many rooms as it may.");
 		return;
 	case STORE_JOINED_LIMIT:
-		write_error(b, "too_many_joined", "The session is in as many rooms as it may be.");
+		native_write_error(b, "too_many_joined", "The session is in as many rooms as it may be.");
 		return;
 	}
 }

@@ -81,6 +81,8 @@ void native_call_ask_room(struct native_call *call, struct answer *answer);
 
 /* ---- native_answer.c ---- */
 
+/* {"error":...}: in place of one of several results.  Neither text needs escaping. */
+void native_write_error(struct buf *b, const char *code, const char *detail);
 /* The JSON array of all answers; of members. */
 void native_write_answers(struct buf *b, const struct native_call *call);
 void native_write_members(struct buf *b, const struct store_members *members);

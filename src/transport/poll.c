@@ -13,18 +13,30 @@
 #include "core/hub.h"
 #include "net/http.h"
 
-#define BODY_KEPT 65536
 #define CATCH_UP_MS 5000 /* A poll that is not to wait: so long for the store to answer. */
 
-struct poll {
+struct poll;
+
+/* One session of a poll. */
+struct entry {
 	struct sink sink; /* First: the hub's view of this. */
+	struct poll *poll;
+	struct reader *reader; /* NULL once the part is known. */
+	struct poll_part part;
+};
+
+/* A request.  It is answered when the parts of all its sessions are known, or in the next turn after one is. */
+struct poll {
 	struct polls *polls;
 	const struct poll_protocol *protocol;
 	struct http_request *req;
-	struct reader *reader;
 	struct event hold;
 	bool at_once; /* Not to be parked: answer as soon as all was read. */
+	bool busy;    /* Being started or answered: entries that end meanwhile leave it alone. */
 	LIST_ENTRY(poll) in_polls;
+	uint32_t waiting; /* Entries with a reader. */
+	uint32_t count;
+	struct entry entries[];
 };
 
 struct polls {
@@ -33,7 +45,6 @@ struct polls {
 	int64_t hold_ms, hold_max_ms;
 	bool draining;
 	LIST_HEAD(, poll) parked;
-	struct buf body; /* Of the answer that is being written. */
 };
 
 static int64_t
@@ -54,100 +65,6 @@ varied_hold(const struct polls *polls)
 	return ms < polls->hold_max_ms ? ms : polls->hold_max_ms;
 }
 
-/* The reader was stopped; req is answered or gone. */
-static void
-poll_free(struct poll *poll)
-{
-	LIST_REMOVE(poll, in_polls);
-	event_del(&poll->hold);
-	metric_add(POLLS_PARKED, -1);
-	free(poll);
-}
-
-static void
-poll_answer(struct poll *poll, const struct batch *batch)
-{
-	struct buf *body = &poll->polls->body;
-
-	buf_clear(body);
-	poll->protocol->write_batch(body, batch);
-	http_reply(poll->req, 200, poll->protocol->type, body->data, body->len);
-	if (body->room > BODY_KEPT)
-		buf_free(body);
-	poll_free(poll);
-}
-
-static void
-poll_answer_empty(struct poll *poll)
-{
-	struct cursor cursor;
-	struct batch nothing = {.cursor = &cursor};
-
-	metric_add(POLLS_EMPTY, 1);
-	reader_stop(poll->reader, &cursor);
-	poll_answer(poll, &nothing);
-	cursor_free(&cursor);
-}
-
-static bool
-on_deliver(struct sink *sink, const struct batch *batch)
-{
-	struct poll *poll = (struct poll *)sink;
-
-	reader_stop(poll->reader, NULL);
-	poll_answer(poll, batch);
-	return false;
-}
-
-static void
-on_end(struct sink *sink, enum sink_end why)
-{
-	struct poll *poll = (struct poll *)sink;
-
-	if (why == SINK_TAKEN) {
-		metric_add(POLLS_TAKEN_OVER, 1);
-		poll_answer_empty(poll);
-		return;
-	}
-	reader_stop(poll->reader, NULL);
-	poll->protocol->refuse_gone(poll->req);
-	poll_free(poll);
-}
-
-static void
-on_caught_up(struct sink *sink)
-{
-	struct poll *poll = (struct poll *)sink;
-
-	if (poll->at_once)
-		poll_answer_empty(poll);
-}
-
-static const struct sink_ops poll_ops = {on_deliver, on_end, on_caught_up};
-
-static void
-on_hold(evutil_socket_t fd, short what, void *arg)
-{
-	struct poll *poll = arg;
-
-	(void)fd;
-	(void)what;
-	if (!poll->at_once)
-		reader_idle(poll->reader);
-	if (!reader_flush(poll->reader))
-		poll_answer_empty(poll);
-}
-
-static void
-on_gone(void *arg)
-{
-	struct poll *poll = arg;
-
-	metric_add(POLLS_ABANDONED, 1);
-	reader_stop(poll->reader, NULL);
-	poll_free(poll);
-}
-
 static void
 poll_wait(struct poll *poll, int64_t ms)
 {
@@ -156,26 +73,186 @@ poll_wait(struct poll *poll, int64_t ms)
 	event_add(&poll->hold, &tv);
 }
 
-void
-poll_start(struct polls *polls, struct http_request *req, const struct name *session, const struct cursor *cursor, int64_t hold_ms,
-    const struct poll_protocol *protocol)
+/* All readers were stopped; req is answered or gone. */
+static void
+poll_free(struct poll *poll)
 {
-	struct poll *poll = mem_zero(1, sizeof *poll);
+	LIST_REMOVE(poll, in_polls);
+	event_del(&poll->hold);
+	for (size_t i = 0; i < poll->count; i++)
+		buf_free(&poll->entries[i].part.document);
+	free(poll);
+}
 
+/* All parts are known. */
+static void
+poll_answer(struct poll *poll)
+{
+	const struct poll_part **parts = mem_zero(poll->count, sizeof *parts);
+
+	for (size_t i = 0; i < poll->count; i++)
+		parts[i] = &poll->entries[i].part;
+	poll->protocol->reply(poll->req, parts, poll->count);
+	free(parts);
+	poll_free(poll);
+}
+
+/* ---- A session's part ---- */
+
+static void
+entry_stop(struct entry *entry, struct cursor *cursor)
+{
+	reader_stop(entry->reader, cursor);
+	entry->reader = NULL;
+	entry->poll->waiting--;
+	metric_add(POLLS_PARKED, -1);
+}
+
+/* The part is known.  What else is ready in this turn comes along. */
+static void
+entry_settle(struct entry *entry)
+{
+	struct poll *poll = entry->poll;
+
+	if (poll->busy)
+		return;
+	if (poll->waiting == 0)
+		poll_answer(poll);
+	else if (!poll->at_once)
+		poll_wait(poll, 0);
+}
+
+static void
+entry_end_empty(struct entry *entry)
+{
+	struct cursor cursor;
+	struct batch nothing = {.cursor = &cursor};
+
+	metric_add(POLLS_EMPTY, 1);
+	entry_stop(entry, &cursor);
+	entry->poll->protocol->write_batch(&entry->part.document, &nothing);
+	cursor_free(&cursor);
+	entry_settle(entry);
+}
+
+static bool
+on_deliver(struct sink *sink, const struct batch *batch)
+{
+	struct entry *entry = (struct entry *)sink;
+
+	entry_stop(entry, NULL);
+	entry->poll->protocol->write_batch(&entry->part.document, batch);
+	entry_settle(entry);
+	return false;
+}
+
+static void
+on_end(struct sink *sink, enum sink_end why)
+{
+	struct entry *entry = (struct entry *)sink;
+
+	if (why == SINK_TAKEN) {
+		metric_add(POLLS_TAKEN_OVER, 1);
+		entry->part.outcome = POLL_TAKEN;
+		entry_end_empty(entry);
+		return;
+	}
+	entry->part.outcome = POLL_GONE;
+	entry_stop(entry, NULL);
+	entry_settle(entry);
+}
+
+static void
+on_caught_up(struct sink *sink)
+{
+	struct entry *entry = (struct entry *)sink;
+
+	if (entry->poll->at_once)
+		entry_end_empty(entry);
+}
+
+static const struct sink_ops entry_ops = {on_deliver, on_end, on_caught_up};
+
+/* ---- The request ---- */
+
+static void
+on_hold(evutil_socket_t fd, short what, void *arg)
+{
+	struct poll *poll = arg;
+	bool idle = !poll->at_once && poll->waiting == poll->count;
+
+	(void)fd;
+	(void)what;
+	poll->busy = true;
+	for (size_t i = 0; i < poll->count; i++) {
+		struct entry *entry = &poll->entries[i];
+
+		if (!entry->reader)
+			continue;
+		if (idle)
+			reader_idle(entry->reader);
+		if (!reader_flush(entry->reader))
+			entry_end_empty(entry);
+	}
+	poll_answer(poll);
+}
+
+static void
+on_gone(void *arg)
+{
+	struct poll *poll = arg;
+
+	metric_add(POLLS_ABANDONED, poll->waiting);
+	for (size_t i = 0; i < poll->count; i++)
+		if (poll->entries[i].reader)
+			entry_stop(&poll->entries[i], NULL);
+	poll_free(poll);
+}
+
+static void
+entry_start(struct entry *entry, const struct poll_session *session)
+{
+	struct poll *poll = entry->poll;
+
+	entry->sink.ops = &entry_ops;
+	entry->part.wrong = session->wrong;
+	if (session->wrong) {
+		entry->part.outcome = POLL_WRONG;
+		return;
+	}
 	metric_add(POLLS, 1);
 	metric_add(POLLS_PARKED, 1);
+	poll->waiting++;
+	entry->reader = reader_start(poll->polls->hub, &session->id, session->cursor, &entry->sink);
+}
+
+void
+poll_start(struct polls *polls, struct http_request *req, const struct poll_session *sessions, uint32_t count, int64_t hold_ms,
+    const struct poll_protocol *protocol)
+{
+	struct poll *poll = mem_zero(1, sizeof *poll + count * sizeof poll->entries[0]);
+
 	if (hold_ms < 0)
 		hold_ms = varied_hold(polls);
-	poll->sink.ops = &poll_ops;
 	poll->polls = polls;
 	poll->protocol = protocol;
 	poll->req = req;
-	poll->at_once = hold_ms == 0 || polls->draining;
+	poll->count = count;
 	LIST_INSERT_HEAD(&polls->parked, poll, in_polls);
 	event_assign(&poll->hold, polls->base, -1, 0, on_hold, poll);
-	poll_wait(poll, poll->at_once ? CATCH_UP_MS : hold_ms);
 	http_park(req, on_gone, poll);
-	poll->reader = reader_start(polls->hub, session, cursor, &poll->sink);
+	poll->busy = true;
+	for (size_t i = 0; i < count; i++) {
+		poll->entries[i].poll = poll;
+		entry_start(&poll->entries[i], &sessions[i]);
+	}
+	poll->busy = false;
+	if (poll->waiting == 0) {
+		poll_answer(poll);
+		return;
+	}
+	poll->at_once = hold_ms == 0 || polls->draining || poll->waiting < count; /* Something is to be told already. */
+	poll_wait(poll, poll->at_once ? CATCH_UP_MS : hold_ms);
 }
 
 struct polls *
@@ -198,7 +275,8 @@ polls_drain(struct polls *polls, int64_t over_ms)
 
 	polls->draining = true;
 	LIST_FOREACH(poll, &polls->parked, in_polls)
-		poll_wait(poll, random_below(over_ms));
+		if (poll->waiting == poll->count) /* Else it is about to be answered. */
+			poll_wait(poll, random_below(over_ms));
 }
 
 void
@@ -207,6 +285,5 @@ polls_free(struct polls *polls)
 	if (!polls)
 		return;
 	assert(LIST_EMPTY(&polls->parked));
-	buf_free(&polls->body);
 	free(polls);
 }

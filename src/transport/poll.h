@@ -1,10 +1,12 @@
 /*
- * Long polling: a parked request as a sink.  It is answered with the first batch, or with nothing at the end of its hold, or
- * when a newer request of the session takes over.
+ * Long polling: a parked request as a sink, or as one for each of several sessions.  It is answered with the first batch (and
+ * what is ready for its other sessions in the same turn), or with nothing at the end of its hold, or when a newer request of one
+ * of its sessions takes over.
  */
 #ifndef TRANSPORT_POLL_H
 #define TRANSPORT_POLL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,10 +18,30 @@ struct http_request;
 struct hub;
 struct polls;
 
+enum poll_outcome {
+	POLL_BATCH,
+	POLL_TAKEN, /* A newer sink took over; the document is a batch without messages. */
+	POLL_GONE,  /* There is no such session. */
+	POLL_WRONG, /* It was not followed. */
+};
+
+/* What one session's poll ended with. */
+struct poll_part {
+	enum poll_outcome outcome;
+	const char *wrong;   /* As it came with the session. */
+	struct buf document; /* What write_batch wrote: of BATCH and TAKEN. */
+};
+
 struct poll_protocol {
-	const char *type; /* Content-Type of an answer */
 	void (*write_batch)(struct buf *b, const struct batch *batch);
-	void (*refuse_gone)(struct http_request *req); /* Answer: there is no such session. */
+	/* Answer: a part for each session, in the order in which they came. */
+	void (*reply)(struct http_request *req, const struct poll_part *const *parts, size_t count);
+};
+
+struct poll_session {
+	struct name id;
+	const struct cursor *cursor; /* NULL: see reader_start. */
+	const char *wrong;           /* If not NULL, why it cannot be followed: only to be told. Lent for good. */
 };
 
 /* Lends hub. */
@@ -28,10 +50,11 @@ struct polls *polls_new(struct event_base *, struct hub *, int64_t hold_ms, int6
 void polls_free(struct polls *);
 
 /*
- * Answer req with what session has after cursor (NULL: see reader_start), now or within the hold.  hold_ms: -1 for the default,
- * varied by 10 % (up to hold_max_ms) so that clients do not come back all at once.  Takes req, copies the rest, lends protocol for good.
+ * Answer req with what the sessions (at least one) have after their cursors, now or within the hold.  hold_ms: -1 for the default,
+ * varied by 10 % (up to hold_max_ms) so that clients do not come back all at once.  A session that comes twice is followed for
+ * the later one.  Takes req, copies the rest, lends protocol for good.
  */
-void poll_start(struct polls *, struct http_request *req, const struct name *session, const struct cursor *cursor, int64_t hold_ms,
+void poll_start(struct polls *, struct http_request *req, const struct poll_session *sessions, uint32_t count, int64_t hold_ms,
     const struct poll_protocol *protocol);
 
 /* Answer all polls that are parked, spread over the time; new ones are answered without being parked. */

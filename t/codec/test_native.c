@@ -7,7 +7,7 @@
 
 #define ID "AAAAAAAAAAAAAAAAAAAAAA"
 
-static const struct native_limits limits = {.ops = 3, .event = 5, .room_name = 8, .history = 10, .message = 20, .data = 10};
+static const struct native_limits limits = {.ops = 3, .event = 5, .room_name = 8, .history = 10, .polls = 3, .rooms = 1, .message = 20, .data = 10};
 
 static void
 test_good_send(void)
@@ -69,6 +69,44 @@ test_bad_sends(void)
 }
 
 static void
+test_polls(void)
+{
+	const char *body = "{\"hold\":500,\"polls\":[{\"token\":\"" ID "\",\"cursor\":\"1.d.7-1\"},{\"token\":\"" ID "\"},"
+	    "{\"token\":\"x\"}]}";
+	static const char *const wrongs[][2] = {
+		{"{\"polls\":[{}]}", "token_invalid"}, {"{\"polls\":[{\"token\":1}]}", "token_invalid"},
+		{"{\"polls\":[{\"token\":\"" ID "\\u0000\"}]}", "token_invalid"},
+		{"{\"polls\":[{\"token\":\"" ID "\",\"cursor\":\"\"}]}", "bad_cursor"},
+		{"{\"polls\":[{\"token\":\"" ID "\",\"cursor\":null}]}", "bad_cursor"},
+		{"{\"polls\":[{\"token\":\"" ID "\",\"cursor\":\"1.d.7-1\\u0000\"}]}", "bad_cursor"},
+	};
+	static const char *const refused[][2] = {
+		{"", "bad_json"}, {"[]", "bad_request"}, {"{\"polls\":[]}", "bad_request"}, {"{\"polls\":[1]}", "bad_request"},
+		{"{\"polls\":[{}],\"hold\":-1}", "bad_request"}, {"{\"polls\":[{},{},{},{}]}", "too_many_polls"},
+	};
+	struct native_polls polls;
+	struct native_error error;
+
+	if (!ok(native_parse_polls(&polls, body, strlen(body), &limits, &error), "a shared poll is read"))
+		return;
+	ok(polls.count == 3 && polls.has_hold && polls.hold == 500, "with its count and hold");
+	ok(!polls.polls[0].wrong && polls.polls[0].has_cursor && polls.polls[0].cursor.mailbox.ms == 7, "a session with a cursor");
+	ok(!polls.polls[1].wrong && !polls.polls[1].has_cursor, "one without");
+	is_string(polls.polls[2].wrong, "token_invalid", "one whose token is none");
+	native_polls_free(&polls);
+	for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+		if (!ok(native_parse_polls(&polls, wrongs[i][0], strlen(wrongs[i][0]), &limits, &error), "is read: %.70s", wrongs[i][0]))
+			continue;
+		is_string(polls.polls[0].wrong, wrongs[i][1], "and says what is wrong");
+		native_polls_free(&polls);
+	}
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		ok(!native_parse_polls(&polls, refused[i][0], strlen(refused[i][0]), &limits, &error), "is refused: %.70s", refused[i][0]);
+		is_string(error.code, refused[i][1], "by its code");
+	}
+}
+
+static void
 test_open(void)
 {
 	const char *body = "{\"rooms\":[\"a\",{\"room\":\"b\",\"history\":2}],\"data\":{\"n\":1},\"token\":\"t\"}";
@@ -120,6 +158,7 @@ main(void)
 	test_good_send();
 	test_bad_sends();
 	test_open();
+	test_polls();
 	test_batch();
 	return done();
 }

@@ -1,5 +1,5 @@
 /*
- * Fuzzes what reads the native protocol: sends, openings, cursors, payloads.  jansson is the judge of what is JSON: what it
+ * Fuzzes what reads the native protocol: sends, openings, shared polls, cursors, payloads.  jansson is the judge of what is JSON: what it
  * accepts jspan accepts (up to its depth), and what jspan accepts jansson refuses only for reasons that are not syntax.
  */
 #include <jansson.h>
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct native_limits limits = {.ops = 8, .event = 16, .room_name = 32, .history = 100, .message = 4096, .data = 256};
+static const struct native_limits limits = {.ops = 8, .event = 16, .room_name = 32, .history = 100, .polls = 4, .rooms = 8, .message = 4096, .data = 256};
 
 static int
 deepest(const char *text, size_t len)
@@ -105,6 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = mem_copy(data, size);
 	struct native_request request;
+	struct native_polls polls;
 	struct native_error error;
 	struct jspan value;
 
@@ -115,6 +116,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		native_request_free(&request);
 	if (native_parse_open(&request, text, size, &limits, &error))
 		native_request_free(&request);
+	if (native_parse_polls(&polls, text, size, &limits, &error))
+		native_polls_free(&polls);
 	round_trip_cursor(text);
 	round_trip_payload(text, size);
 	free(text);

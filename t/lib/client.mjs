@@ -28,6 +28,9 @@ export const createSession = (base, body, options = {}) => request(base, 'POST',
 	{ body: body ?? {}, ...options });
 export const pollOnce = (base, token, cursor, hold = 0, options = {}) =>
 	request(base, 'GET', '/v1/poll', { token, query: { cursor, hold }, ...options });
+/** polls: [{ token, cursor }, ...] */
+export const pollTogether = (base, polls, hold = 0, options = {}) =>
+	request(base, 'POST', '/v1/polls', { body: { polls: polls.map(({ token, cursor }) => ({ token, cursor })), hold }, limitMs: 40000, ...options });
 export const sendOps = (base, token, ops, seq, options = {}) =>
 	request(base, 'POST', '/v1/send', { token, body: seq === undefined ? { ops } : { seq, ops }, ...options });
 
@@ -160,13 +163,14 @@ export class Client {
 		const answer = await this.#request('GET', '/v1/poll', { query: { cursor: this.cursor, hold }, limitMs: 40000,
 			...options });
 		if (answer.status === 200)
-			this.#take(answer.json);
+			this.take(answer.json);
 		else if (answer.status === 410)
 			this.gone = true;
 		return answer;
 	}
 
-	#take({ cursor, messages, gaps = [] }) {
+	/** Record what the document of a poll brought. */
+	take({ cursor, messages, gaps = [] }) {
 		this.polls++;
 		this.cursor = cursor;
 		for (const gap of gaps) {
@@ -246,5 +250,57 @@ export class Client {
 	summary() {
 		const last = this.messages.slice(-5).map((m) => `${m.event}${m.room ? '@' + m.room : ''}:${JSON.stringify(m.data)}`);
 		return `${this.messages.length} messages (.. ${last.join(', ')}), ${this.gaps.length} gaps, ${this.failures.length} failures${this.gone ? ', gone' : ''}`;
+	}
+}
+
+/** Polls in a loop for clients that do not poll themselves, one request for all of them. */
+export class SharedPoll {
+	constructor(base, clients, { hold, retryMs = 50 } = {}) {
+		Object.assign(this, { base, clients: new Set(clients), hold, retryMs });
+		this.answers = 0;
+		this.together = 0; /* Answers that brought something to more than one. */
+		this.failures = [];
+		this.errors = [];  /* { client, code } */
+		this.forget = atEnd(() => this.stop());
+		this.looping = this.#loop();
+	}
+
+	async #loop() {
+		while (!this.stopped && this.clients.size > 0) {
+			const asked = [...this.clients];
+			this.aborter = new AbortController();
+			try {
+				const base = typeof this.base === 'function' ? this.base() : this.base;
+				const answer = await pollTogether(base, asked, this.hold, { signal: this.aborter.signal });
+				if (answer.status !== 200)
+					throw new ClientError('polls', answer);
+				this.#take(asked, answer.json.polls);
+			} catch (error) {
+				if (this.stopped)
+					return;
+				this.failures.push(error.code ?? error.message);
+				await sleep(this.retryMs * (0.5 + Math.random()));
+			}
+		}
+	}
+
+	#take(asked, parts) {
+		this.answers++;
+		this.together += parts.filter(({ messages }) => messages?.length > 0).length > 1;
+		for (const [i, part] of parts.entries()) {
+			if (part.error) {
+				this.errors.push({ client: asked[i], code: part.error.code });
+				this.clients.delete(asked[i]);
+			} else {
+				asked[i].take(part);
+			}
+		}
+	}
+
+	async stop() {
+		this.forget();
+		this.stopped = true;
+		this.aborter?.abort();
+		await this.looping;
 	}
 }

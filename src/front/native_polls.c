@@ -1,0 +1,138 @@
+/* The polls of the native protocol, of one session and of several: see pollgate-protocol(7). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "front/native_call.h"
+#include "front/problem.h"
+#include "net/http.h"
+#include "transport/poll.h"
+
+static int64_t
+limited_hold(const struct front *front, uint64_t ms)
+{
+	int64_t most = front->parts.options->hold_max_ms;
+
+	return ms < (uint64_t)most ? (int64_t)ms : most;
+}
+
+/* ---- GET /v1/poll ---- */
+
+static void
+reply_poll(struct http_request *req, const struct poll_part *const *parts, size_t count)
+{
+	(void)count;
+	if (parts[0]->outcome == POLL_GONE)
+		native_refuse_gone(req);
+	else
+		http_reply(req, 200, NATIVE_TYPE, parts[0]->document.data, parts[0]->document.len);
+}
+
+/* False, after an answer, if there is a parameter hold that is none.  *ms is -1 without one. */
+static bool
+read_hold(struct front *front, struct http_request *req, int64_t *ms)
+{
+	const char *text = http_query(req, "hold");
+	uint64_t n;
+
+	*ms = -1;
+	if (!text)
+		return true;
+	if (!*text || !jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &n)) {
+		problem_reply(req, 400, "bad_request", "hold must be a number of milliseconds.");
+		return false;
+	}
+	*ms = limited_hold(front, n);
+	return true;
+}
+
+void
+native_poll(struct front *front, struct http_request *req, const char *part)
+{
+	static const struct poll_protocol protocol = {native_write_batch, reply_poll};
+	struct poll_session session = {0};
+	const char *text;
+	struct cursor cursor;
+	int64_t hold;
+
+	(void)part;
+	if (!native_authenticate(req, &session.id) || !read_hold(front, req, &hold))
+		return;
+	text = http_query(req, "cursor");
+	if (http_method(req) == HTTP_HEAD) { /* Nothing to wait for: the answer has no body. */
+		http_reply(req, 200, NATIVE_TYPE, NULL, 0);
+		return;
+	}
+	if (text && !cursor_parse(&cursor, text, front->limits.rooms)) {
+		problem_reply(req, 400, "bad_cursor", "The cursor is not one that this gateway gave.");
+		return;
+	}
+	session.cursor = text ? &cursor : NULL;
+	poll_start(front->parts.polls, req, &session, 1, hold, &protocol);
+	if (text)
+		cursor_free(&cursor);
+}
+
+/* ---- POST /v1/polls ---- */
+
+static void
+write_part(struct buf *b, const struct poll_part *part)
+{
+	switch (part->outcome) {
+	case POLL_BATCH:
+		buf_add(b, part->document.data, part->document.len);
+		return;
+	case POLL_TAKEN:
+		native_write_error(b, "taken", "A newer request of this session took over.");
+		return;
+	case POLL_GONE:
+		native_write_error(b, "session_gone", "There is no such session (any more).");
+		return;
+	case POLL_WRONG:
+		native_write_error(b, part->wrong, "Not one that this gateway gave.");
+		return;
+	}
+}
+
+static void
+reply_polls(struct http_request *req, const struct poll_part *const *parts, size_t count)
+{
+	struct buf body = BUF_EMPTY;
+
+	buf_adds(&body, "{\"polls\":[");
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_adds(&body, ",");
+		write_part(&body, parts[i]);
+	}
+	buf_adds(&body, "]}");
+	http_reply(req, 200, NATIVE_TYPE, body.data, body.len);
+	buf_free(&body);
+}
+
+void
+native_polls(struct front *front, struct http_request *req, const char *part)
+{
+	static const struct poll_protocol protocol = {native_write_batch, reply_polls};
+	struct native_polls polls;
+	struct native_error error;
+	struct poll_session *sessions;
+	size_t len;
+	const char *body = http_body(req, &len);
+
+	(void)part;
+	if (!native_parse_polls(&polls, body, len, &front->limits, &error)) {
+		problem_reply(req, 400, error.code, error.detail);
+		return;
+	}
+	sessions = mem_zero(polls.count, sizeof *sessions);
+	for (size_t i = 0; i < polls.count; i++) {
+		const struct native_poll *poll = &polls.polls[i];
+
+		sessions[i] = (struct poll_session){poll->session, poll->has_cursor ? &poll->cursor : NULL, poll->wrong};
+	}
+	poll_start(front->parts.polls, req, sessions, (uint32_t)polls.count, polls.has_hold ? limited_hold(front, polls.hold) : -1,
+	    &protocol);
+	free(sessions);
+	native_polls_free(&polls);
+}
