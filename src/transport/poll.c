@@ -275,7 +275,7 @@ polls_drain(struct polls *polls, int64_t over_ms)
 
 	polls->draining = true;
 	LIST_FOREACH(poll, &polls->parked, in_polls)
-		if (poll->waiting == poll->count) /* Else it is about to be answered. */
+		if (poll->at_once || poll->waiting == poll->count) /* Else it is answered in this turn. */
 			poll_wait(poll, random_below(over_ms));
 }
 
