@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSession } from './lib/client.mjs';
-import { binary, cleanEnv, runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
+import { binary, cleanEnv, pollcat, runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
 import { done, is, isDeep, limit, ok, skip } from './lib/tap.mjs';
 import { within } from './lib/wait.mjs';
@@ -52,6 +52,15 @@ async function optionsAgree() {
 		'--help has the options of pollgate(1) and no other');
 	for (const [, flag] of manual.matchAll(/^\.Fl -([a-z-]+)/gm))
 		ok(byFlag[flag], `--${flag}, of which pollgate(1) speaks, exists`);
+}
+
+async function pollcatAgrees() {
+	const { code, stdout } = await execute(pollcat, ['--help']);
+	is(code, 0, 'pollcat --help succeeds');
+	const flags = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]).sort();
+	const written = read('man/pollcat.1').split('.Sh CHECKING')[0];
+	isDeep(flags(written, /^\.It Fl (?:\w , )?-([a-z-]+)/gm), flags(stdout, /^ {2}(?:-\w, )?--([a-z-]+)/gm),
+		'pollcat(1) has every option of pollcat and no other');
 }
 
 /* ---- Metrics ---- */
@@ -182,6 +191,7 @@ function stage(replacePorts) {
 		symlinkSync(path.join(sourceDir, 'www'), path.join(dir, 'www'));
 	mkdirSync(path.join(dir, 'bin'));
 	symlinkSync(binary, path.join(dir, 'bin/pollgate'));
+	symlinkSync(pollcat, path.join(dir, 'bin/pollcat'));
 	return dir;
 }
 
@@ -222,6 +232,7 @@ async function examples() {
 
 const instance = await startPollgate();
 await optionsAgree();
+await pollcatAgrees();
 await metricsAgree(instance);
 await endpointsAgree(instance);
 codesAgree();

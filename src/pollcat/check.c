@@ -1,0 +1,239 @@
+/*
+ * Opens a session of its own, which sends itself a message that a parked poll must bring, and closes it.  One step after the
+ * other; each waits in a loop of its own.
+ */
+#include "pollcat/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "codec/native_read.h"
+#include "codec/token.h"
+#include "pollcat/report.h"
+
+enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300 };
+
+struct step {
+	struct http_call *call; /* NULL: answered. */
+	int64_t started, ended; /* clock_mono_us */
+	int status;
+	struct buf body;
+};
+
+struct check {
+	struct http *http;
+	char token[TOKEN_LEN + 1];
+	struct step open; /* Whose answer `opened` is lent by. */
+	struct native_opened opened;
+	struct native_batch batch;
+	char *cursor; /* Owned: of the next poll. */
+	bool failed;
+};
+
+static void
+on_step(void *arg, const struct http_answer *answer)
+{
+	struct step *step = arg;
+
+	step->call = NULL;
+	step->ended = clock_mono_us();
+	step->status = answer->status;
+	buf_add(&step->body, answer->body, answer->len);
+}
+
+static void
+step_start(struct check *check, struct step *step, const char *method, const char *path, const char *body)
+{
+	struct http_ask ask = {.method = method, .path = path, .token = check->token, .body = body, .len = body ? strlen(body) : 0,
+	    .limit_ms = STEP_LIMIT_MS};
+
+	*step = (struct step){.started = clock_mono_us()};
+	step->call = http_start(check->http, &ask, on_step, step);
+}
+
+static void
+step_wait(struct check *check, struct step *step)
+{
+	while (step->call)
+		http_turn(check->http, NULL, 0, STEP_LIMIT_MS);
+}
+
+static void
+show(struct check *check, const char *what, bool good, int64_t us, const char *detail)
+{
+	check->failed |= !good;
+	if (good)
+		printf("%-6s ok    %8.1f ms  %s\n", what, (double)us / 1000, detail);
+	else
+		printf("%-6s FAIL  %s\n", what, detail);
+	fflush(stdout);
+}
+
+static void
+show_failure(struct check *check, const char *what, const struct step *step)
+{
+	struct native_problem problem = {0};
+	struct buf detail = BUF_EMPTY;
+
+	if (step->status == 0)
+		buf_add(&detail, step->body.data, step->body.len);
+	else
+		buf_addf(&detail, "answered %d", step->status);
+	if (step->status && native_read_problem(&problem, step->body.data, step->body.len))
+		buf_addf(&detail, ", %s", problem.code.data ? problem.code.data : "");
+	else if (step->status)
+		buf_adds(&detail, ", not as a gateway answers");
+	report_tame(detail.data, detail.len, "");
+	show(check, what, false, 0, detail.data);
+	native_problem_free(&problem);
+	buf_free(&detail);
+}
+
+static bool
+open_session(struct check *check)
+{
+	struct step *step = &check->open;
+	struct buf body = BUF_EMPTY;
+	bool good;
+
+	buf_addf(&body, "{\"token\":\"%s\"}", check->token);
+	step_start(check, step, "POST", "/v1/sessions", body.data);
+	step_wait(check, step);
+	good = step->status == 201 && native_read_opened(&check->opened, step->body.data, step->body.len);
+	if (good) {
+		check->cursor = mem_string(check->opened.cursor.data);
+		show(check, "open", true, step->ended - step->started, "a session was opened");
+	} else
+		show_failure(check, "open", step);
+	buf_free(&body);
+	return good;
+}
+
+/* Whether the batch has the message with this text, which came from the session itself. */
+static bool
+has_message(struct check *check, const char *text)
+{
+	struct native_received message = {0};
+	struct buf data = BUF_EMPTY;
+	struct jspan value;
+	size_t at = 0;
+	bool found = false;
+
+	while (!found && jspan_next_element(check->batch.messages, &at, &value))
+		found = native_read_message(&message, value) && name_equal(&message.from, &check->opened.id) &&
+		    jspan_string(message.data, &data) && strcmp(data.data, text) == 0;
+	native_received_free(&message);
+	buf_free(&data);
+	return found;
+}
+
+static bool
+send_self(struct check *check, int seq, const char *text, struct step *step)
+{
+	struct buf body = BUF_EMPTY;
+	struct native_problem problem = {0};
+	struct jspan results, result;
+	size_t at = 0;
+	uint64_t next;
+	bool good;
+
+	buf_addf(&body, "{\"seq\":%d,\"ops\":[{\"op\":\"send\",\"to\":\"%s\",\"event\":\"check\",\"data\":\"%s\"}]}", seq,
+	    check->opened.id.s, text);
+	step_start(check, step, "POST", "/v1/send", body.data);
+	step_wait(check, step);
+	good = step->status == 200 && native_read_sent(&next, &results, step->body.data, step->body.len) &&
+	    jspan_next_element(results, &at, &result) && !native_read_refusal(&problem, result);
+	native_problem_free(&problem);
+	buf_free(&body);
+	return good;
+}
+
+/* The poll is held for a while before the message is sent, so that it is a parked one that brings it. */
+static void
+check_poll(struct check *check, const char *text)
+{
+	struct step poll, send = {0};
+	struct buf path = BUF_EMPTY;
+	int64_t until = clock_mono_ms() + PARKED_MS;
+
+	buf_addf(&path, "/v1/poll?cursor=%s&hold=%d", check->cursor, STEP_LIMIT_MS / 2);
+	step_start(check, &poll, "GET", path.data, NULL);
+	while (poll.call && clock_mono_ms() < until)
+		http_turn(check->http, NULL, 0, until - clock_mono_ms());
+	if (!poll.call) {
+		if (poll.status == 200)
+			show(check, "poll", false, 0, "a poll was answered although there was nothing");
+		else
+			show_failure(check, "poll", &poll);
+	} else if (!send_self(check, 1, text, &send)) {
+		show_failure(check, "send", &send);
+	} else {
+		show(check, "send", true, send.ended - send.started, "a message was taken");
+		step_wait(check, &poll);
+		if (poll.status != 200 || !native_read_batch(&check->batch, poll.body.data, poll.body.len))
+			show_failure(check, "poll", &poll);
+		else
+			show(check, "poll", has_message(check, text), poll.ended - send.started,
+			    has_message(check, text) ? "it came by a poll that was parked" : "the message did not come");
+	}
+	http_cancel(poll.call);
+	buf_free(&poll.body);
+	buf_free(&send.body);
+	buf_free(&path);
+}
+
+/* What the gateway offers besides is not passed over in silence. */
+static void
+show_others(struct check *check)
+{
+	struct buf name = BUF_EMPTY;
+	struct jspan value;
+	size_t at = 0;
+
+	while (check->opened.transports.text && jspan_next_element(check->opened.transports, &at, &value)) {
+		if (!jspan_string(value, &name) || name.len == 0 || strcmp(name.data, "poll") == 0)
+			continue;
+		report_tame(name.data, name.len, "");
+		printf("%-6s offered, not tested\n", name.data);
+	}
+	buf_free(&name);
+}
+
+static void
+close_session(struct check *check)
+{
+	struct step step;
+
+	step_start(check, &step, "POST", "/v1/close", "");
+	step_wait(check, &step);
+	if (step.status == 200)
+		show(check, "close", true, step.ended - step.started, "the session was closed");
+	else
+		show_failure(check, "close", &step);
+	buf_free(&step.body);
+}
+
+int
+check_gateway(struct http *http)
+{
+	struct check check = {.http = http};
+	char text[TOKEN_LEN + 1]; /* Nobody else's message has it. */
+
+	if (!token_new(check.token) || !token_new(text)) {
+		report("there is no randomness for a token");
+		return STATUS_FAILED;
+	}
+	if (open_session(&check)) {
+		check_poll(&check, text);
+		show_others(&check);
+		close_session(&check);
+	}
+	buf_free(&check.open.body);
+	free(check.cursor);
+	native_opened_free(&check.opened);
+	native_batch_free(&check.batch);
+	return check.failed ? STATUS_FAILED : STATUS_OK;
+}

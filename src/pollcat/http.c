@@ -1,0 +1,224 @@
+#include "pollcat/http.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pollcat/report.h"
+
+#define ANSWER_MAX (96u << 20) /* More than any limit of a gateway allows. */
+#define CONNECT_LIMIT_MS 10000L
+
+enum { FDS_MAX = 4 };
+
+struct http {
+	const struct http_config *config;
+	CURLM *multi;
+	bool token_in_query; /* Authorization is taken by the user. */
+	struct http_call *calls;
+};
+
+struct http_call {
+	struct http *http;
+	struct http_call *next, **link;
+	CURL *curl;
+	struct curl_slist *headers;
+	struct buf url, body;
+	char error[CURL_ERROR_SIZE];
+	int64_t started;
+	http_answered *answered;
+	void *arg;
+};
+
+struct http *
+http_new(const struct http_config *config)
+{
+	struct http *http = mem_zero(1, sizeof *http);
+
+	http->config = config;
+	http->token_in_query = strchr(config->url, '@') != NULL;
+	for (size_t i = 0; i < config->headers_count; i++)
+		if (strncasecmp(config->headers[i], "authorization:", 14) == 0)
+			http->token_in_query = true;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->multi = curl_multi_init())) {
+		report("libcurl cannot be set up");
+		exit(STATUS_FAILED);
+	}
+	return http;
+}
+
+void
+http_free(struct http *http)
+{
+	while (http->calls)
+		http_cancel(http->calls);
+	curl_multi_cleanup(http->multi);
+	curl_global_cleanup();
+	free(http);
+}
+
+static size_t
+on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct http_call *call = arg;
+
+	if (size * count > ANSWER_MAX - call->body.len)
+		return 0;
+	buf_add(&call->body, data, size * count);
+	return size * count;
+}
+
+static void
+call_add_header(struct http_call *call, const char *header)
+{
+	call->headers = curl_slist_append(call->headers, header);
+	assert(call->headers);
+}
+
+static void
+call_address(struct http_call *call, const struct http_ask *ask)
+{
+	struct buf header = BUF_EMPTY;
+
+	buf_addf(&call->url, "%s%s", call->http->config->url, ask->path);
+	if (ask->token && call->http->token_in_query) {
+		buf_addf(&call->url, "%ctoken=%s", strchr(ask->path, '?') ? '&' : '?', ask->token);
+	} else if (ask->token) {
+		buf_addf(&header, "Authorization: Bearer %s", ask->token);
+		call_add_header(call, header.data);
+	}
+	buf_free(&header);
+}
+
+static bool
+call_configure(struct http_call *call, const struct http_ask *ask)
+{
+	const struct http_config *config = call->http->config;
+	CURL *c = call->curl;
+	bool post = strcmp(ask->method, "POST") == 0;
+
+	call_address(call, ask);
+	for (size_t i = 0; i < config->headers_count; i++)
+		call_add_header(call, config->headers[i]);
+	if (post) {
+		call_add_header(call, "Content-Type: application/json");
+		call_add_header(call, "Expect:"); /* A round trip for nothing. */
+	}
+	return !curl_easy_setopt(c, CURLOPT_URL, call->url.data) && !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	    !curl_easy_setopt(c, CURLOPT_HTTPHEADER, call->headers) && !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
+	    !curl_easy_setopt(c, CURLOPT_ERRORBUFFER, call->error) && !curl_easy_setopt(c, CURLOPT_PRIVATE, call) &&
+	    !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) && !curl_easy_setopt(c, CURLOPT_WRITEDATA, call) &&
+	    !curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_LIMIT_MS) &&
+	    !curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ask->limit_ms) &&
+	    !curl_easy_setopt(c, CURLOPT_USERAGENT, "pollcat/" PACKAGE_VERSION) &&
+	    (!config->cacert || !curl_easy_setopt(c, CURLOPT_CAINFO, config->cacert)) &&
+	    (!config->insecure ||
+	        (!curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) && !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L))) &&
+	    (!post || (!curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->len) &&
+	        !curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, ask->body)));
+}
+
+struct http_call *
+http_start(struct http *http, const struct http_ask *ask, http_answered *answered, void *arg)
+{
+	struct http_call *call = mem_zero(1, sizeof *call);
+
+	*call = (struct http_call){.http = http, .curl = curl_easy_init(), .answered = answered, .arg = arg, .started = clock_mono_ms()};
+	call->next = http->calls;
+	call->link = &http->calls;
+	if (call->next)
+		call->next->link = &call->next;
+	http->calls = call;
+	if (!call->curl || !call_configure(call, ask) || curl_multi_add_handle(http->multi, call->curl)) {
+		report("libcurl cannot be set up for %s", ask->path);
+		exit(STATUS_FAILED);
+	}
+	return call;
+}
+
+void
+http_cancel(struct http_call *call)
+{
+	if (!call)
+		return;
+	curl_multi_remove_handle(call->http->multi, call->curl);
+	curl_easy_cleanup(call->curl);
+	curl_slist_free_all(call->headers);
+	*call->link = call->next;
+	if (call->next)
+		call->next->link = call->link;
+	buf_free(&call->url);
+	buf_free(&call->body);
+	free(call);
+}
+
+static bool
+is_hopeless(CURLcode code)
+{
+	return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_URL_MALFORMAT ||
+	    code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WRITE_ERROR;
+}
+
+/* The callback may start calls, cancel others and free what it likes but this http. */
+static void
+call_finish(struct http_call *call, CURLcode code)
+{
+	struct buf body = call->body;
+	struct http_answer answer = {0};
+	curl_off_t retry_after = 0;
+	http_answered *answered = call->answered;
+	void *arg = call->arg;
+	long status = 0;
+
+	if (code) {
+		buf_clear(&body);
+		buf_adds(&body, *call->error ? call->error : curl_easy_strerror(code));
+	} else {
+		curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
+		curl_easy_getinfo(call->curl, CURLINFO_RETRY_AFTER, &retry_after);
+	}
+	answer = (struct http_answer){.status = (int)status, .body = body.data ? body.data : "", .len = body.len,
+	    .retry_after_ms = retry_after > 0 && retry_after < 3600 ? retry_after * 1000 : 0, .hopeless = is_hopeless(code)};
+	report_detail("%.*s: %ld%s%s, %lld ms", (int)strcspn(call->url.data, "?"), call->url.data, status, code ? " " : "",
+	    code ? answer.body : "", (long long)(clock_mono_ms() - call->started));
+	call->body = (struct buf)BUF_EMPTY;
+	http_cancel(call);
+	answered(arg, &answer);
+	buf_free(&body);
+}
+
+void
+http_turn(struct http *http, const struct http_fd *fds, size_t n, int64_t ms)
+{
+	struct curl_waitfd wait[FDS_MAX];
+	int left;
+	CURLMsg *msg;
+
+	assert(n <= FDS_MAX);
+	for (size_t i = 0; i < n; i++)
+		wait[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].input ? CURL_WAIT_POLLIN : 0};
+	curl_multi_poll(http->multi, wait, (unsigned)n, ms < 60000 ? (int)ms : 60000, NULL);
+	curl_multi_perform(http->multi, &left);
+	while ((msg = curl_multi_info_read(http->multi, &left))) {
+		char *call = NULL;
+		CURLcode code = msg->data.result;
+
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call);
+		call_finish((struct http_call *)(void *)call, code);
+	}
+}
+
+bool
+http_may_repeat(const struct http_answer *answer)
+{
+	int status = answer->status;
+
+	return status == 0 ? !answer->hopeless : status == 408 || status == 425 || status == 429 || status >= 500;
+}

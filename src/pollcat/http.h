@@ -1,0 +1,60 @@
+/*
+ * HTTP requests on libcurl's multi interface, and the loop that waits for them and for some descriptors.
+ */
+#ifndef POLLCAT_HTTP_H
+#define POLLCAT_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http;
+struct http_call;
+
+struct http_config {
+	const char *url; /* Of the gateway, without a slash at its end. */
+	const char *cacert; /* NULL: the system's. */
+	bool insecure;
+	size_t headers_count;
+	char *const *headers;
+};
+
+struct http_ask {
+	const char *method; /* GET or POST */
+	const char *path;   /* With a query, if any. */
+	const char *token;  /* NULL: none. */
+	const char *body;   /* Of a POST; copied. */
+	size_t len;
+	int64_t limit_ms;
+};
+
+struct http_answer {
+	int status;         /* 0: there was no complete answer; `body` says why then, a text. */
+	const char *body;   /* NUL-terminated. */
+	size_t len;
+	int64_t retry_after_ms; /* 0: not said. */
+	bool hopeless;      /* Status 0 for a reason that no repeat will change, such as a certificate. */
+};
+
+/* All strings are lent for as long as the http lives, but those of an ask only until the call returns. */
+struct http *http_new(const struct http_config *config);
+void http_free(struct http *http);
+
+typedef void http_answered(void *arg, const struct http_answer *answer);
+
+/* The call is answered once, from http_turn; it is no more when the callback begins. */
+struct http_call *http_start(struct http *http, const struct http_ask *ask, http_answered *answered, void *arg);
+void http_cancel(struct http_call *call); /* NULL does nothing. */
+
+struct http_fd {
+	int fd;
+	bool input; /* Wait for input; else only for an error, as of a pipe that nobody reads. */
+};
+
+/* Wait for at most ms until something comes, from the network or one of the n descriptors, then call back. */
+void http_turn(struct http *http, const struct http_fd *fds, size_t n, int64_t ms);
+
+/* Whether such an answer may be different next time: none, 408, 425, 429, 5xx. */
+bool http_may_repeat(const struct http_answer *answer);
+
+#endif
