@@ -6,11 +6,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { pollcat, forEachStore, startPollgate } from './lib/pollgate.mjs';
-import { Child, execute, freePort, tempDir } from './lib/process.mjs';
+import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
 import { chances } from './lib/proxy.mjs';
-import { done, is, isDeep, like, limit, ok } from './lib/tap.mjs';
+import { done, is, isDeep, like, limit, ok, skip } from './lib/tap.mjs';
 import { waitFor, within } from './lib/wait.mjs';
 
 limit(180);
@@ -221,6 +222,47 @@ async function checks(base) {
 	other.close();
 }
 
+/* What libcurl is asked to do: headers, proxies, certificates. */
+async function connections(base) {
+	const asked = [];
+	const other = http.createServer((request, response) => {
+		asked.push(request);
+		response.writeHead(404).end();
+	});
+	await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
+	const url = `http://127.0.0.1:${other.address().port}`;
+	await run(`${url}/prefix/`, ['--room', 'x', '-H', 'X-One: 1', '-H', 'Authorization: Basic abc', '--check']);
+	const [{ url: target, headers }] = asked;
+	like(target, /^\/prefix\/v1\/sessions\?token=\S{22}$/, '--header Authorization moves the token into the query; a URL may have a path');
+	isDeep([headers.authorization, headers['x-one']], ['Basic abc', '1'], 'headers are sent');
+	const env = { ...process.env, http_proxy: url, no_proxy: '' };
+	is((await execute(pollcat, ['http://gateway.invalid', '--receive-only', '-v'], { env })).code, 1, '1: 404 is not asked again');
+	is(asked[1].url, 'http://gateway.invalid/v1/sessions', 'http_proxy is used');
+	other.close();
+	if (!which('openssl'))
+		return skip('certificates', 'openssl is not installed');
+	const dir = tempDir('tls');
+	const [key, cert] = ['key', 'cert'].map((name) => path.join(dir, name));
+	await execute('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=test', '-addext',
+		'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert]);
+	const tls = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
+		const { method, url: where, headers: sent } = request;
+		request.pipe(http.request(base + where, { method, headers: sent }, (answer) => {
+			response.writeHead(answer.statusCode, answer.headers);
+			answer.pipe(response);
+		}));
+	});
+	await new Promise((resolve) => tls.listen(0, '127.0.0.1', resolve));
+	const safe = `https://127.0.0.1:${tls.address().port}`;
+	const refused = await run(safe, ['--receive-only']);
+	is(refused.code, 1, '1: a certificate that nobody trusts, at once');
+	like(refused.stderr, /certificate/, '... which is told');
+	is((await run(safe, ['--check', '--cacert', cert])).code, 0, '--cacert trusts it');
+	is((await run(safe, ['--check', '-k'])).code, 0, '--insecure does not ask');
+	tls.close();
+	tls.closeAllConnections();
+}
+
 await forEachStore(async ({ store, start: startCluster }) => {
 	const cluster = await startCluster({});
 	await basics(cluster.base);
@@ -228,6 +270,7 @@ await forEachStore(async ({ store, start: startCluster }) => {
 	await endings(cluster.base);
 	await resumes(cluster.base);
 	await checks(cluster.base);
+	await connections(cluster.base);
 	await cluster.stop();
 	await volumes(startCluster);
 	if (store === 'redis')

@@ -174,6 +174,7 @@ call_finish(struct http_call *call, CURLcode code)
 	struct http_answer answer = {0};
 	curl_off_t retry_after = 0;
 	http_answered *answered = call->answered;
+	const char *path;
 	void *arg = call->arg;
 	long status = 0;
 
@@ -186,7 +187,8 @@ call_finish(struct http_call *call, CURLcode code)
 	}
 	answer = (struct http_answer){.status = (int)status, .body = body.data ? body.data : "", .len = body.len,
 	    .retry_after_ms = retry_after > 0 && retry_after < 3600 ? retry_after * 1000 : 0, .hopeless = is_hopeless(code)};
-	report_detail("%.*s: %ld%s%s, %lld ms", (int)strcspn(call->url.data, "?"), call->url.data, status, code ? " " : "",
+	path = call->url.data + strlen(call->http->config->url); /* The URL may have a password, and the query the token. */
+	report_detail("%.*s: %ld%s%s, %lld ms", (int)strcspn(path, "?"), path, status, code ? " " : "",
 	    code ? answer.body : "", (long long)(clock_mono_ms() - call->started));
 	call->body = (struct buf)BUF_EMPTY;
 	http_cancel(call);

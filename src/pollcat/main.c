@@ -227,15 +227,15 @@ is_done(const struct cat *cat)
 
 	if (cat->input || outbox_waiting(cat->outbox) > 0 || !cat->opened)
 		return false;
-	return output_done(cat) || (sends && o->count == 0 && o->timeout_ms == 0) || (o->send_only && !cat->input);
+	return output_done(cat) || o->send_only || (sends && o->count == 0 && o->timeout_ms == 0);
 }
 
 static void
 on_deadline(struct cat *cat)
 {
-	bool unsent = cat->input == NULL && outbox_waiting(cat->outbox) > 0;
+	bool missed = cat->options.count > 0 || outbox_waiting(cat->outbox) > 0 || !cat->opened;
 
-	end(cat, cat->options.count > 0 || unsent || !cat->opened ? STATUS_TIMEOUT : STATUS_OK);
+	end(cat, missed ? STATUS_TIMEOUT : STATUS_OK);
 }
 
 static int64_t

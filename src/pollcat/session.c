@@ -11,7 +11,7 @@
 enum {
 	ANSWER_LIMIT_MS = 20000,
 	POLL_SLACK_MS = 15000, /* What an answer may take longer than a poll waits. */
-	POLL_QUICK_MS = 500,   /* An empty answer that came sooner was no hold: others would poll in circles. */
+	QUICK_MS = 500, /* Who polls or opens again sooner, without anything received, may be going in circles. */
 };
 
 enum phase { OPENING, NUMBERING, POLLING, RESTING };
@@ -108,8 +108,8 @@ take_batch(struct session *session)
 	bool empty = !jspan_next_element(session->batch.messages, &at, &message) && !session->batch.gaps.text;
 
 	poll_again(session);
-	if (empty && took < POLL_QUICK_MS)
-		session->retry.due = clock_mono_ms() + POLL_QUICK_MS - took;
+	if (empty && took < QUICK_MS)
+		session->retry.due = clock_mono_ms() + QUICK_MS - took;
 	if (!session->events->received(session->arg, &session->batch))
 		session->phase = RESTING;
 }
@@ -296,7 +296,7 @@ session_renew(struct session *session)
 	http_cancel(session->call);
 	session->call = NULL;
 	session->phase = OPENING;
-	session->retry = (struct retry){.due = 0};
+	session->retry = (struct retry){.due = clock_mono_ms() + QUICK_MS};
 	if (!state_renew(session->state)) {
 		session->phase = RESTING;
 		session->events->failed(session->arg, "there is no token for another session");
