@@ -9,6 +9,7 @@
 #include "store/store_redis_private.h"
 
 #define ASK_AGAIN_MS 60000
+#define SKEW_MIN_MS 20 /* Below, the answer's way says more about it than the clocks: ours is taken as right. */
 #define SKEW_MAX_MS 2000
 
 struct clock_call {
@@ -34,7 +35,7 @@ on_time(struct redis_call *call, const redisReply *reply)
 
 		if (llabs(ahead) > SKEW_MAX_MS && llabs(ahead - store->clock_ahead_ms) > SKEW_MAX_MS)
 			log_warning("this machine's clock is %lld ms ahead of that of Redis, which counts", (long long)ahead);
-		store->clock_ahead_ms = ahead;
+		store->clock_ahead_ms = llabs(ahead) < SKEW_MIN_MS + half_trip_ms ? 0 : ahead;
 	}
 	redis_call_free(call);
 }
