@@ -90,4 +90,19 @@ void http_reply(struct http_request *, int status, const char *type, const void 
 /* The same with a file's content (takes fd), by sendfile. */
 void http_reply_file(struct http_request *, int status, const char *type, int fd, off_t len);
 
+/* ---- Answers whose length is not known ---- */
+
+/* With the argument of http_park: the client has taken what did not fit into the socket. */
+typedef void http_drained_fn(void *arg);
+
+/*
+ * Begin one: chunked (RFC 9112, 7.1), to an HTTP/1.0 client until the connection closes.  req must be parked and stays so: gone
+ * runs when the client leaves, or takes nothing for write_ms; never before these functions have returned.  Not for HEAD.
+ */
+void http_stream_start(struct http_request *, int status, const char *type, http_drained_fn *drained);
+/* Send some more, at least a byte.  Returns how many bytes wait for the client; when there are too many, wait for drained. */
+size_t http_stream_write(struct http_request *, const void *data, size_t len);
+/* The answer is complete.  Lets go of req. */
+void http_stream_end(struct http_request *);
+
 #endif

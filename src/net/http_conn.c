@@ -191,6 +191,7 @@ on_read(struct bufferevent *bev, void *arg)
 	assert(conn && conn->ev == arg);
 	switch (conn->state) {
 	case HTTP_PENDING:
+	case HTTP_STREAMING:
 		/* Beyond this, reading would have to stop, and then the client's leaving would not be noticed. */
 		if (len > PIPELINE_MAX)
 			http_conn_cut(conn);
@@ -216,10 +217,13 @@ on_write(struct bufferevent *bev, void *arg)
 	struct http_conn *conn = http_conn_at(bufferevent_getfd(bev));
 
 	assert(conn && conn->ev == arg);
-	if (conn->state == HTTP_WRITING)
+	if (conn->state == HTTP_WRITING) {
 		http_conn_finish(conn);
-	else
-		bufferevent_disable(bev, EV_WRITE);
+		return;
+	}
+	bufferevent_disable(bev, EV_WRITE);
+	if (conn->state == HTTP_STREAMING && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		conn->req.drained(conn->req.gone_arg);
 }
 
 static void
@@ -315,7 +319,7 @@ on_closed(struct evhttp_connection *evcon, void *arg)
 	struct http_conn *conn = arg;
 	struct http_server *server = conn->server;
 	struct http_request *req = &conn->req;
-	bool is_open = conn->state == HTTP_PENDING && !req->answered;
+	bool is_open = conn->state == HTTP_STREAMING || (conn->state == HTTP_PENDING && !req->answered);
 	http_gone_fn *gone = is_open && req->parked ? req->gone : NULL;
 	void *gone_arg = req->gone_arg;
 

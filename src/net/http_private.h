@@ -5,6 +5,7 @@
  * held back until it is complete (http_read.c, http_check.c); what goes out is written here, without evhttp (http_reply.c).
  *
  *	IDLE -> READING -> PENDING -> WRITING -> IDLE        evhttp_connection_free ends each state; on_closed hears of it
+ *	    |                         STREAMING ----^      |
  *	    \________________________________/-> LINGERING   the answer is out, what the client still sends is thrown away
  */
 #ifndef NET_HTTP_PRIVATE_H
@@ -33,7 +34,8 @@ enum http_state {
 	HTTP_IDLE,      /* Between requests. */
 	HTTP_READING,   /* A part of a request is here. */
 	HTTP_PENDING,   /* A request waits for its answer. */
-	HTTP_WRITING,   /* A part of the answer waits for the client to read. */
+	HTTP_STREAMING, /* The answer has begun; its end is not known yet. */
+	HTTP_WRITING,   /* The rest of the answer waits for the client to read. */
 	HTTP_LINGERING, /* Answered for the last time.  Closing now would reset the answer away. */
 	HTTP_ORPHAN,    /* The connection is gone, but its request is not answered and was not parked. */
 	HTTP_STATES
@@ -48,7 +50,8 @@ struct http_request {
 	struct http_params *params; /* Owned. */
 	struct buf headers;        /* Those set for the answer, as lines. */
 	http_gone_fn *gone;
-	void *gone_arg;
+	http_drained_fn *drained;  /* While streaming. */
+	void *gone_arg;            /* Of both. */
 	bool parked;
 	bool answered;
 	bool close;       /* The connection ends after the answer. */
@@ -159,6 +162,19 @@ void http_request_end(struct http_request *req);
 struct http_conn *http_request_conn(const struct http_request *req);
 
 /* ---- http_reply.c ---- */
+
+#define HTTP_UNKNOWN_LENGTH UINT64_MAX /* Chunked. */
+
+/* The handler answers now. */
+void http_reply_begin(struct http_conn *conn);
+/* Put the head of an answer into the server's buffer. */
+void http_reply_write_head(struct http_conn *conn, int status, const char *type, uint64_t len);
+/* Send what the socket takes; the number of bytes, -1 if the connection is broken. */
+ssize_t http_reply_send_now(struct http_conn *conn, struct iovec *parts, size_t n, int flags);
+/* Something is in the output: write it when the client reads, and cut one that takes nothing. */
+void http_reply_write_on(struct http_conn *conn);
+/* The rest of the answer is in the output. */
+void http_reply_write_rest(struct http_conn *conn);
 
 /* Answer a request that no handler will see, with a problem document, and linger. */
 void http_reply_refusal(struct http_conn *conn, const struct http_refusal *why);

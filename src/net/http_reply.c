@@ -62,9 +62,8 @@ add_date(struct http_server *server)
 
 #define ADD(b, literal) buf_add((b), literal, sizeof(literal) - 1)
 
-/* Put the head of an answer into the server's buffer. */
-static void
-write_head(struct http_conn *conn, int status, const char *type, uint64_t len)
+void
+http_reply_write_head(struct http_conn *conn, int status, const char *type, uint64_t len)
 {
 	struct buf *b = &conn->server->head;
 	struct http_request *req = &conn->req;
@@ -76,7 +75,10 @@ write_head(struct http_conn *conn, int status, const char *type, uint64_t len)
 	buf_adds(b, reason(status));
 	ADD(b, "\r\nDate: ");
 	add_date(conn->server);
-	if (status != 204 && status != 304) {
+	if (len == HTTP_UNKNOWN_LENGTH) {
+		if (!conn->head.old)
+			ADD(b, "\r\nTransfer-Encoding: chunked");
+	} else if (status != 204 && status != 304) {
 		ADD(b, "\r\nContent-Length: ");
 		buf_addn(b, len);
 	}
@@ -106,7 +108,16 @@ is_full(int error)
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS;
 }
 
-/* Send what the socket takes of the head and the body; the number of bytes, -1 if the connection is broken. */
+ssize_t
+http_reply_send_now(struct http_conn *conn, struct iovec *parts, size_t n, int flags)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+	ssize_t sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
+
+	return sent == -1 && is_full(errno) ? 0 : sent;
+}
+
+/* The same with the head and a body. */
 static ssize_t
 send_now(struct http_conn *conn, const void *body, size_t len, int flags)
 {
@@ -114,24 +125,27 @@ send_now(struct http_conn *conn, const void *body, size_t len, int flags)
 		{conn->server->head.data, conn->server->head.len},
 		{(void *)(uintptr_t)body, len},
 	};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = len ? 2 : 1};
-	ssize_t n = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
 
-	return n == -1 && is_full(errno) ? 0 : n;
+	return http_reply_send_now(conn, parts, len ? 2 : 1, flags);
 }
 
-/* The rest is in the output: write it when the client reads. */
-static void
-write_rest(struct http_conn *conn)
+void
+http_reply_write_on(struct http_conn *conn)
 {
 	struct timeval limit = {(time_t)(conn->server->write_ms / 1000), (suseconds_t)(conn->server->write_ms % 1000 * 1000)};
 
-	http_conn_set_state(conn, HTTP_WRITING);
 	http_conn_progressed(conn);
-	/* A client that has closed its sending half would be taken for one that has left. */
-	bufferevent_disable(conn->bev, EV_READ);
 	bufferevent_set_timeouts(conn->bev, NULL, &limit);
 	bufferevent_enable(conn->bev, EV_WRITE);
+}
+
+void
+http_reply_write_rest(struct http_conn *conn)
+{
+	http_conn_set_state(conn, HTTP_WRITING);
+	/* A client that has closed its sending half would be taken for one that has left. */
+	bufferevent_disable(conn->bev, EV_READ);
+	http_reply_write_on(conn);
 }
 
 static void
@@ -151,7 +165,7 @@ send_all(struct http_conn *conn, const void *body, size_t len)
 			n = (ssize_t)head->len;
 		}
 		evbuffer_add(output, (const char *)body + ((size_t)n - head->len), len - ((size_t)n - head->len));
-		write_rest(conn);
+		http_reply_write_rest(conn);
 	}
 }
 
@@ -210,7 +224,7 @@ send_file(struct http_conn *conn, int fd, off_t len)
 	else if (len == 0)
 		http_conn_finish(conn);
 	else
-		write_rest(conn);
+		http_reply_write_rest(conn);
 }
 
 /* An answer to a request whose connection is gone: only its memory is left. */
@@ -227,8 +241,8 @@ bury(struct http_conn *conn)
 	return true;
 }
 
-static void
-begin(struct http_conn *conn)
+void
+http_reply_begin(struct http_conn *conn)
 {
 	assert(conn->state == HTTP_PENDING && !conn->req.answered);
 	conn->req.answered = true;
@@ -255,8 +269,8 @@ http_reply(struct http_request *req, int status, const char *type, const void *b
 
 	if (bury(conn))
 		return;
-	begin(conn);
-	write_head(conn, status, type, len);
+	http_reply_begin(conn);
+	http_reply_write_head(conn, status, type, len);
 	if (status == 204 || status == 304 || conn->head.method == HTTP_HEAD)
 		len = 0;
 	send_all(conn, body, len);
@@ -272,8 +286,8 @@ http_reply_file(struct http_request *req, int status, const char *type, int fd, 
 		http_reply(req, status, type, NULL, (size_t)len);
 		return;
 	}
-	begin(conn);
-	write_head(conn, status, type, (uint64_t)len);
+	http_reply_begin(conn);
+	http_reply_write_head(conn, status, type, (uint64_t)len);
 	if (len <= SENDFILE_MIN)
 		send_small_file(conn, fd, (size_t)len);
 	else
@@ -290,7 +304,7 @@ http_reply_refusal(struct http_conn *conn, const struct http_refusal *why)
 
 	assert(len > 0 && (size_t)len < sizeof(body));
 	conn->req.close = true;
-	write_head(conn, why->status, "application/problem+json", (uint64_t)len);
+	http_reply_write_head(conn, why->status, "application/problem+json", (uint64_t)len);
 	send_now(conn, body, conn->head.method == HTTP_HEAD && conn->head.lines ? 0 : (size_t)len, 0);
 	http_request_end(&conn->req);
 }

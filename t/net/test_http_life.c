@@ -76,6 +76,66 @@ test_parked(void)
 	is_int(kit_gone, before, "nobody was told that a client left");
 }
 
+static int drained;
+
+static void
+on_drained(void *arg)
+{
+	(void)arg;
+	drained++;
+}
+
+static void
+test_stream(void)
+{
+	static char much[4 << 20];
+	struct kit_client c;
+	struct http_request *req = park(&c);
+	int before = kit_gone, parks;
+
+	memset(much, 'x', sizeof(much));
+	http_set_header(req, "X-Stream", "yes");
+	http_stream_start(req, 200, "text/plain", on_drained);
+	is_int((long long)http_stream_write(req, "one", 3), 0, "what a stream writes goes out at once");
+	ok(KIT_WAIT(&c, kit_has(&c, "\r\n\r\n3\r\none\r\n")), "as a chunk");
+	ok(kit_has(&c, "\r\nTransfer-Encoding: chunked\r\n") && kit_has(&c, "\r\nX-Stream: yes\r\n"), "behind its head");
+	ok(!kit_has(&c, "Content-Length"), "which knows no length");
+	kit_sends(&c, GET);
+	ok(kit_is_quiet(&c), "a request behind it waits");
+	http_stream_end(req);
+	ok(KIT_WAIT(&c, kit_has(&c, "\r\n0\r\n\r\n") && kit_has(&c, "0 /x")), "until it has ended: the connection goes on");
+	kit_close(&c);
+
+	req = park(&c);
+	http_stream_start(req, 200, "text/plain", on_drained);
+	ok(http_stream_write(req, much, sizeof(much)) > 0 && drained == 0, "what the client does not take waits");
+	ok(KIT_WAIT(&c, drained == 1), "and when it has taken it, that is told");
+	http_stream_write(req, much, sizeof(much));
+	http_stream_end(req);
+	ok(KIT_WAIT(&c, kit_has(&c, "\r\n0\r\n\r\n")) && drained == 1, "an end waits its turn");
+	kit_close(&c);
+
+	parks = kit_parks;
+	kit_connect(&c);
+	kit_sends(&c, "GET /park HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n");
+	KIT_WAIT(&c, kit_parks == parks + 1);
+	req = kit_parked[parks % 64];
+	http_stream_start(req, 200, "text/plain", on_drained);
+	http_stream_write(req, "old", 3);
+	http_stream_end(req);
+	ok(kit_ends(&c) && kit_has(&c, "\r\n\r\nold") && !kit_has(&c, "chunked"), "to HTTP/1.0 the end is that of the connection");
+	kit_close(&c);
+
+	is_int(kit_gone, before, "nobody was told that a client left");
+	req = park(&c);
+	http_stream_start(req, 200, "text/plain", on_drained);
+	kit_reset(&c);
+	http_stream_write(req, "x", 1);
+	http_stream_write(req, "y", 1);
+	is_int(kit_gone, before, "writing to a client that left calls nobody");
+	ok(KIT_WAIT(&c, kit_gone == before + 1), "but that it left is told");
+}
+
 static void
 test_gone(void)
 {
@@ -435,6 +495,7 @@ main(void)
 	test_held();
 	test_floods();
 	test_deadlines();
+	test_stream();
 	ok(kit_stop(), "nothing is left of the connections when the server is gone");
 	test_stalled();
 	test_full();
