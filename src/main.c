@@ -20,6 +20,7 @@
 #include "net/probe.h"
 #include "store/store.h"
 #include "transport/poll.h"
+#include "transport/sse.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -32,6 +33,7 @@ struct gateway {
 	struct sessions *sessions;
 	struct hub *hub;
 	struct polls *polls;
+	struct streams *streams;
 	struct front *front;
 	struct http_server *server;
 	struct event *sigterm, *sigint, *deadline;
@@ -79,6 +81,7 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 	event_add(gateway->deadline, &drain);
 	front_drain(gateway->front);
 	polls_drain(gateway->polls, ms / 2);
+	streams_drain(gateway->streams, ms / 2);
 	http_server_drain(gateway->server, ms * 3 / 4, on_drained, gateway);
 }
 
@@ -159,6 +162,7 @@ build(struct gateway *gateway)
 	static const struct hub_observer observer = {on_back, on_room_lost};
 	const struct options *o = &gateway->options;
 	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms};
+	struct streams_config streams = {.life_ms = o->sse_life_ms, .comment_ms = o->sse_comment_ms, .backlog = o->stream_backlog};
 
 	gateway->base = loop_new();
 	catch_signals(gateway);
@@ -166,6 +170,7 @@ build(struct gateway *gateway)
 	gateway->sessions = sessions_new(gateway->base, gateway->store, o->away_after_ms);
 	gateway->hub = hub_new(gateway->base, gateway->store, &hub, &observer, gateway);
 	gateway->polls = polls_new(gateway->base, gateway->hub, o->hold_ms, o->hold_max_ms);
+	gateway->streams = streams_new(gateway->base, gateway->hub, &streams);
 	sessions_watch(gateway->sessions, gateway->hub);
 }
 
@@ -173,7 +178,8 @@ static bool
 serve(struct gateway *gateway)
 {
 	const struct options *o = &gateway->options;
-	struct front_parts parts = {gateway->base, o, gateway->store, gateway->sessions, gateway->hub, gateway->polls};
+	struct front_parts parts = {gateway->base, o, gateway->store, gateway->sessions, gateway->hub, gateway->polls,
+	    gateway->streams};
 	struct http_config http = {
 		.listen = o->listen,
 		.connections = allowed_connections(o->max_connections),
@@ -205,6 +211,7 @@ take_down(struct gateway *gateway)
 	store_free(gateway->store);
 	front_free(gateway->front);
 	polls_free(gateway->polls);
+	streams_free(gateway->streams);
 	hub_free(gateway->hub);
 	sessions_free(gateway->sessions);
 	event_free(gateway->sigterm);

@@ -179,16 +179,29 @@ parse_list(struct parse *p, struct native_request *request, struct jspan list,
 }
 
 static bool
+parse_cursor(struct parse *p, struct native_request *request, struct jspan cursor)
+{
+	request->has_cursor = jspan_string(cursor, &p->text) && p->text.len == strlen(p->text.data) &&
+	    cursor_parse(&request->cursor, p->text.data, p->limits->rooms);
+	return request->has_cursor || fail(p->error, "bad_cursor", "The cursor is not one that this gateway gave.");
+}
+
+static bool
 parse_send(struct parse *p, struct native_request *request, struct jspan document)
 {
-	static const char *const names[] = {"seq", "ops"};
-	struct jspan values[2], seq, ops;
+	static const char *const names[] = {"seq", "ops", "cursor"};
+	struct jspan values[3], seq, ops, cursor;
 
 	if (jspan_type(document) != JSPAN_OBJECT)
 		return fail(p->error, "bad_request", "The body must be an object with \"ops\".");
-	jspan_pick(document, names, values, 2);
+	jspan_pick(document, names, values, 3);
 	seq = values[0];
 	ops = values[1];
+	cursor = values[2];
+	if (cursor.text && !parse_cursor(p, request, cursor))
+		return false;
+	if (request->has_cursor && !ops.text && !seq.text)
+		return true;
 	if (jspan_type(ops) != JSPAN_ARRAY)
 		return fail(p->error, "bad_request", "\"ops\" must be an array of operations.");
 	if (seq.text && (!jspan_count(seq, (UINT64_C(1) << 53) - 1, &request->seq) || request->seq == 0))
@@ -263,6 +276,7 @@ native_request_free(struct native_request *request)
 	for (size_t i = 0; i < request->count; i++)
 		free(request->ops[i].room);
 	free(request->ops);
+	cursor_free(&request->cursor);
 	*request = (struct native_request){0};
 }
 

@@ -28,12 +28,14 @@ struct native_limits {
 
 /* What is wrong with a document; `code` is NULL when nothing is. */
 struct native_error {
-	const char *code; /* bad_json, bad_op, bad_request, too_many_ops, too_many_polls, message_too_large */
+	const char *code; /* bad_json, bad_op, bad_request, bad_cursor, too_many_ops, too_many_polls, message_too_large */
 	char detail[160];
 };
 
 struct native_request {
 	uint64_t seq; /* 0: none */
+	bool has_cursor;
+	struct cursor cursor; /* Of a send: what comes before it is acknowledged. */
 	size_t count;
 	struct client_op *ops; /* Owned. */
 	struct jspan data;      /* Of a session to be opened; lent by the document. */

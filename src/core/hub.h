@@ -61,6 +61,9 @@ void reader_ack(struct reader *, const struct cursor *cursor);
 /* The same, of a session whose sink may be on any instance, or nowhere. */
 void hub_ack(struct hub *, const struct name *session, const struct cursor *cursor);
 
+/* Where a client stands that has what was delivered; the caller frees it. */
+void reader_cursor(const struct reader *, struct cursor *cursor);
+
 /* Stop and free.  If cursor is not NULL it is set to where a client stands that has what was delivered; the caller frees it. */
 void reader_stop(struct reader *, struct cursor *cursor);
 

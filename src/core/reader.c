@@ -281,8 +281,8 @@ reader_on_place(void *arg, const struct store_session *session)
 
 /* ---- Delivering ---- */
 
-static void
-reader_mint(const struct reader *reader, struct cursor *cursor)
+void
+reader_cursor(const struct reader *reader, struct cursor *cursor)
 {
 	*cursor = (struct cursor){.dirty = reader->dirty, .mailbox = feed_stands(&reader->mailbox)};
 	if (reader->rooms_count + reader->start.count == 0)
@@ -318,7 +318,7 @@ reader_deliver(struct reader *reader)
 	reader->mailbox.told = reader->mailbox.position;
 	for (size_t i = 0; i < reader->rooms_count; i++)
 		reader->rooms[i]->told = reader->rooms[i]->position;
-	reader_mint(reader, &cursor);
+	reader_cursor(reader, &cursor);
 	batch = (struct batch){&cursor, had.pending_count, had.pending, had.gaps_count, had.gaps};
 	if (had.sink->ops->deliver(had.sink, &batch))
 		reader_continue(reader);
@@ -421,7 +421,7 @@ reader_stop(struct reader *reader, struct cursor *cursor)
 	struct hub *hub = reader->hub;
 
 	if (cursor)
-		reader_mint(reader, cursor);
+		reader_cursor(reader, cursor);
 	HASH_DEL(hub->readers, reader);
 	if (!reader->announced)
 		hub_announced(hub, reader);

@@ -24,6 +24,7 @@ static const struct route routes[] = {
 	{HTTP_POST, "/v1/send", native_send},
 	{HTTP_GET, "/v1/poll", native_poll},
 	{HTTP_POST, "/v1/polls", native_polls},
+	{HTTP_GET, "/v1/events", native_events},
 	{HTTP_POST, "/v1/sessions", native_open},
 	{HTTP_DELETE, "/v1/sessions", native_close},
 	{HTTP_POST, "/v1/close", native_close},

@@ -14,6 +14,7 @@ struct hub;
 struct polls;
 struct sessions;
 struct store;
+struct streams;
 
 /* All lent to the front for its life. */
 struct front_parts {
@@ -23,6 +24,7 @@ struct front_parts {
 	struct sessions *sessions;
 	struct hub *hub;
 	struct polls *polls;
+	struct streams *streams;
 };
 
 /* NULL, after a log line, if there is no directory --www. */

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/hub.h"
 #include "core/session.h"
 #include "front/native_call.h"
 #include "front/problem.h"
@@ -44,6 +45,8 @@ native_send(struct front *front, struct http_request *req, const char *part)
 	call->finish = finish_send;
 	if (!native_call_parse(call, native_parse_send))
 		return;
+	if (call->request.has_cursor)
+		hub_ack(front->parts.hub, &id, &call->request.cursor);
 	native_call_apply(call, call->request.seq);
 	native_call_park(call);
 }
@@ -78,8 +81,8 @@ finish_open(struct native_call *call)
 
 	buf_addf(&body, "{\"id\":\"%s\",\"token\":\"%s\",\"cursor\":\"", call->id.s, call->token);
 	write_start_cursor(&body, call);
-	buf_addf(&body, "\",\"hold\":%lld,\"ttl\":%lld,\"away\":%lld,\"transports\":[\"poll\"]", (long long)o->hold_ms,
-	    (long long)o->session_ttl_ms, (long long)o->away_after_ms);
+	buf_addf(&body, "\",\"hold\":%lld,\"ttl\":%lld,\"away\":%lld,\"transports\":[\"poll\"%s]", (long long)o->hold_ms,
+	    (long long)o->session_ttl_ms, (long long)o->away_after_ms, o->no_sse ? "" : ",\"sse\"");
 	if (call->opened.created)
 		buf_adds(&body, ",\"seq\":1");
 	if (call->request.count > 0) {

@@ -73,10 +73,18 @@ native_call_refuse(struct native_call *call, int status, const char *code, const
 	native_call_free(call);
 }
 
+static const char gone_detail[] = "There is no such session (any more). Open a new one.";
+
 void
 native_refuse_gone(struct http_request *req)
 {
-	problem_reply(req, 410, "session_gone", "There is no such session (any more). Open a new one.");
+	problem_reply(req, 410, "session_gone", gone_detail);
+}
+
+void
+native_write_gone(struct buf *b)
+{
+	problem_write(b, 410, "session_gone", gone_detail);
 }
 
 void
@@ -111,6 +119,16 @@ native_authenticate(struct http_request *req, struct name *id)
 		return false;
 	}
 	return true;
+}
+
+bool
+native_read_cursor(struct front *front, struct http_request *req, const char *text, struct cursor *cursor)
+{
+	*cursor = (struct cursor){0};
+	if (!text || cursor_parse(cursor, text, front->limits.rooms))
+		return true;
+	problem_reply(req, 400, "bad_cursor", "The cursor is not one that this gateway gave.");
+	return false;
 }
 
 bool

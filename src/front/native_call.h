@@ -62,6 +62,12 @@ void native_call_refuse_unavailable(struct native_call *call);
 /* Answer: there is no such session. */
 void native_refuse_gone(struct http_request *req);
 
+/* Read the cursor of a request.  False, after an answer, if text is none.  NULL gives an empty one. */
+bool native_read_cursor(struct front *front, struct http_request *req, const char *text, struct cursor *cursor);
+
+/* The document that says so: there is no such session. */
+void native_write_gone(struct buf *b);
+
 /* False, after an answer, unless req has a well-formed token. */
 bool native_authenticate(struct http_request *req, struct name *id);
 

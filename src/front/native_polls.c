@@ -63,14 +63,11 @@ native_poll(struct front *front, struct http_request *req, const char *part)
 		http_reply(req, 200, NATIVE_TYPE, NULL, 0);
 		return;
 	}
-	if (text && !cursor_parse(&cursor, text, front->limits.rooms)) {
-		problem_reply(req, 400, "bad_cursor", "The cursor is not one that this gateway gave.");
+	if (!native_read_cursor(front, req, text, &cursor))
 		return;
-	}
 	session.cursor = text ? &cursor : NULL;
 	poll_start(front->parts.polls, req, &session, 1, hold, &protocol);
-	if (text)
-		cursor_free(&cursor);
+	cursor_free(&cursor);
 }
 
 /* ---- POST /v1/polls ---- */

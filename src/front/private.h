@@ -29,7 +29,7 @@ struct front {
 /* A handler answers or parks req.  part: what stands for the star of its path, or "". */
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
-handler_fn native_open, native_close, native_poll, native_polls, native_send, native_look, native_members;
+handler_fn native_open, native_close, native_poll, native_polls, native_events, native_send, native_look, native_members;
 handler_fn check_hold, check_echo;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;

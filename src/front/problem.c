@@ -26,16 +26,28 @@ title_of(int status)
 }
 
 static void
+write_document(struct buf *b, int status, const char *code, const char *detail, const char *name, unsigned long long number)
+{
+	buf_addf(b, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", title_of(status), status, code);
+	jspan_quote(b, detail, strlen(detail));
+	if (name)
+		buf_addf(b, ",\"%s\":%llu", name, number);
+	buf_adds(b, "}");
+}
+
+void
+problem_write(struct buf *b, int status, const char *code, const char *detail)
+{
+	write_document(b, status, code, detail, NULL, 0);
+}
+
+static void
 reply(struct http_request *req, int status, const char *code, const char *detail, const char *name, unsigned long long number)
 {
 	struct buf body = BUF_EMPTY;
 	uint8_t bit;
 
-	buf_addf(&body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", title_of(status), status, code);
-	jspan_quote(&body, detail, strlen(detail));
-	if (name)
-		buf_addf(&body, ",\"%s\":%llu", name, number);
-	buf_adds(&body, "}");
+	write_document(&body, status, code, detail, name, number);
 	if (status == 503) {
 		evutil_secure_rng_get_bytes(&bit, 1); /* So that they do not all come back at once. */
 		http_set_header(req, "Retry-After", bit & 1 ? "1" : "2");

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <event2/util.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -12,6 +11,7 @@
 #include "base/metrics.h"
 #include "core/hub.h"
 #include "net/http.h"
+#include "transport/spread.h"
 
 #define CATCH_UP_MS 5000 /* A poll that is not to wait: so long for the store to answer. */
 
@@ -48,19 +48,9 @@ struct polls {
 };
 
 static int64_t
-random_below(int64_t limit)
-{
-	uint32_t bits;
-
-	evutil_secure_rng_get_bytes(&bits, sizeof bits);
-	return limit > 0 ? (int64_t)(bits % (uint64_t)limit) : 0;
-}
-
-/* The default, 10 % more or less. */
-static int64_t
 varied_hold(const struct polls *polls)
 {
-	int64_t ms = polls->hold_ms - polls->hold_ms / 10 + random_below(polls->hold_ms / 5);
+	int64_t ms = spread_around(polls->hold_ms);
 
 	return ms < polls->hold_max_ms ? ms : polls->hold_max_ms;
 }
@@ -276,7 +266,7 @@ polls_drain(struct polls *polls, int64_t over_ms)
 	polls->draining = true;
 	LIST_FOREACH(poll, &polls->parked, in_polls)
 		if (poll->at_once || poll->waiting == poll->count) /* Else it is answered in this turn. */
-			poll_wait(poll, random_below(over_ms));
+			poll_wait(poll, spread_below(over_ms));
 }
 
 void

@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "transport/poll.h"
+#include "transport/sse.h"
 
 static struct world w;
 static struct options options;
 static struct polls *polls;
+static struct streams *streams;
 static struct front *front;
 
 static void
@@ -28,7 +30,8 @@ begin(void)
 	world_new(&w, &(struct world_options){.answer_max = 65536, .mailbox_max = 50});
 	ok(!wrong, "the defaults are right");
 	polls = polls_new(w.base, w.hub, options.hold_ms, options.hold_max_ms);
-	parts = (struct front_parts){w.base, &options, w.store, w.sessions, w.hub, polls};
+	streams = streams_new(w.base, w.hub, &(struct streams_config){options.sse_life_ms, options.sse_comment_ms, options.stream_backlog});
+	parts = (struct front_parts){w.base, &options, w.store, w.sessions, w.hub, polls, streams};
 	front = front_new(&parts);
 	config.max_headers = 4096;
 	config.max_body = 65536;
@@ -45,6 +48,7 @@ end(void)
 	store_free(w.store);
 	front_free(front);
 	polls_free(polls);
+	streams_free(streams);
 	hub_free(w.hub);
 	sessions_free(w.sessions);
 	sessions_free(w.others);
