@@ -64,6 +64,20 @@ native_read_opened(struct native_opened *opened, const char *text, size_t len)
 	    is_array_or_none(v[4]) && is_array_or_none(v[5]);
 }
 
+bool
+native_offers(const struct native_opened *opened, const char *transport)
+{
+	struct buf name = BUF_EMPTY;
+	struct jspan value;
+	size_t at = 0;
+	bool found = false;
+
+	while (!found && opened->transports.text && jspan_next_element(opened->transports, &at, &value))
+		found = jspan_string(value, &name) && name.len > 0 && strcmp(name.data, transport) == 0;
+	buf_free(&name);
+	return found;
+}
+
 void
 native_opened_free(struct native_opened *opened)
 {

@@ -28,6 +28,8 @@ struct native_opened {
 };
 
 bool native_read_opened(struct native_opened *opened, const char *text, size_t len);
+/* Whether this transport is one of those that the gateway has. */
+bool native_offers(const struct native_opened *opened, const char *transport);
 void native_opened_free(struct native_opened *opened);
 
 /* The answer to a poll. */

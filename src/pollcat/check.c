@@ -10,17 +10,25 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "codec/event_stream.h"
 #include "codec/native_read.h"
 #include "codec/token.h"
 #include "pollcat/report.h"
 
-enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300 };
+enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300, STREAM_MAX = 1 << 20 };
+
+struct check;
 
 struct step {
 	struct http_call *call; /* NULL: answered. */
 	int64_t started, ended; /* clock_mono_us */
 	int status;
 	struct buf body;
+	struct event_stream stream;
+	unsigned events;   /* So many batches have come by the stream. */
+	struct check *check;
+	const char *wanted; /* The message that the stream is to bring. */
+	bool found;
 };
 
 struct check {
@@ -185,6 +193,69 @@ check_poll(struct check *check, const char *text)
 	buf_free(&path);
 }
 
+static void
+on_event(void *arg, const char *name, const char *data, size_t len)
+{
+	struct step *step = arg;
+	struct check *check = step->check;
+
+	if (strcmp(name, "message") != 0 || !native_read_batch(&check->batch, data, len))
+		return;
+	step->events++;
+	step->found = step->found || (step->wanted && has_message(check, step->wanted));
+}
+
+static void
+on_piece(void *arg, const char *p, size_t len)
+{
+	struct step *step = arg;
+
+	step->ended = clock_mono_us();
+	event_stream_feed(&step->stream, p, len, on_event, step);
+}
+
+/* Until a batch has come and, if one is wanted, the message. */
+static bool
+stream_wait(struct check *check, struct step *step)
+{
+	int64_t until = clock_mono_ms() + STEP_LIMIT_MS, now;
+
+	while (step->call && !(step->wanted ? step->found : step->events > 0) && (now = clock_mono_ms()) < until)
+		http_turn(check->http, NULL, 0, until - now);
+	return step->wanted ? step->found : step->events > 0;
+}
+
+/* A message that is sent once the stream flows must come by it. */
+static void
+check_sse(struct check *check, const char *text)
+{
+	struct step step = {.check = check, .stream = {.max = STREAM_MAX}}, send = {0};
+	struct buf path = BUF_EMPTY;
+	struct http_ask ask = {.method = "GET", .token = check->token, .piece = on_piece};
+	bool flows;
+
+	buf_addf(&path, "/v1/events?cursor=%s", check->cursor);
+	ask.path = path.data;
+	step.call = http_start(check->http, &ask, on_step, &step);
+	flows = stream_wait(check, &step);
+	step.wanted = text;
+	if (!flows && step.call)
+		show(check, "sse", false, 0, "nothing comes: is the stream held back on its way?");
+	else if (!flows)
+		show_failure(check, "sse", &step);
+	else if (!send_self(check, 2, text, &send))
+		show_failure(check, "send", &send);
+	else if (stream_wait(check, &step))
+		show(check, "sse", true, step.ended - send.started, "it came by a stream");
+	else
+		show(check, "sse", false, 0, "the stream flows, but the message did not come");
+	http_cancel(step.call);
+	event_stream_free(&step.stream);
+	buf_free(&step.body);
+	buf_free(&send.body);
+	buf_free(&path);
+}
+
 /* What the gateway offers besides is not passed over in silence. */
 static void
 show_others(struct check *check)
@@ -194,7 +265,7 @@ show_others(struct check *check)
 	size_t at = 0;
 
 	while (check->opened.transports.text && jspan_next_element(check->opened.transports, &at, &value)) {
-		if (!jspan_string(value, &name) || name.len == 0 || strcmp(name.data, "poll") == 0)
+		if (!jspan_string(value, &name) || name.len == 0 || strcmp(name.data, "poll") == 0 || strcmp(name.data, "sse") == 0)
 			continue;
 		report_tame(name.data, name.len, "");
 		printf("%-6s offered, not tested\n", name.data);
@@ -220,14 +291,16 @@ int
 check_gateway(struct http *http)
 {
 	struct check check = {.http = http};
-	char text[TOKEN_LEN + 1]; /* Nobody else's message has it. */
+	char text[TOKEN_LEN + 1], second[TOKEN_LEN + 1]; /* Nobody else's messages have them. */
 
-	if (!token_new(check.token) || !token_new(text)) {
+	if (!token_new(check.token) || !token_new(text) || !token_new(second)) {
 		report("there is no randomness for a token");
 		return STATUS_FAILED;
 	}
 	if (open_session(&check)) {
 		check_poll(&check, text);
+		if (native_offers(&check.opened, "sse"))
+			check_sse(&check, second);
 		show_others(&check);
 		close_session(&check);
 	}

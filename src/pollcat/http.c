@@ -33,6 +33,7 @@ struct http_call {
 	struct buf url, body;
 	char error[CURL_ERROR_SIZE];
 	int64_t started;
+	void (*piece)(void *arg, const char *p, size_t len);
 	http_answered *answered;
 	void *arg;
 };
@@ -130,7 +131,7 @@ http_start(struct http *http, const struct http_ask *ask, http_answered *answere
 {
 	struct http_call *call = mem_zero(1, sizeof *call);
 
-	*call = (struct http_call){.http = http, .curl = curl_easy_init(), .answered = answered, .arg = arg, .started = clock_mono_ms()};
+	*call = (struct http_call){.http = http, .curl = curl_easy_init(), .piece = ask->piece, .answered = answered, .arg = arg, .started = clock_mono_ms()};
 	call->next = http->calls;
 	call->link = &http->calls;
 	if (call->next)
@@ -157,6 +158,25 @@ http_cancel(struct http_call *call)
 	buf_free(&call->url);
 	buf_free(&call->body);
 	free(call);
+}
+
+/* Hand on what has come of a stream.  The first that has something, since the callback may cancel any. */
+static bool
+hand_on_piece(struct http *http)
+{
+	for (struct http_call *call = http->calls; call; call = call->next) {
+		struct buf piece = call->body;
+		long status = 0;
+
+		curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
+		if (!call->piece || status != 200 || piece.len == 0)
+			continue;
+		call->body = (struct buf)BUF_EMPTY;
+		call->piece(call->arg, piece.data, piece.len);
+		buf_free(&piece);
+		return true;
+	}
+	return false;
 }
 
 static bool
@@ -208,6 +228,8 @@ http_turn(struct http *http, const struct http_fd *fds, size_t n, int64_t ms)
 		wait[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].input ? CURL_WAIT_POLLIN : 0};
 	curl_multi_poll(http->multi, wait, (unsigned)n, ms < 60000 ? (int)ms : 60000, NULL);
 	curl_multi_perform(http->multi, &left);
+	while (hand_on_piece(http))
+		;
 	while ((msg = curl_multi_info_read(http->multi, &left))) {
 		char *call = NULL;
 		CURLcode code = msg->data.result;

@@ -25,7 +25,9 @@ struct http_ask {
 	const char *token;  /* NULL: none. */
 	const char *body;   /* Of a POST; copied. */
 	size_t len;
-	int64_t limit_ms;
+	int64_t limit_ms;   /* 0: none. */
+	/* NULL, or takes the body of a 200 piece by piece; the answer has none of it then. */
+	void (*piece)(void *arg, const char *p, size_t len);
 };
 
 struct http_answer {
@@ -42,7 +44,7 @@ void http_free(struct http *http);
 
 typedef void http_answered(void *arg, const struct http_answer *answer);
 
-/* The call is answered once, from http_turn; it is no more when the callback begins. */
+/* The call is answered once, from http_turn; it is no more when the callback begins.  A piece may cancel it. */
 struct http_call *http_start(struct http *http, const struct http_ask *ask, http_answered *answered, void *arg);
 void http_cancel(struct http_call *call); /* NULL does nothing. */
 

@@ -19,6 +19,7 @@ static const char help_text[] =
     "\n"
     "  --room NAME        be in this room: its messages are received, lines go to it\n"
     "  --to ID            lines go to the session with this id\n"
+    "  --transport poll|sse  how to receive (poll)\n"
     "  --event NAME       the event of what is sent (message)\n"
     "  --data JSON        the session's public data\n"
     "  --history NUMBER   begin with so many of the room's last messages\n"
@@ -45,13 +46,14 @@ static const char help_text[] =
     "Status: 0 done, 1 failed, 2 usage, 3 time is over, 4 lines were refused, 5 loss (--strict).\n";
 
 enum {
-	O_ROOM = 256, O_TO, O_EVENT, O_DATA, O_HISTORY, O_JSON, O_JSON_IN, O_PRESENCE, O_ID, O_SEND_ONLY, O_RECEIVE_ONLY, O_COUNT,
+	O_ROOM = 256, O_TO, O_TRANSPORT, O_EVENT, O_DATA, O_HISTORY, O_JSON, O_JSON_IN, O_PRESENCE, O_ID, O_SEND_ONLY, O_RECEIVE_ONLY, O_COUNT,
 	O_TIMEOUT, O_GIVE_UP, O_MAX_LINE, O_STRICT, O_TOKEN_FILE, O_CHECK, O_CACERT
 };
 
 static const struct option long_options[] = {
     {"room", required_argument, NULL, O_ROOM},
     {"to", required_argument, NULL, O_TO},
+    {"transport", required_argument, NULL, O_TRANSPORT},
     {"event", required_argument, NULL, O_EVENT},
     {"data", required_argument, NULL, O_DATA},
     {"history", required_argument, NULL, O_HISTORY},
@@ -124,6 +126,9 @@ take_value(struct cat_options *o, int option, char *value)
 	case O_TO:
 		o->to = value;
 		return name_parse(&id, value, strlen(value)) ? NULL : "--to takes an id: 22 characters of base64url";
+	case O_TRANSPORT:
+		o->transport = strcmp(value, "sse") == 0 ? TRANSPORT_SSE : TRANSPORT_POLL;
+		return o->transport == TRANSPORT_SSE || strcmp(value, "poll") == 0 ? NULL : "--transport takes poll or sse";
 	case O_EVENT:
 		o->event = value;
 		return is_text(value) && *value != '$' ? NULL : "--event takes a name in UTF-8 that does not begin with $";

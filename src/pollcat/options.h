@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum transport { TRANSPORT_POLL, TRANSPORT_SSE };
+
 struct cat_options {
 	char *url; /* Owned.  Without a slash at its end. */
 	bool check, help, version;
@@ -17,6 +19,7 @@ struct cat_options {
 	const char *data; /* Valid JSON. */
 	const char *token_file;
 	const char *cacert;
+	enum transport transport;
 	uint32_t history;
 	uint64_t count; /* 0: any number. */
 	int64_t timeout_ms; /* 0: none. */
