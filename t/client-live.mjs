@@ -3,6 +3,7 @@
 import { connect } from '../www/pollgate.js';
 import { atEnd, done, is, isDeep, ok, scope } from './lib/tap.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { startNetwork } from './lib/network.mjs';
 import { chances, randomFrom } from './lib/proxy.mjs';
 
 const WAIT = 30_000;
@@ -102,6 +103,47 @@ async function killing({ base, instances }) {
 	await gone(clients);
 }
 
+/** Receivers change all the time, from one instance to another. */
+async function switching({ base, instances }, kill) {
+	const clients = await Promise.all(range(4).map(() => open(base, { rooms: ['all'], transports: ['poll', 'sse'] })));
+	await waitFor(() => clients.every(({ transport }) => transport === 'sse'), WAIT, () => clients.map(({ transport }) => transport));
+	ok(true, 'where event streams come through they are used');
+	const changes = clients.map(() => 0);
+	clients.forEach((client, k) => client.on('transport', () => changes[k]++));
+	let turns = 0;
+	is(await conversation(clients, 60, async () => {
+		if (kill && ++turns % 10 === 0)
+			await instances[(turns / 10) % instances.length].restart();
+		await new Promise((resolve) => setTimeout(resolve, 5));
+		for (const client of clients)
+			client.use(Math.random() < 0.5 ? 'poll' : 'sse');
+	}), '', 'while receivers switch between polls and streams every message comes once and in order');
+	ok(changes.every((n) => n > 3), 'they switched', changes);
+	isDeep(clients.flatMap((client) => [...client.of('gap'), ...client.of('closed')]), [], 'without a gap');
+	const [ann, bob] = clients;
+	bob.use('sse');
+	const { id } = await ann.send({ to: bob.id, event: 'n', data: 'last' });
+	await waitFor(async () => (await ann.look(bob.id)).acked === id, WAIT);
+	ok(true, 'what came by a stream is acknowledged');
+	await gone(clients);
+}
+
+async function heldBack({ instances }) {
+	const network = await startNetwork({ targets: instances, hold: 'sse' });
+	const [ann, bob] = [await open(network.base, { transports: ['poll', 'sse'] }), await open(network.base)];
+	await waitFor(() => network.count('/v1/events') > 0, WAIT, () => JSON.stringify(network.counts));
+	is(ann.transport, 'poll', 'where event streams are held back polls go on');
+	await bob.send({ to: ann.id, event: 'n', data: 1 });
+	await waitFor(() => ann.texts(bob.id).length === 1, WAIT);
+	isDeep(ann.of('reconnecting'), [], 'and nobody notices');
+	ann.use('sse');
+	await bob.send({ to: ann.id, event: 'n', data: 2 });
+	ann.use('poll');
+	await waitFor(() => ann.texts(bob.id).length === 2, WAIT);
+	isDeep(ann.texts(bob.id), [1, 2], 'what a stream that was left has not brought comes by the next poll');
+	await gone([ann, bob]);
+}
+
 async function silentStore({ base }, redis) {
 	const [ann, bob] = await several(base, 2);
 	redis.pause();
@@ -133,6 +175,8 @@ await forEachStore(async ({ store, start, redis }) => {
 	const cluster = await start();
 	await scope('calls', () => calls(cluster));
 	await scope('a bad network', () => badNetwork(cluster));
+	await scope('polls and streams', () => switching(cluster, store === 'redis'));
+	await scope('streams held back', () => heldBack(cluster));
 	if (store === 'redis') {
 		await scope('killed instances', () => killing(cluster));
 		await scope('a silent store', () => silentStore(cluster, redis));

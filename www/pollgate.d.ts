@@ -71,6 +71,8 @@ export interface Options {
 	resume?: boolean;
 	/** Operations that may wait for their answers (1000). */
 	maxQueue?: number;
+	/** That may be used (['poll']).  With 'sse', event streams where they prove to come through as they are sent. */
+	transports?: TransportName[];
 	/** ms that a poll may take, if shorter than the gateway's setting. */
 	hold?: number;
 	fetch?: typeof fetch;

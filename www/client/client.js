@@ -7,7 +7,11 @@ import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { PollReceiver } from './poll.js';
 import { Presence } from './presence.js';
+import { provesSse, SseReceiver } from './sse.js';
 import { newToken } from './token.js';
+
+const CLIMB_AFTER = 60_000; // A transport that failed is tried again after so long, then twice as long ...
+const CLIMB_MAX = 3_600_000;
 
 /**
  * A session.  Events:
@@ -18,7 +22,7 @@ import { newToken } from './token.js';
  * 'presence'      {room, members, change: {type, id, data}}: a room that we are in has other members now, or other data of one.
  *                 type: 'join', 'leave', 'away', 'back', 'set', or 'reset': the list is new as a whole.
  * 'away'          {}: out of contact for so long that the others see us away.  'resumed' is the end of it.
- * 'transport'     {transport, previous, reason}: messages come by another transport.  reason: 'open', 'use' or an error's code.
+ * 'transport'     {transport, previous, reason}: messages come by another transport.  reason: 'open', 'use', 'proven' or an error's code.
  * 'reconnecting'  {reason, delay}: not even a repeat is answered.  Nothing needs to be done.
  * 'resumed'       {id, fresh}.  fresh: the gateway had forgotten the session.  This is a new one with a new id (`previous`: the
  *                 old), in the same rooms (`rooms`: the answers); a 'gap' for each stream came before.  Sends that may or may not
@@ -41,6 +45,10 @@ export class Client {
 	#opening = new Backoff();
 	#session; // {token, cursor, hold, away, transports}
 	#transport;
+	#chosen = 'auto';
+	#climb; // The timer of the next try of a better transport,
+	#climbs = 0; // and tries in vain.
+	#probe; // An AbortController.
 	#awayTimer;
 	#opened;
 	#failures = new Map(); // part of ours -> attempts in vain, in a row
@@ -49,7 +57,7 @@ export class Client {
 	#unlisten = [];
 
 	constructor(url, options) {
-		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, ...options };
+		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, transports: ['poll'], ...options };
 		this.#http = new Http(url, this.#options.fetch);
 		this.#outbox = new Outbox({
 			...this.#link('send'),
@@ -125,7 +133,7 @@ export class Client {
 		return this.#presence.members(room);
 	}
 
-	/** How messages come: 'poll'.  @type {string|undefined} */
+	/** How messages come: 'poll' or 'sse'.  @type {string|undefined} */
 	get transport() {
 		return this.#transport;
 	}
@@ -133,8 +141,13 @@ export class Client {
 	/** Choose the transport by hand, or 'auto'.  @param {string} name */
 	use(name) {
 		this.#check();
-		if (!['auto', 'poll'].includes(name))
+		if (!['auto', 'poll', 'sse'].includes(name) || (name === 'sse' && !this.#session?.transports?.includes(name)))
 			throw new PollgateError('transport_unavailable');
+		this.#chosen = name;
+		if (name === 'auto')
+			this.#climbSoon(0);
+		else if (name !== this.#transport && this.#receiver)
+			this.#receive(name, 'use');
 	}
 
 	/**
@@ -213,6 +226,50 @@ export class Client {
 			this.#emit('transport', { transport, previous, reason });
 	}
 
+	/** Receive by this transport from now on.  A receiver that is stopped delivers nothing more, so the cursor is right. */
+	#receive(transport, reason) {
+		const session = this.#session;
+		const link = {
+			...this.#link('receive'),
+			deliver: (batch) => {
+				session.cursor = batch.cursor;
+				this.#inbox.take(batch);
+			},
+			broken: ({ code }) => {
+				this.#receive('poll', code);
+				this.#climbSoon(CLIMB_AFTER);
+			},
+		};
+		clearTimeout(this.#climb);
+		this.#probe?.abort();
+		this.#receiver?.stop();
+		this.#receiver = transport === 'sse' ? new SseReceiver(this.#http, link, session)
+			: new PollReceiver(this.#http, link, session, this.#options.hold);
+		this.#receiver.start();
+		this.#use(transport, reason);
+	}
+
+	/** Try whether events come through, now and then, while polling. */
+	#climbSoon(delay) {
+		const able = this.#options.transports.includes('sse') && this.#session.transports?.includes('sse');
+		clearTimeout(this.#climb);
+		if (!able || this.#closed || this.#transport !== 'poll')
+			return;
+		this.#climb = setTimeout(async () => {
+			const abort = this.#probe = new AbortController();
+			const proven = await provesSse(this.#http, abort);
+			if (abort !== this.#probe || this.#closed || !this.#receiver || this.#transport !== 'poll' || this.#chosen !== 'auto')
+				return;
+			if (proven) {
+				this.#climbs = 0;
+				this.#receive('sse', 'proven');
+			} else {
+				this.#climbSoon(Math.min(CLIMB_MAX, CLIMB_AFTER * 2 ** this.#climbs++) * (0.5 + Math.random()));
+			}
+		}, delay);
+		this.#climb.unref?.();
+	}
+
 	/** Ask until there is an answer. */
 	async #persist(path, body, backoff, onFailure) {
 		for (;;) {
@@ -256,15 +313,9 @@ export class Client {
 			body, abort, limit: ANSWER_LIMIT + body.length / 4, // 4 kB/s is slow, but not dead.
 		}), answer.seq);
 		this.#enter(rooms, answer.rooms);
-		this.#receiver = new PollReceiver(this.#http, {
-			...this.#link('receive'),
-			deliver: (batch) => {
-				session.cursor = batch.cursor;
-				this.#inbox.take(batch);
-			},
-		}, session, this.#options.hold);
-		this.#receiver.start();
-		this.#use('poll', 'open');
+		this.#receive('poll', 'open');
+		if (this.#chosen === 'auto')
+			this.#climbSoon(0);
 		return { id: answer.id, transports: answer.transports, rooms: answer.rooms };
 	}
 
@@ -301,6 +352,8 @@ export class Client {
 			return;
 		this.#closed = true;
 		clearTimeout(this.#awayTimer);
+		clearTimeout(this.#climb);
+		this.#probe?.abort();
 		this.#receiver?.stop();
 		this.#opening.kick();
 		this.#outbox.pause(error, true);

@@ -13,6 +13,27 @@ function retryAfter(text) {
 	return ms > 0 ? Math.min(ms, 60_000) : 0;
 }
 
+/** Only the gateway's word is a refusal: the error page of something between us decides nothing. */
+function refusal({ status, headers }, { code, detail, expected } = {}) {
+	return new PollgateError(code ?? `http_${status}`, detail, {
+		status, expected, after: retryAfter(headers.get('Retry-After')),
+		retry: passing(status) || !/problem/.test(headers.get('Content-Type')),
+	});
+}
+
+/** One event of a stream, of which the gateway writes each field in a line; undefined for a comment. */
+function parseEvent(block) {
+	const fields = { event: 'message', data: [] };
+	for (const line of block.split('\n')) {
+		const [, name, value] = /^(\w*):? ?(.*)$/.exec(line) ?? [];
+		if (name === 'data')
+			fields.data.push(value);
+		else if (name)
+			fields[name] = value;
+	}
+	return fields.data.length ? { event: fields.event, data: JSON.parse(fields.data.join('\n')) } : undefined;
+}
+
 export class Http {
 	#fetch;
 
@@ -32,19 +53,35 @@ export class Http {
 			const json = await answer.json().catch(() => {});
 			if (answer.ok && json instanceof Object)
 				return json;
-			// Only the gateway's word is a refusal: the error page of something between us decides nothing.
-			const { status, headers } = answer;
-			const { code, detail, expected } = json ?? {};
-			throw new PollgateError(code ?? `http_${status}`, detail, {
-				status, expected, after: retryAfter(headers.get('Retry-After')),
-				retry: passing(status) || !/problem/.test(headers.get('Content-Type')),
-			});
+			throw refusal(answer, json);
 		} catch (error) {
 			if (error instanceof PollgateError)
 				throw error;
 			throw new PollgateError(abort.signal.aborted ? 'timeout' : 'network', error?.message, { retry: true });
 		} finally {
 			clearTimeout(timer);
+		}
+	}
+
+	/** The events of a stream, {event, data}; heard() when anything comes.  Throws a PollgateError. */
+	async *events(path, abort, heard) {
+		try {
+			const answer = await this.#fetch(this.base + path, { cache: 'no-store', credentials: 'omit', signal: abort.signal });
+			if (!answer.ok || !/event-stream/.test(answer.headers.get('Content-Type')))
+				throw refusal(answer, await answer.json().catch(() => {}));
+			const reader = answer.body.getReader();
+			const decoder = new TextDecoder();
+			let text = '';
+			for (let part; !(part = await reader.read()).done;) {
+				heard();
+				const blocks = (text + decoder.decode(part.value, { stream: true })).split('\n\n');
+				text = blocks.pop();
+				yield* blocks.map(parseEvent).filter(Boolean);
+			}
+		} catch (error) {
+			if (error instanceof PollgateError)
+				throw error;
+			throw new PollgateError(abort.signal.aborted ? 'timeout' : 'network', error?.message, { retry: true });
 		}
 	}
 }

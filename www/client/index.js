@@ -24,6 +24,7 @@ export { PollgateError } from './errors.js';
  * @param {boolean|'new'} [options.resume] open a new session when this one is forgotten (true)
  * @param {number} [options.maxQueue] operations that may wait for their answers (1000)
  * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting
+ * @param {('poll'|'sse')[]} [options.transports] that may be used (['poll']).  With 'sse', event streams where they prove to come through
  * @param {typeof fetch} [options.fetch]
  * @returns {Client}
  */

@@ -1,0 +1,105 @@
+/* The receiver that reads one long answer: server-sent events, by fetch, so that silence is noticed and Node needs nothing more. */
+
+import { Backoff } from './backoff.js';
+import { PollgateError } from './errors.js';
+
+const SILENCE = 30_000; // The gateway says something every 15 s.
+const PROBE_LIMIT = 5_000; // For two events that are sent a second apart.
+const ACK_AFTER = 2_000;
+const BRIEF = 1_000;
+const FINAL = [400, 401, 403, 410]; // What a poll would be refused for, too.
+
+/** Whether events come through as they are sent. */
+export async function provesSse(http, abort) {
+	const timer = setTimeout(() => abort.abort(), PROBE_LIMIT);
+	let n = 0;
+	try {
+		for await (const { event } of http.events(`/v1/events?probe=${Math.random().toString(36).slice(2)}`, abort, () => {}))
+			if (event === 'probe' && ++n === 2)
+				return true;
+	} catch {
+		// Then not.
+	} finally {
+		clearTimeout(timer);
+		abort.abort();
+	}
+	return false;
+}
+
+/** As PollReceiver; at the first failure it calls link.broken(error) and is of no more use. */
+export class SseReceiver {
+	#backoff = new Backoff();
+	#abort;
+	#silence;
+	#ack;
+	#stopped = false;
+
+	constructor(http, link, session) {
+		Object.assign(this, { http, link, session });
+	}
+
+	stop() {
+		this.#stopped = true;
+		this.#abort?.abort();
+		this.#backoff.kick();
+		clearTimeout(this.#silence);
+		clearTimeout(this.#ack);
+	}
+
+	/** renew: the connection is probably dead. */
+	kick(renew) {
+		this.#backoff.kick();
+		if (renew)
+			this.#abort?.abort();
+	}
+
+	async start() {
+		try {
+			while (!this.#stopped) {
+				const since = Date.now();
+				await this.#read();
+				// It ended as streams do after some minutes.
+				if (Date.now() - since < BRIEF)
+					await this.#backoff.wait({});
+				else
+					this.#backoff.attempt = 0;
+			}
+		} catch (error) {
+			clearTimeout(this.#silence);
+			if (!this.#stopped)
+				FINAL.includes(error.status) ? this.link.lost(error) : this.link.broken(error);
+		}
+	}
+
+	async #read() {
+		const { token, cursor } = this.session;
+		this.#abort = new AbortController();
+		this.#heard();
+		const events = this.http.events(`/v1/events?token=${token}&cursor=${encodeURIComponent(cursor)}`, this.#abort, () => this.#heard());
+		for await (const { event, data } of events) {
+			if (this.#stopped)
+				return;
+			if (event === 'taken')
+				throw new PollgateError('taken', '', { retry: true });
+			if (event === 'gone')
+				throw new PollgateError(data.code, data.detail, { status: data.status });
+			if (!Array.isArray(data?.messages))
+				continue;
+			this.link.worked();
+			this.link.deliver(data);
+			if (data.messages.some(({ room }) => room === undefined))
+				this.#ack ??= setTimeout(() => this.#acknowledge(), ACK_AFTER);
+		}
+	}
+
+	#heard() {
+		clearTimeout(this.#silence);
+		this.#silence = setTimeout(() => this.#abort.abort(), SILENCE);
+	}
+
+	/** No next poll tells the gateway what has come. */
+	#acknowledge() {
+		this.#ack = undefined;
+		this.http.ask(`/v1/send?token=${this.session.token}`, { body: JSON.stringify({ cursor: this.session.cursor }) }).catch(() => {});
+	}
+}
