@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/* 10,000 parked polls with the headers of a browser: memory is bounded, all are served, and it comes back. */
+/* 10,000 parked polls, and event streams, with the headers of a browser: memory is bounded, all are served, and it comes back. */
 import http from 'node:http';
 import net from 'node:net';
 import { createSession, sendOps } from './lib/client.mjs';
@@ -37,7 +37,7 @@ async function inParallel(n, width, fn) {
 	}));
 }
 
-function park(port, { token, cursor }) {
+function park(port, { token, cursor }, path = '/v1/poll') {
 	const poll = { received: '', socket: net.connect(port, '127.0.0.1') };
 	poll.socket.on('data', (data) => {
 		poll.received += data;
@@ -47,10 +47,33 @@ function park(port, { token, cursor }) {
 	return new Promise((resolve, reject) => {
 		poll.socket.once('error', reject);
 		poll.socket.once('connect', () => {
-			poll.socket.write(`GET /v1/poll?token=${token}&cursor=${cursor}&hold=120000 HTTP/1.1\r\n${headers}\r\n\r\n`);
+			poll.socket.write(`GET ${path}?token=${token}&cursor=${cursor}&hold=120000 HTTP/1.1\r\n${headers}\r\n\r\n`);
 			resolve(poll);
 		});
 	});
+}
+
+async function streams(start) {
+	const { instances: [instance] } = await start({ options: { 'max-sessions': 2 * count } });
+	const agent = new http.Agent({ keepAlive: true, maxSockets: 32 });
+	const n = Math.min(count, 3000);
+	const sessions = [], open = [];
+	await inParallel(n, 32, async (i) => {
+		sessions[i] = (await createSession(instance.base, {}, { agent })).json;
+	});
+	const before = await instance.metrics('process_resident_memory_bytes');
+	await inParallel(n, 64, async (i) => {
+		open[i] = await park(instance.port, sessions[i], '/v1/events');
+	});
+	await waitFor(() => open.every(({ received }) => received.includes('\nid: ')), 20000, 'streams to begin');
+	const each = Math.round((await instance.metrics('process_resident_memory_bytes') - before) / n);
+	note(`${each} bytes of the gateway for each event stream`);
+	ok(each < 8 * 1024 || sanitized, `${n} event streams take less than 8 KiB of the gateway each`, `${each} bytes`);
+	for (const { socket } of open)
+		socket.destroy();
+	await instance.waitMetric('pollgate_sse_open', 0, 20000);
+	ok(true, 'and when their clients leave it is noticed');
+	agent.destroy();
 }
 
 await forEachStore(async ({ start, store, redis }) => {
@@ -92,5 +115,6 @@ await forEachStore(async ({ start, store, redis }) => {
 	const { json } = await createSession(instance.base, {}, { agent });
 	ok(json?.id, `${store} serves on`);
 	agent.destroy();
+	await streams(start);
 }, { instances: 1 });
 await done();
