@@ -13,17 +13,15 @@
 
 enum { PARTS = 3 };
 
-/* Send these, or keep what the socket does not take.  Returns how many bytes wait. */
+/* Send these, or keep what the socket does not take, all of it if the connection is broken.  Returns how many bytes wait. */
 static size_t
 send_parts(struct http_conn *conn, struct iovec parts[PARTS])
 {
 	struct evbuffer *output = bufferevent_get_output(conn->bev);
-	size_t waiting = evbuffer_get_length(output), sent = 0;
+	size_t waiting = evbuffer_get_length(output);
 	ssize_t n = waiting ? 0 : http_reply_send_now(conn, parts, PARTS, 0);
+	size_t sent = n > 0 ? (size_t)n : 0;
 
-	if (n == -1)
-		return 0;
-	sent = (size_t)n;
 	for (int i = 0; i < PARTS; i++) {
 		size_t gone = sent < parts[i].iov_len ? sent : parts[i].iov_len;
 

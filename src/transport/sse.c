@@ -34,7 +34,8 @@ struct stream {
 	struct reader *reader;
 	struct event timer;
 	int64_t ends_at, sent_at;
-	bool started;
+	bool started; /* The answer has. */
+	bool told;    /* An event with an id was sent. */
 	bool paused;
 	char *nonce; /* Owned.  Of a probe. */
 	int probes;  /* Sent. */
@@ -141,6 +142,7 @@ send_event(struct stream *stream, const char *name, const struct cursor *cursor)
 static void
 send_batch(struct stream *stream, const struct batch *batch)
 {
+	stream->told = true;
 	buf_clear(&stream->streams->data);
 	stream->protocol->write_batch(&stream->streams->data, batch);
 	send_event(stream, NULL, batch->cursor);
@@ -267,7 +269,7 @@ on_caught_up(struct sink *sink)
 {
 	struct stream *stream = (struct stream *)sink;
 
-	if (stream->started)
+	if (stream->told)
 		return;
 	begin(stream);
 	send_empty(stream);
