@@ -4,7 +4,7 @@
 FROM debian:trixie-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends \
 	autoconf automake ca-certificates gcc libc6-dev libcurl4-openssl-dev libevent-dev libhiredis-dev libjansson-dev \
-	libssl-dev make pkgconf uthash-dev && \
+	libssl-dev libwslay-dev make pkgconf uthash-dev && \
 	rm -rf /var/lib/apt/lists/*
 
 FROM tools AS build
