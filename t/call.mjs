@@ -88,7 +88,9 @@ async function story(cluster) {
 	const suggestion = await ann.page.getByLabel('Name of the room').inputValue();
 	like(suggestion, /^[a-z]+-[a-z]+-[0-9a-v]{7}$/, 'the page suggests a name for the room');
 	await ann.press('Open the room');
-	const link = await ann.page.getByLabel('Link for the other person').inputValue();
+	const shown = ann.page.getByLabel('Link for the other person');
+	await waitFor(async () => await shown.inputValue() !== '', WAIT, 'the link to be shown: the page hears of its new address a turn later');
+	const link = await shown.inputValue();
 	is(link, `${base}/call.html#${suggestion}`, 'the page shows the link to the room');
 	await ann.press('Join the call');
 	await ann.says(/^Waiting for the other person/);
