@@ -179,7 +179,7 @@ test_ack(struct world *w)
 	is_string(next.got.data, "/2 | ", "what is behind that is kept");
 	hub_ack(w->hub, &b, &probe.cursor);
 	ok(stands_at(w, &b, probe.cursor.mailbox), "it may be acknowledged without knowing where the sink is");
-	probe_halt(&next);
+	probe_stop(&next);
 	probe_start(w, &next, &b, &cb);
 	reaches(w, &next.batches, 1);
 	is_string(next.got.data, "gap: | ", "and when all is, it is forgotten");
