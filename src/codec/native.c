@@ -178,12 +178,17 @@ parse_list(struct parse *p, struct native_request *request, struct jspan list,
 	return true;
 }
 
+/* A string in which no NUL ends it early. */
 static bool
-parse_cursor(struct parse *p, struct native_request *request, struct jspan cursor)
+parse_text(struct buf *text, struct jspan value)
 {
-	request->has_cursor = jspan_string(cursor, &p->text) && p->text.len == strlen(p->text.data) &&
-	    cursor_parse(&request->cursor, p->text.data, p->limits->rooms);
-	return request->has_cursor || fail(p->error, "bad_cursor", "The cursor is not one that this gateway gave.");
+	return jspan_string(value, text) && text->len > 0 && strlen(text->data) == text->len;
+}
+
+static bool
+parse_cursor(struct cursor *cursor, struct buf *text, struct jspan value, const struct native_limits *limits)
+{
+	return parse_text(text, value) && cursor_parse(cursor, text->data, limits->rooms);
 }
 
 static bool
@@ -198,8 +203,9 @@ parse_send(struct parse *p, struct native_request *request, struct jspan documen
 	seq = values[0];
 	ops = values[1];
 	cursor = values[2];
-	if (cursor.text && !parse_cursor(p, request, cursor))
-		return false;
+	if (cursor.text && !parse_cursor(&request->cursor, &p->text, cursor, p->limits))
+		return fail(p->error, "bad_cursor", "The cursor is not one that this gateway gave.");
+	request->has_cursor = cursor.text != NULL;
 	if (request->has_cursor && !ops.text && !seq.text)
 		return true;
 	if (jspan_type(ops) != JSPAN_ARRAY)
@@ -280,13 +286,6 @@ native_request_free(struct native_request *request)
 	*request = (struct native_request){0};
 }
 
-/* A string in which no NUL ends it early. */
-static bool
-parse_text(struct buf *text, struct jspan value)
-{
-	return jspan_string(value, text) && text->len > 0 && strlen(text->data) == text->len;
-}
-
 static void
 parse_poll(struct native_poll *poll, struct jspan value, const struct native_limits *limits, struct buf *text)
 {
@@ -296,7 +295,7 @@ parse_poll(struct native_poll *poll, struct jspan value, const struct native_lim
 	jspan_pick(value, names, values, 2);
 	if (!parse_text(text, values[0]) || !token_session(&poll->session, text->data))
 		poll->wrong = "token_invalid";
-	else if (values[1].text && (!parse_text(text, values[1]) || !cursor_parse(&poll->cursor, text->data, limits->rooms)))
+	else if (values[1].text && !parse_cursor(&poll->cursor, text, values[1], limits))
 		poll->wrong = "bad_cursor";
 	else
 		poll->has_cursor = values[1].text != NULL;

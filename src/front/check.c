@@ -5,11 +5,9 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "codec/jspan.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
@@ -65,29 +63,14 @@ is_enabled(const struct front *front, struct http_request *req)
 	return !front->parts.options->no_check;
 }
 
-/* How long to wait, at most `most`; 0 if not given.  False after an answer. */
-static bool
-read_ms(struct http_request *req, int64_t most, int64_t *ms)
-{
-	const char *text = http_query(req, "ms");
-	uint64_t n = 0;
-
-	if (text && (!*text || !jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &n))) {
-		problem_reply(req, 400, "bad_request", "ms must be a number of milliseconds.");
-		return false;
-	}
-	*ms = n < (uint64_t)most ? (int64_t)n : most;
-	return true;
-}
-
 void
 check_hold(struct front *front, struct http_request *req, const char *part)
 {
 	struct check *check;
-	int64_t ms;
+	int64_t ms = 0;
 
 	(void)part;
-	if (!is_enabled(front, req) || !read_ms(req, front->parts.options->check_max_ms, &ms))
+	if (!is_enabled(front, req) || !front_read_ms(req, "ms", front->parts.options->check_max_ms, &ms))
 		return;
 	if (http_method(req) == HTTP_HEAD || front->draining)
 		ms = 0;

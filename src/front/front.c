@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "codec/jspan.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
@@ -180,6 +181,33 @@ front_handle(void *arg, struct http_request *req)
 		answer_preflight(req);
 	else
 		dispatch(front, req);
+}
+
+/* ---- Times that clients ask for ---- */
+
+int64_t
+front_limit_ms(uint64_t ms, int64_t most)
+{
+	return ms < (uint64_t)most ? (int64_t)ms : most;
+}
+
+bool
+front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t *ms)
+{
+	const char *text = http_query(req, name);
+	struct buf detail = BUF_EMPTY;
+	uint64_t n;
+
+	if (!text)
+		return true;
+	if (*text && jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &n)) {
+		*ms = front_limit_ms(n, most);
+		return true;
+	}
+	buf_addf(&detail, "%s must be a number of milliseconds.", name);
+	problem_reply(req, 400, "bad_request", detail.data);
+	buf_free(&detail);
+	return false;
 }
 
 /* ---- Life ---- */

@@ -1,20 +1,11 @@
 /* The polls of the native protocol, of one session and of several: see pollgate-protocol(7). */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "front/native_call.h"
 #include "front/problem.h"
 #include "net/http.h"
 #include "transport/poll.h"
-
-static int64_t
-limited_hold(const struct front *front, uint64_t ms)
-{
-	int64_t most = front->parts.options->hold_max_ms;
-
-	return ms < (uint64_t)most ? (int64_t)ms : most;
-}
 
 /* ---- GET /v1/poll ---- */
 
@@ -28,24 +19,6 @@ reply_poll(struct http_request *req, const struct poll_part *const *parts, size_
 		http_reply(req, 200, NATIVE_TYPE, parts[0]->document.data, parts[0]->document.len);
 }
 
-/* False, after an answer, if there is a parameter hold that is none.  *ms is -1 without one. */
-static bool
-read_hold(struct front *front, struct http_request *req, int64_t *ms)
-{
-	const char *text = http_query(req, "hold");
-	uint64_t n;
-
-	*ms = -1;
-	if (!text)
-		return true;
-	if (!*text || !jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &n)) {
-		problem_reply(req, 400, "bad_request", "hold must be a number of milliseconds.");
-		return false;
-	}
-	*ms = limited_hold(front, n);
-	return true;
-}
-
 void
 native_poll(struct front *front, struct http_request *req, const char *part)
 {
@@ -53,10 +26,10 @@ native_poll(struct front *front, struct http_request *req, const char *part)
 	struct poll_session session = {0};
 	const char *text;
 	struct cursor cursor;
-	int64_t hold;
+	int64_t hold = -1;
 
 	(void)part;
-	if (!native_authenticate(req, &session.id) || !read_hold(front, req, &hold))
+	if (!native_authenticate(req, &session.id) || !front_read_ms(req, "hold", front->parts.options->hold_max_ms, &hold))
 		return;
 	text = http_query(req, "cursor");
 	if (http_method(req) == HTTP_HEAD) { /* Nothing to wait for: the answer has no body. */
@@ -128,8 +101,8 @@ native_polls(struct front *front, struct http_request *req, const char *part)
 
 		sessions[i] = (struct poll_session){poll->session, poll->has_cursor ? &poll->cursor : NULL, poll->wrong};
 	}
-	poll_start(front->parts.polls, req, sessions, (uint32_t)polls.count, polls.has_hold ? limited_hold(front, polls.hold) : -1,
-	    &protocol);
+	poll_start(front->parts.polls, req, sessions, (uint32_t)polls.count,
+	    polls.has_hold ? front_limit_ms(polls.hold, front->parts.options->hold_max_ms) : -1, &protocol);
 	free(sessions);
 	native_polls_free(&polls);
 }

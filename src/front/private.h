@@ -34,6 +34,11 @@ handler_fn check_hold, check_echo;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
 
+/* ms, or most if that is less. */
+int64_t front_limit_ms(uint64_t ms, int64_t most);
+/* The same of a parameter of req; *ms stays as it is without it.  False, after an answer, if it is not a number. */
+bool front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t *ms);
+
 void native_free(struct front *);
 
 /* Answer the checks that wait: they tell how long they waited. */

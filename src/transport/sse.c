@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/queue.h>
 
 #include "base/clock.h"
@@ -176,16 +175,12 @@ begin(struct stream *stream)
 {
 	struct streams *streams = stream->streams;
 	int64_t life_ms = streams->draining ? DRAINING_LIFE_MS : spread_around(streams->config.life_ms);
-	static char prelude[PRELUDE];
 
 	if (stream->started)
 		return;
 	stream->started = true;
-	memset(prelude, ' ', sizeof prelude);
-	prelude[0] = ':';
 	buf_clear(&streams->event);
-	buf_add(&streams->event, prelude, sizeof prelude);
-	buf_addf(&streams->event, "\n\nretry: %d\n\n", RETRY_MS + (int)spread_below(RETRY_MS / 2));
+	buf_addf(&streams->event, ":%*s\n\nretry: %d\n\n", PRELUDE - 1, "", RETRY_MS + (int)spread_below(RETRY_MS / 2));
 	http_stream_start(stream->req, 200, "text/event-stream", on_drained);
 	stream->ends_at = clock_mono_ms() + life_ms;
 	send_text(stream, streams->event.data, streams->event.len);
