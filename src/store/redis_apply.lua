@@ -2,13 +2,16 @@
 --
 -- KEYS session, then for each operation: d: recipient mailbox; r: head log members catalogue; j: the same;
 --      l: the same; s: none; then, if there is an s, for each room it may have to tell: the same
--- ARGV before last count id channel expiry may_create   (before, last: numbers as text, both empty if not numbered)
+-- ARGV before last count id channel expiry may_create expected number state
+--      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
 --      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
 --      l channel name payload; s payload data; then, if there is an s: the rooms that were assumed, and for each: channel name
 -- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (other rooms than assumed: nothing applied)
---    | results | {results, away, repeated, next number if all was repeated}
+--    | {state} (another one than expected: nothing applied) | results
+--    | {results, away, repeated, next number if all was repeated}
 -- Results are words: an id (e in front: was a member before), d done, b done before, t no target, f room full, n not joined,
--- R too many rooms, J too many joined.  Those of the last call are kept for its repeat.
+-- R too many rooms, J too many joined.  Those of the last call are kept for its repeat: with a number in the field r, of a swap
+-- in the field s, which is: the state's number, the results of the swap that made it, its text, with line ends between them.
 local session, id, own_channel, count = KEYS[1], ARGV[4], ARGV[5], tonumber(ARGV[3])
 local expiry, may_create = ARGV[6], ARGV[7] == '1'
 local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0}
@@ -20,6 +23,18 @@ if not fields[1] then
 end
 local away, rooms_text, data = fields[4], fields[5] or '', fields[6] or ''
 local flag = away and 'w' or '-'
+
+-- Is the state what was expected?
+local expected, number = ARGV[8], ARGV[9]
+if number ~= '' then
+	local state = redis.call('HGET', session, 's') or '0\n\n'
+	local is, words = string.match(state, '^(%d+)\n([^\n]*)\n')
+	if is == number then
+		return {words, away and 1 or 0, count, 0}
+	elseif is ~= expected then
+		return {state}
+	end
+end
 
 -- What was applied before?
 local before, done, skip, results = ARGV[1], fields[2] or '0', 0, {}
@@ -48,7 +63,7 @@ for since, name, title in string.gmatch(rooms_text, '(%S+) (%S+) ([^\n]*)\n') do
 	order[#order + 1] = name
 end
 do
-	local k, a, set = 2, 8, false
+	local k, a, set = 2, 11, false
 	for _ = 1, count do
 		local kind = ARGV[a]
 		if kind == 'j' then
@@ -196,7 +211,7 @@ local function set(payload, new_data)
 	return 'd'
 end
 
-local k, a = 2, 8
+local k, a = 2, 11
 for i = 1, count do
 	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
 	if i > skip then
@@ -225,9 +240,14 @@ if changed then
 	else
 		redis.call('HDEL', session, 'g')
 	end
+end
+if changed or number ~= '' then
 	redis.call('PUBLISH', own_channel, id .. ' !')
 end
 local words = table.concat(results, ' ')
+if number ~= '' then
+	redis.call('HSET', session, 's', number .. '\n' .. words .. '\n' .. ARGV[10])
+end
 if ARGV[1] ~= '' and count > 0 then
 	redis.call('HSET', session, 'q', ARGV[2], 'r', words)
 end

@@ -19,6 +19,13 @@ store_apply(struct store *store, const struct name *id, uint64_t seq, const stru
 }
 
 struct store_call *
+store_swap(struct store *store, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	return store->ops->swap(store, id, swap, ops, n, fn, arg);
+}
+
+struct store_call *
 store_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t max_entries, size_t max_bytes,
     store_view_fn *fn, void *arg)
 {

@@ -26,6 +26,7 @@ enum store_status {
 	STORE_OK,
 	STORE_GONE,       /* There is no such session (or room, where a room is asked for). */
 	STORE_HOLE,       /* Operations before this one are missing: see store_applied.next_seq.  Nothing was applied. */
+	STORE_STALE,      /* The session's state is another one: see store_applied.state.  Nothing was applied. */
 	STORE_FULL,       /* Refused by a limit of store_limits.  Nothing was applied. */
 	STORE_UNAVAILABLE /* The store cannot be reached or is out of memory.  All was applied or nothing was. */
 };
@@ -53,6 +54,20 @@ typedef void store_opened_fn(void *arg, const struct store_opened *opened);
 
 /* Make session id with its public data (a JSON text; empty for none).  May be repeated. */
 struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, store_opened_fn *, void *arg);
+
+/* ---- A session's state ---- */
+
+/* What the client's protocol keeps with a session: any bytes, a few hundred of them. */
+struct store_state {
+	uint64_t number; /* 0: there is none yet. */
+	const char *text;
+	size_t len;
+};
+
+struct store_swap {
+	uint64_t expected;        /* The number of the state as it was read, 0 for none. */
+	struct store_state state; /* The new one.  Its number is random, of its own for each swap, and not 0. */
+};
 
 /* ---- Applying a client's operations ---- */
 
@@ -95,12 +110,13 @@ struct store_result {
 };
 
 struct store_applied {
-	enum store_status status; /* OK, GONE, HOLE, UNAVAILABLE */
+	enum store_status status; /* OK, GONE, HOLE, STALE, UNAVAILABLE */
 	uint64_t next_seq;        /* OK, HOLE: the number that the session's next operation has.  0 when seq was 0. */
 	size_t repeated;          /* So many, from the first on, had been applied before; their results are as they were then. */
 	bool away;                /* The session was marked away: call store_back. */
 	size_t count;
 	const struct store_result *results; /* Lent; count = n of the call when OK, else 0. */
+	struct store_state state;           /* STALE: what is there. */
 };
 typedef void store_applied_fn(void *arg, const struct store_applied *applied);
 
@@ -113,6 +129,16 @@ typedef void store_applied_fn(void *arg, const struct store_applied *applied);
  */
 struct store_call *store_apply(struct store *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n,
     store_applied_fn *, void *arg);
+
+/*
+ * The same without numbering, and swap->state becomes the session's state: both, if the state now has the number `expected`, or
+ * (STALE) neither.  Who watches the session hears on_changed.
+ *
+ * May be repeated until the next swap: a call whose number the state has already was applied, `repeated` is n then, and the
+ * results are as they were.
+ */
+struct store_call *store_swap(struct store *, const struct name *id, const struct store_swap *swap, const struct store_op *ops,
+    size_t n, store_applied_fn *, void *arg);
 
 /* ---- Reading ---- */
 
@@ -139,6 +165,7 @@ struct store_view {
 	struct entry_id gap_to;            /* ... existed may not be known. */
 	/* Mailbox only: the session. */
 	bool away;
+	struct store_state state;
 	size_t rooms_count;
 	const struct store_joined *rooms;
 };
@@ -182,6 +209,7 @@ struct store_session {
 	struct entry_id acked; /* As store_ack last said; before that, the base id: where reading the mailbox starts. */
 	const char *data;
 	size_t data_len;
+	struct store_state state;
 };
 typedef void store_session_fn(void *arg, const struct store_session *session);
 struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);

@@ -360,6 +360,7 @@ free_store(struct store *store)
 static const struct store_ops ops = {
     .open = open_session,
     .apply = memory_apply,
+    .swap = memory_swap,
     .read_mailbox = read_mailbox,
     .read_room = read_room,
     .read_tail = read_tail,

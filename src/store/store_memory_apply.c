@@ -141,26 +141,41 @@ remember(struct session *s, uint64_t seq, const struct store_result *results, si
 	memcpy(s->results->results, results, n * sizeof(*results));
 }
 
+/* Apply n operations; true if the session is in other rooms now. */
+static bool
+apply_some(struct memory *m, struct session *s, const struct store_op *ops, size_t n, struct store_result *results)
+{
+	bool moved = false;
+
+	for (size_t i = 0; i < n; i++) {
+		results[i] = apply_one(m, s, &ops[i]);
+		moved |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE;
+	}
+	return moved;
+}
+
+static void
+tell_changed(struct memory *m, struct session *s)
+{
+	if (s->stream.watches > 0)
+		memory_post_notice(m, TASK_CHANGED, &s->stream);
+}
+
 static void
 apply_all(struct memory *m, struct session *s, uint64_t seq, const struct store_op *ops, size_t n, struct store_applied *applied,
     struct store_result *results)
 {
-	size_t i, repeated = 0;
-	bool moved = false;
+	size_t repeated = 0;
 
 	if (seq > 0 && seq < s->next_seq)
 		repeated = s->next_seq - seq < n ? (size_t)(s->next_seq - seq) : n;
 	recall(s, seq, results, repeated);
-	for (i = repeated; i < n; i++) {
-		results[i] = apply_one(m, s, &ops[i]);
-		moved |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE;
-	}
+	if (apply_some(m, s, ops + repeated, n - repeated, results + repeated))
+		tell_changed(m, s);
 	if (seq > 0 && n > repeated) {
 		s->next_seq = seq + n;
 		remember(s, seq, results, n);
 	}
-	if (moved && s->stream.watches > 0)
-		memory_post_notice(m, TASK_CHANGED, &s->stream);
 	*applied = (struct store_applied){
 	    .status = STORE_OK,
 	    .next_seq = seq > 0 ? s->next_seq : 0,
@@ -187,5 +202,67 @@ memory_apply(struct store *store, const struct name *id, uint64_t seq, const str
 		*applied = (struct store_applied){.status = STORE_HOLE, .next_seq = s->next_seq};
 	else
 		apply_all(m, s, seq, ops, n, applied, (struct store_result *)(task + 1));
+	return &task->call;
+}
+
+/* ---- With a state ---- */
+
+static struct store_call *
+post_stale(struct memory *m, const struct session *s, store_applied_fn *fn, void *arg)
+{
+	struct store_state state = memory_session_state(s);
+	struct task *task = memory_post(m, TASK_APPLIED, NULL, state.len, arg);
+
+	memcpy(task + 1, state.text, state.len);
+	state.text = (const char *)(task + 1);
+	task->fn.applied = fn;
+	task->u.applied = (struct store_applied){.status = STORE_STALE, .state = state};
+	return &task->call;
+}
+
+static struct session_state *
+new_state(const struct store_state *state, const struct store_result *results, size_t n)
+{
+	struct session_state *made = mem_alloc(sizeof(*made) + n * sizeof(*results) + state->len);
+
+	made->number = state->number;
+	made->len = state->len;
+	made->count = n;
+	if (n > 0)
+		memcpy(made->results, results, n * sizeof(*results));
+	memcpy(made->results + n, state->text, state->len);
+	return made;
+}
+
+struct store_call *
+memory_swap(struct store *store, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct memory *m = memory_of(store);
+	struct session *s = memory_session(m, id);
+	uint64_t number = s ? memory_session_state(s).number : 0;
+	bool repeated = number == swap->state.number;
+	struct store_result *results;
+	struct task *task;
+
+	if (s && !repeated && number != swap->expected)
+		return post_stale(m, s, fn, arg);
+	task = memory_post(m, TASK_APPLIED, NULL, n * sizeof(*results), arg);
+	task->fn.applied = fn;
+	results = (struct store_result *)(task + 1);
+	if (!s) {
+		task->u.applied = (struct store_applied){.status = STORE_GONE};
+		return &task->call;
+	}
+	if (repeated) {
+		assert(s->state->count == n);
+		memcpy(results, s->state->results, n * sizeof(*results));
+	} else {
+		apply_some(m, s, ops, n, results);
+		memory_session_swap(m, s, new_state(&swap->state, results, n));
+		tell_changed(m, s);
+	}
+	task->u.applied = (struct store_applied){.status = STORE_OK, .repeated = repeated ? n : 0, .away = s->away, .count = n,
+	    .results = results};
 	return &task->call;
 }

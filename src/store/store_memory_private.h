@@ -45,12 +45,20 @@ struct session_results { /* Of the last numbered call that applied something. */
 	struct store_result results[];
 };
 
+struct session_state {
+	uint64_t number;
+	size_t len;
+	size_t count;
+	struct store_result results[]; /* Of the swap that made it.  Behind them: the text. */
+};
+
 struct session {
 	struct stream stream; /* First: a stream of kind SESSION is one. */
 	struct entry_id acked;
 	int64_t touched; /* On the monotonic clock. */
 	uint64_t next_seq;
 	struct session_results *results; /* Owned; NULL before the first. */
+	struct session_state *state;     /* Owned; NULL for none. */
 	char *data;                      /* Owned; NULL for none. */
 	uint32_t data_len;
 	uint32_t due_slot; /* Where it is in memory->due. */
@@ -104,6 +112,9 @@ struct session *memory_session_new(struct memory *, const struct name *, const c
 /* Leave all rooms with an entry of payload leave + data, tell who watches, and free it. */
 void memory_session_remove(struct memory *, struct session *, const char *leave);
 void memory_session_set(struct memory *, struct session *, const char *data, size_t len);
+/* Takes state. */
+void memory_session_swap(struct memory *, struct session *, struct session_state *state);
+struct store_state memory_session_state(const struct session *);
 
 struct room *memory_room(struct memory *, const struct name *); /* NULL: there is none.  A log past its time is empty then. */
 struct room *memory_room_new(struct memory *, const struct name *, const char *title);
@@ -175,7 +186,7 @@ struct task {
 	} fn;
 	union {
 		struct store_opened opened;
-		struct store_applied applied; /* Its results are behind the task. */
+		struct store_applied applied; /* What it lends is behind the task. */
 		struct store_presence presence;
 		struct {
 			struct entry_id at;
@@ -202,6 +213,7 @@ void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
 /* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _presence.c, _read.c) ---- */
 
 store_apply_slot memory_apply;
+store_swap_slot memory_swap;
 store_touch_slot memory_touch;
 store_lapse_slot memory_lapse;
 store_presence_slot memory_back, memory_close;

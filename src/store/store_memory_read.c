@@ -71,6 +71,7 @@ view_session(struct memory *m, const struct session *s, struct store_view *view)
 	LIST_FOREACH(member, &s->memberships, of_session)
 		joined[i++] = (struct store_joined){member->room->stream.name, member->room->title, member->since};
 	view->away = s->away;
+	view->state = memory_session_state(s);
 	view->rooms_count = i;
 	view->rooms = joined;
 }
@@ -148,6 +149,6 @@ memory_run_look(struct memory *m, struct task *task)
 
 	if (s)
 		session = (struct store_session){STORE_OK, s->away, s->stream.chain.last, s->acked, s->data ? s->data : "",
-		    s->data_len};
+		    s->data_len, memory_session_state(s)};
 	task->fn.session(task->arg, &session);
 }

@@ -196,11 +196,30 @@ memory_session_set(struct memory *m, struct session *s, const char *data, size_t
 	s->data_len = (uint32_t)len;
 }
 
+void
+memory_session_swap(struct memory *m, struct session *s, struct session_state *state)
+{
+	if (s->state)
+		bin_put(&m->bin, s->state);
+	s->state = state;
+}
+
+struct store_state
+memory_session_state(const struct session *s)
+{
+	const struct session_state *state = s->state;
+
+	if (!state)
+		return (struct store_state){0, "", 0};
+	return (struct store_state){state->number, (const char *)(state->results + state->count), state->len};
+}
+
 static void
 session_free(struct memory *m, struct session *s)
 {
 	if (s->data)
 		bin_put(&m->bin, s->data);
+	memory_session_swap(m, s, NULL);
 	free(s->results);
 	m->sessions--;
 	take_out(m, &s->stream);

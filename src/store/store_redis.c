@@ -187,6 +187,7 @@ redis_store_free(struct store *store)
 static const struct store_ops ops = {
 	.open = redis_store_open,
 	.apply = redis_store_apply,
+	.swap = redis_store_swap,
 	.read_mailbox = redis_store_read_mailbox,
 	.read_room = redis_store_read_room,
 	.read_tail = redis_store_read_tail,

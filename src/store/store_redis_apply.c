@@ -1,5 +1,5 @@
 /*
- * store_apply: one script call for all operations, so that Redis applies all of them or none.  See redis_apply.lua.
+ * store_apply and store_swap: one script call for all operations, so that Redis applies all of them or none.  See redis_apply.lua.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@ struct apply_call {
 	void *arg;
 	struct name id;
 	uint64_t seq;
+	struct store_swap swap; /* The state's number is 0 if it is none; its text is owned, and there, only as ops are. */
 	size_t count;
 	struct store_op *ops; /* Owned, in one piece with what they point to.  Only when the session's rooms must be read first. */
 	int tries;
@@ -100,6 +101,10 @@ on_applied(struct redis_call *call, const redisReply *reply)
 		finish_without(apply, STORE_HOLE, (uint64_t)reply->integer);
 	} else if (reply && is_string(reply)) {
 		finish_ok(apply, &applied, reply);
+	} else if (reply && has_fields(reply, 1)) {
+		reply_state(reply->element[0], &applied.state);
+		applied.status = STORE_STALE;
+		finish(apply, &applied);
 	} else if (reply && has_fields(reply, 4)) {
 		applied.away = reply->element[1]->integer;
 		applied.repeated = (size_t)reply->element[2]->integer;
@@ -167,6 +172,22 @@ add_numbers(struct apply_call *apply)
 	}
 }
 
+/* "expected", "number" and "state" of the script. */
+static void
+add_swap(struct apply_call *apply, const struct store_state *state)
+{
+	struct redis_command *command = &apply->call.command;
+
+	if (state->number) {
+		redis_command_addu(command, apply->swap.expected);
+		redis_command_addu(command, state->number);
+		redis_command_add(command, state->text, state->len);
+	} else {
+		for (int i = 0; i < 3; i++)
+			redis_command_adds(command, "");
+	}
+}
+
 static void
 make_send(struct apply_call *apply, const struct store_op *op)
 {
@@ -205,6 +226,7 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	call_add_channel(call, &apply->id);
 	redis_command_addi(&call->command, beat_room_expiry(store));
 	redis_command_adds(&call->command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
+	add_swap(apply, &apply->swap.state);
 	for (size_t i = 0; i < apply->count; i++)
 		add_op(call, &ops[i]);
 	if (rooms) {
@@ -256,7 +278,10 @@ copy_ops(const struct store_op *ops, size_t n)
 static void
 free_ops(struct redis_call *call)
 {
-	free(((struct apply_call *)call)->ops);
+	struct apply_call *apply = (struct apply_call *)call;
+
+	free(apply->ops);
+	free((char *)apply->swap.state.text);
 }
 
 static void on_rooms(struct redis_call *call, const redisReply *reply);
@@ -270,6 +295,13 @@ read_rooms(struct apply_call *apply)
 	call_add_key(&apply->call, 's', &apply->id);
 	redis_command_adds(&apply->call.command, "g");
 	redis_call_send(&apply->call);
+}
+
+/* What is numbered is not applied twice. */
+static bool
+is_repeatable(const struct apply_call *apply)
+{
+	return apply->seq != 0 || apply->swap.state.number != 0;
 }
 
 static void
@@ -286,37 +318,63 @@ on_rooms(struct redis_call *call, const redisReply *reply)
 	else
 		make_apply(apply, apply->ops, "", 0);
 	call->on_reply = on_applied;
-	call->repeatable = apply->seq != 0;
+	call->repeatable = is_repeatable(apply);
 	call->repeated = false;
 	redis_call_send(call);
+}
+
+static struct apply_call *
+new_apply(struct store *store, const struct name *id, store_applied_fn *fn, void *arg)
+{
+	struct apply_call *apply = redis_call_new(redis_store_of(store), sizeof *apply, on_applied);
+
+	apply->fn = fn;
+	apply->arg = arg;
+	apply->id = *id;
+	return apply;
+}
+
+static struct store_call *
+start_apply(struct apply_call *apply, const struct store_op *ops, size_t n)
+{
+	struct store_state *state = &apply->swap.state;
+	bool set = false;
+
+	apply->count = n;
+	for (size_t i = 0; i < n; i++)
+		set |= ops[i].kind == STORE_SET;
+	if (set) {
+		apply->ops = copy_ops(ops, n);
+		state->text = state->number ? mem_copy(state->text, state->len) : NULL;
+		apply->call.on_free = free_ops;
+		read_rooms(apply);
+		return &apply->call.call;
+	}
+	if (n == 1 && ops->kind == STORE_SEND_SESSION && !state->number)
+		make_send(apply, ops);
+	else
+		make_apply(apply, ops, NULL, 0);
+	apply->call.repeatable = is_repeatable(apply);
+	redis_call_send(&apply->call);
+	return &apply->call.call;
 }
 
 struct store_call *
 redis_store_apply(struct store *store, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n,
     store_applied_fn *fn, void *arg)
 {
-	struct apply_call *apply = redis_call_new(redis_store_of(store), sizeof *apply, on_applied);
-	bool set = false;
+	struct apply_call *apply = new_apply(store, id, fn, arg);
 
-	apply->fn = fn;
-	apply->arg = arg;
-	apply->id = *id;
 	apply->seq = seq;
-	apply->count = n;
-	for (size_t i = 0; i < n; i++)
-		set |= ops[i].kind == STORE_SET;
-	if (set) {
-		apply->ops = copy_ops(ops, n);
-		apply->call.on_free = free_ops;
-		read_rooms(apply);
-		return &apply->call.call;
-	}
-	if (n == 1 && ops->kind == STORE_SEND_SESSION)
-		make_send(apply, ops);
-	else
-		make_apply(apply, ops, NULL, 0);
-	/* What is numbered is not applied twice. */
-	apply->call.repeatable = seq != 0;
-	redis_call_send(&apply->call);
-	return &apply->call.call;
+	return start_apply(apply, ops, n);
+}
+
+struct store_call *
+redis_store_swap(struct store *store, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct apply_call *apply = new_apply(store, id, fn, arg);
+
+	apply->swap = *swap;
+	return start_apply(apply, ops, n);
 }

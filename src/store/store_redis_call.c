@@ -189,6 +189,26 @@ reply_id(const redisReply *reply, struct entry_id *id)
 }
 
 bool
+reply_state(const redisReply *reply, struct store_state *state)
+{
+	const char *end, *number_end, *words_end;
+	uint64_t number = 0;
+
+	*state = (struct store_state){0, "", 0};
+	if (!is_string(reply))
+		return false;
+	end = reply->str + reply->len;
+	number_end = memchr(reply->str, '\n', (size_t)reply->len);
+	words_end = number_end ? memchr(number_end + 1, '\n', (size_t)(end - number_end) - 1) : NULL;
+	if (!words_end)
+		return false;
+	for (const char *p = reply->str; p < number_end; p++)
+		number = number * 10 + (uint64_t)(*p - '0');
+	*state = (struct store_state){number, words_end + 1, (size_t)(end - words_end) - 1};
+	return true;
+}
+
+bool
 next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
     size_t *title_len)
 {

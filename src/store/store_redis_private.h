@@ -154,6 +154,9 @@ has_fields(const redisReply *reply, size_t n)
 /* False, and 0-0, if it is no id. */
 bool reply_id(const redisReply *reply, struct entry_id *id);
 
+/* From a session's field s, see redis_apply.lua; lent by reply.  False, and none, if it is no state. */
+bool reply_state(const redisReply *reply, struct store_state *state);
+
 /* The next of the rooms in a session's field g; false at the end.  *title is lent and not terminated. */
 bool next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
     size_t *title_len);
@@ -167,6 +170,7 @@ void call_add_rooms_channels(struct redis_call *, const char *rooms, size_t len)
 
 store_open_slot redis_store_open;
 store_apply_slot redis_store_apply;
+store_swap_slot redis_store_swap;
 store_read_slot redis_store_read_mailbox, redis_store_read_room;
 store_read_tail_slot redis_store_read_tail;
 store_list_members_slot redis_store_list_members;

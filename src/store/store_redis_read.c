@@ -22,12 +22,16 @@ struct read_call {
 	bool away;
 	char *rooms; /* Owned: the field g. */
 	size_t rooms_len;
+	struct store_state state; /* Its text is owned; NULL for none. */
 };
 
 static void
 free_read(struct redis_call *call)
 {
-	free(((struct read_call *)call)->rooms);
+	struct read_call *read = (struct read_call *)call;
+
+	free(read->rooms);
+	free((char *)read->state.text);
 }
 
 /* ---- The view ---- */
@@ -56,6 +60,7 @@ finish(struct read_call *read, struct store_view *view)
 	struct store_joined *rooms = NULL;
 
 	view->away = read->away;
+	view->state = read->state;
 	if (read->rooms)
 		view->rooms = rooms = parse_rooms(read, &view->rooms_count);
 	read->fn(read->arg, view);
@@ -162,7 +167,7 @@ read_entries(struct read_call *read)
 	redis_call_send(call);
 }
 
-/* The mailbox's other fields: away, rooms, acknowledged. */
+/* The mailbox's other fields: away, rooms, acknowledged, state. */
 static void
 take_session(struct read_call *read, redisReply **field)
 {
@@ -173,6 +178,10 @@ take_session(struct read_call *read, redisReply **field)
 		read->rooms_len = (size_t)field[2]->len;
 		read->rooms = mem_copy(field[2]->str, read->rooms_len);
 	}
+	if (reply_state(field[4], &read->state))
+		read->state.text = mem_copy(read->state.text, read->state.len);
+	else
+		read->state.text = NULL;
 	if (acked) {
 		acked->emptied = !reply_id(field[3], &acked->position);
 		if (acked->emptied)
@@ -187,7 +196,7 @@ on_stands(struct redis_call *call, const redisReply *reply)
 	struct store_view view = {.status = STORE_OK};
 	int order;
 
-	if (!reply || !has_fields(reply, read->mailbox ? 4 : 1)) {
+	if (!reply || !has_fields(reply, read->mailbox ? 5 : 1)) {
 		finish_without(read, STORE_UNAVAILABLE);
 		return;
 	}
@@ -245,7 +254,7 @@ struct store_call *
 redis_store_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *fn, void *arg)
 {
-	return start_read(new_read(store, id, after, max_entries, on_stands, fn, arg), max_bytes, 's', "lwga");
+	return start_read(new_read(store, id, after, max_entries, on_stands, fn, arg), max_bytes, 's', "lwgas");
 }
 
 struct store_call *

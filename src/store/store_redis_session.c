@@ -73,7 +73,7 @@ on_looked(struct redis_call *call, const redisReply *reply)
 	struct look_call *look = (struct look_call *)call;
 	struct store_session session = {.status = STORE_UNAVAILABLE, .data = ""};
 
-	if (reply && has_fields(reply, 4)) {
+	if (reply && has_fields(reply, 5)) {
 		redisReply **field = reply->element;
 
 		session.status = reply_id(field[0], &session.last) ? STORE_OK : STORE_GONE;
@@ -84,6 +84,7 @@ on_looked(struct redis_call *call, const redisReply *reply)
 		}
 		if (!reply_id(field[3], &session.acked)) /* All is read, and the mailbox is gone. */
 			session.acked = session.last;
+		reply_state(field[4], &session.state);
 	}
 	look->fn(look->arg, &session);
 	redis_call_free(call);
@@ -100,7 +101,7 @@ redis_store_look(struct store *store, const struct name *id, store_session_fn *f
 	call->repeatable = true;
 	redis_call_start(call, "HMGET");
 	call_add_key(call, 's', id);
-	for (const char *field = "lwua"; *field; field++)
+	for (const char *field = "lwuas"; *field; field++)
 		redis_command_add(&call->command, field, 1);
 	redis_call_send(call);
 	return &call->call;

@@ -151,6 +151,13 @@ on_opened(void *arg, const struct store_opened *opened)
 }
 
 static void
+keep_state(struct answer *a, const struct store_state *state)
+{
+	a->state = *state;
+	a->state.text = kit_keep(a->kit, state->text, state->len);
+}
+
+static void
 on_applied(void *arg, const struct store_applied *applied)
 {
 	struct answer *a = arg;
@@ -161,6 +168,7 @@ on_applied(void *arg, const struct store_applied *applied)
 	a->away = applied->away;
 	a->count = applied->count;
 	a->results = kit_keep(a->kit, applied->results, applied->count * sizeof(*applied->results));
+	keep_state(a, &applied->state);
 	finished(a);
 }
 
@@ -185,6 +193,7 @@ on_view(void *arg, const struct store_view *view)
 	a->rooms = kit_keep(a->kit, view->rooms, view->rooms_count * sizeof(*view->rooms));
 	for (i = 0; i < a->rooms_count; i++)
 		a->rooms[i].title = kit_keep(a->kit, view->rooms[i].title, strlen(view->rooms[i].title));
+	keep_state(a, &view->state);
 	finished(a);
 }
 
@@ -216,6 +225,7 @@ on_session(void *arg, const struct store_session *session)
 	a->acked = session->acked;
 	a->data_len = session->data_len;
 	a->data = kit_keep(a->kit, session->data, session->data_len);
+	keep_state(a, &session->state);
 	finished(a);
 }
 
@@ -261,12 +271,11 @@ start_open(struct kit *k, const struct name *id, const char *data)
 }
 
 /* The store copies what it is given: so it is given copies that do not live long. */
-struct answer *
-start_apply(struct kit *k, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n)
+/* Operations that do not outlive the call that is given them. */
+static struct store_op *
+brief_ops(const struct store_op *ops, size_t n)
 {
-	struct answer *a = answer_new(k);
 	struct store_op *brief = mem_zero(n, sizeof(*brief));
-	struct name name = *id;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -275,15 +284,52 @@ start_apply(struct kit *k, const struct name *id, uint64_t seq, const struct sto
 		brief[i].title = ops[i].title ? mem_string(ops[i].title) : NULL;
 		brief[i].data = ops[i].data ? mem_copy(ops[i].data, ops[i].data_len) : NULL;
 	}
-	asked(a, store_apply(k->at, &name, seq, brief, n, on_applied, a));
+	return brief;
+}
+
+static void
+spoil_ops(struct store_op *brief, size_t n)
+{
+	size_t i;
+
 	for (i = 0; i < n; i++) {
 		memset((char *)brief[i].payload, '#', brief[i].payload_len);
 		free((char *)brief[i].payload);
 		free((char *)brief[i].title);
 		free((char *)brief[i].data);
 	}
-	memset(&name, '#', sizeof(name));
 	free(brief);
+}
+
+struct answer *
+start_apply(struct kit *k, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n)
+{
+	struct answer *a = answer_new(k);
+	struct store_op *brief = brief_ops(ops, n);
+	struct name name = *id;
+
+	asked(a, store_apply(k->at, &name, seq, brief, n, on_applied, a));
+	spoil_ops(brief, n);
+	memset(&name, '#', sizeof(name));
+	return a;
+}
+
+struct answer *
+start_swap(struct kit *k, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n)
+{
+	struct answer *a = answer_new(k);
+	struct store_op *brief = brief_ops(ops, n);
+	struct store_swap copy = *swap;
+	char *text = mem_copy(swap->state.text, swap->state.len);
+	struct name name = *id;
+
+	copy.state.text = text;
+	asked(a, store_swap(k->at, &name, &copy, brief, n, on_applied, a));
+	spoil_ops(brief, n);
+	memset(text, '#', swap->state.len);
+	free(text);
+	memset(&copy, '#', sizeof(copy));
+	memset(&name, '#', sizeof(name));
 	return a;
 }
 

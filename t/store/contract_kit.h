@@ -52,6 +52,7 @@ struct answer {
 	struct store_member *members;
 	struct name *ids;
 	char *data;
+	struct store_state state; /* Its text has a NUL behind it. */
 	enum store_presence_result result;
 	int64_t latency_us;
 };
@@ -110,6 +111,7 @@ void cancel(struct answer *);
 
 struct answer *start_open(struct kit *, const struct name *id, const char *data);
 struct answer *start_apply(struct kit *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n);
+struct answer *start_swap(struct kit *, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n);
 struct answer *start_read_mailbox(struct kit *, const struct name *id, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_read_room(struct kit *, const struct name *room, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_read_tail(struct kit *, const struct name *room, struct entry_id upto, uint32_t entries);

@@ -93,6 +93,18 @@ faulty_apply(struct store *store, const struct name *id, uint64_t seq, const str
 }
 
 static struct store_call *
+faulty_swap(struct store *store, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_SWAP, arg);
+
+	c->fn.applied = fn;
+	while (to_run(c))
+		c->inner = store_swap(c->faulty->inner, id, swap, ops, n, on_applied, c->who);
+	return &c->call;
+}
+
+static struct store_call *
 faulty_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t entries, size_t bytes,
     store_view_fn *fn, void *arg)
 {
@@ -334,6 +346,7 @@ on_taken(void *arg, const struct store_sink *sink)
 static const struct store_ops ops = {
     .open = faulty_open,
     .apply = faulty_apply,
+    .swap = faulty_swap,
     .read_mailbox = faulty_read_mailbox,
     .read_room = faulty_read_room,
     .read_tail = faulty_read_tail,

@@ -17,6 +17,12 @@ copy(struct faulty_call *c, const void *p, size_t len)
 }
 
 static void
+copy_state(struct faulty_call *c, struct store_state *state)
+{
+	state->text = copy(c, state->text, state->len);
+}
+
+static void
 copy_view(struct faulty_call *c, struct store_view *view)
 {
 	struct store_entry *entries = (struct store_entry *)copy(c, view->entries, view->count * sizeof(*entries));
@@ -29,6 +35,7 @@ copy_view(struct faulty_call *c, struct store_view *view)
 		rooms[i].title = copy(c, rooms[i].title, strlen(rooms[i].title));
 	view->entries = entries;
 	view->rooms = rooms;
+	copy_state(c, &view->state);
 }
 
 static void
@@ -48,8 +55,10 @@ keep(struct faulty_call *c)
 {
 	switch (c->kind) {
 	case FAULTY_APPLY:
+	case FAULTY_SWAP:
 		c->answer.applied.results = copy(c, c->answer.applied.results,
 		    c->answer.applied.count * sizeof(struct store_result));
+		copy_state(c, &c->answer.applied.state);
 		break;
 	case FAULTY_READ_MAILBOX:
 	case FAULTY_READ_ROOM:
@@ -61,6 +70,7 @@ keep(struct faulty_call *c)
 		break;
 	case FAULTY_LOOK:
 		c->answer.session.data = copy(c, c->answer.session.data, c->answer.session.data_len);
+		copy_state(c, &c->answer.session.state);
 		break;
 	case FAULTY_SWEEP:
 		c->answer.due.ids = copy(c, c->answer.due.ids, c->answer.due.count * sizeof(struct name));
@@ -119,6 +129,7 @@ deliver(struct faulty_call *c)
 		c->fn.opened(c->arg, &c->answer.opened);
 		break;
 	case FAULTY_APPLY:
+	case FAULTY_SWAP:
 		c->fn.applied(c->arg, &c->answer.applied);
 		break;
 	case FAULTY_READ_MAILBOX:
