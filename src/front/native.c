@@ -36,14 +36,16 @@ native_send(struct front *front, struct http_request *req, const char *part)
 {
 	struct native_call *call;
 	struct name id;
+	size_t len;
+	const char *body = http_body(req, &len);
 
 	(void)part;
 	if (!native_authenticate(req, &id))
 		return;
-	call = native_call_new(front, req);
+	call = native_call_of(front, req);
 	call->id = id;
 	call->finish = finish_send;
-	if (!native_call_parse(call, native_parse_send))
+	if (!native_call_parse(call, native_parse_send, body, len))
 		return;
 	if (call->request.has_cursor)
 		hub_ack(front->parts.hub, &id, &call->request.cursor);
@@ -162,13 +164,15 @@ native_open(struct front *front, struct http_request *req, const char *part)
 {
 	struct native_call *call;
 	struct jspan data;
+	size_t len;
+	const char *body = http_body(req, &len);
 
 	(void)part;
 	if (!has_room(front, req))
 		return;
-	call = native_call_new(front, req);
+	call = native_call_of(front, req);
 	call->finish = finish_open;
-	if (!native_call_parse(call, native_parse_open) || !call_take_token(call))
+	if (!native_call_parse(call, native_parse_open, body, len) || !call_take_token(call))
 		return;
 	data = call->request.data;
 	store_open(front->parts.store, &call->id, data.text ? data.text : "", data.len, on_opened, call);
@@ -181,15 +185,16 @@ static void
 on_closed(void *arg, const struct store_presence *presence)
 {
 	struct native_call *call = arg;
+	struct buf body = BUF_EMPTY;
 
 	if (presence->status == STORE_UNAVAILABLE) {
 		native_call_refuse_unavailable(call);
 		return;
 	}
 	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
-	if (call->req)
-		http_reply(call->req, 200, NATIVE_TYPE, "{}", 2);
-	native_call_free(call);
+	buf_adds(&body, "{}");
+	native_call_reply(call, 200, &body);
+	buf_free(&body);
 }
 
 void
@@ -201,7 +206,7 @@ native_close(struct front *front, struct http_request *req, const char *part)
 	(void)part;
 	if (!native_authenticate(req, &id))
 		return;
-	call = native_call_new(front, req);
+	call = native_call_of(front, req);
 	native_call_park(call);
 	sessions_close(front->parts.sessions, &id, on_closed, call);
 }
@@ -246,7 +251,7 @@ native_look(struct front *front, struct http_request *req, const char *part)
 		return;
 	}
 	store_touch(front->parts.store, &asker);
-	call = native_call_new(front, req);
+	call = native_call_of(front, req);
 	call->id = id;
 	native_call_park(call);
 	store_look(front->parts.store, &id, on_look, call);
@@ -282,7 +287,7 @@ native_members(struct front *front, struct http_request *req, const char *part)
 		return;
 	}
 	store_touch(front->parts.store, &asker);
-	call = native_call_new(front, req);
+	call = native_call_of(front, req);
 	call->finish = finish_members;
 	call->count = call->rooms = 1;
 	call->answers = mem_zero(1, sizeof *call->answers);

@@ -117,14 +117,10 @@ on_applied(void *arg, const struct store_applied *applied)
 		take_results(call, applied);
 		return;
 	case STORE_GONE:
-		if (call->req)
-			native_refuse_gone(call->req);
-		native_call_free(call);
+		native_call_refuse_gone(call);
 		return;
 	case STORE_HOLE:
-		if (call->req)
-			problem_reply_number(call->req, 409, "seq_hole", "Operations before these are missing.", "expected", applied->next_seq);
-		native_call_free(call);
+		native_call_refuse_hole(call, applied->next_seq);
 		return;
 	default:
 		native_call_refuse_unavailable(call);

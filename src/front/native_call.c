@@ -25,27 +25,14 @@ native_call_free(struct native_call *call)
 	free(call);
 }
 
-static void
-on_gone(void *arg)
-{
-	struct native_call *call = arg;
-
-	call->req = NULL;
-}
-
-void
-native_call_park(struct native_call *call)
-{
-	http_park(call->req, on_gone, call);
-}
-
 struct native_call *
-native_call_new(struct front *front, struct http_request *req)
+native_call_new(struct front *front, native_answer_fn *answer, void *asker)
 {
 	struct native_call *call = mem_zero(1, sizeof *call);
 
 	call->front = front;
-	call->req = req;
+	call->answer = answer;
+	call->asker = asker;
 	LIST_INSERT_HEAD(&front->calls, call, in_calls);
 	return call;
 }
@@ -57,20 +44,24 @@ native_free(struct front *front)
 		native_call_free(LIST_FIRST(&front->calls));
 }
 
+static void
+finish(struct native_call *call, const struct native_reply *reply)
+{
+	if (call->asker)
+		call->answer(call->asker, reply);
+	native_call_free(call);
+}
+
 void
 native_call_reply(struct native_call *call, int status, const struct buf *body)
 {
-	if (call->req)
-		http_reply(call->req, status, NATIVE_TYPE, body->data, body->len);
-	native_call_free(call);
+	finish(call, &(struct native_reply){.status = status, .body = body});
 }
 
 void
 native_call_refuse(struct native_call *call, int status, const char *code, const char *detail)
 {
-	if (call->req)
-		problem_reply(call->req, status, code, detail);
-	native_call_free(call);
+	finish(call, &(struct native_reply){.status = status, .code = code, .detail = detail});
 }
 
 static const char gone_detail[] = "There is no such session (any more). Open a new one.";
@@ -88,9 +79,54 @@ native_write_gone(struct buf *b)
 }
 
 void
+native_call_refuse_gone(struct native_call *call)
+{
+	native_call_refuse(call, 410, "session_gone", gone_detail);
+}
+
+void
+native_call_refuse_hole(struct native_call *call, uint64_t expected)
+{
+	finish(call, &(struct native_reply){409, NULL, "seq_hole", "Operations before these are missing.", expected});
+}
+
+void
 native_call_refuse_unavailable(struct native_call *call)
 {
 	native_call_refuse(call, 503, "store_unavailable", "The store cannot be used at the moment. Ask again with the same seq.");
+}
+
+/* ---- Calls by requests ---- */
+
+static void
+answer_request(void *req, const struct native_reply *reply)
+{
+	if (reply->body)
+		http_reply(req, reply->status, NATIVE_TYPE, reply->body->data, reply->body->len);
+	else if (reply->expected)
+		problem_reply_number(req, reply->status, reply->code, reply->detail, "expected", reply->expected);
+	else
+		problem_reply(req, reply->status, reply->code, reply->detail);
+}
+
+static void
+on_gone(void *arg)
+{
+	struct native_call *call = arg;
+
+	call->asker = NULL;
+}
+
+struct native_call *
+native_call_of(struct front *front, struct http_request *req)
+{
+	return native_call_new(front, answer_request, req);
+}
+
+void
+native_call_park(struct native_call *call)
+{
+	http_park(call->asker, on_gone, call);
 }
 
 /* ---- Who asks ---- */
@@ -132,11 +168,9 @@ native_read_cursor(struct front *front, struct http_request *req, const char *te
 }
 
 bool
-native_call_parse(struct native_call *call, native_parse_fn *parse)
+native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len)
 {
 	struct native_error error;
-	size_t len;
-	const char *body = http_body(call->req, &len);
 
 	if (!parse(&call->request, body, len, &call->front->limits, &error)) {
 		native_call_refuse(call, strcmp(error.code, "message_too_large") == 0 ? 413 : 400, error.code, error.detail);

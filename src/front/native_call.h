@@ -29,10 +29,23 @@ struct answer {
 	size_t total;
 };
 
+/* An answer: a document, or (code not NULL) what was refused, and why. */
+struct native_reply {
+	int status;
+	const struct buf *body;
+	const char *code;
+	const char *detail;
+	uint64_t expected; /* A member of the problem document; 0 for none. */
+};
+
+/* Who is answered, and by what. */
+typedef void native_answer_fn(void *asker, const struct native_reply *reply);
+
 struct native_call {
 	LIST_ENTRY(native_call) in_calls;
-	struct front *front;      /* Lent. */
-	struct http_request *req; /* NULL once the client left. */
+	struct front *front;       /* Lent. */
+	native_answer_fn *answer;
+	void *asker;               /* NULL once the client left. */
 	struct name id;
 	struct store_opened opened; /* Of an opening. */
 	char token[TOKEN_LEN + 1];
@@ -48,16 +61,19 @@ struct native_call {
 
 /* ---- native_call.c ---- */
 
-struct native_call *native_call_new(struct front *front, struct http_request *req);
+struct native_call *native_call_new(struct front *front, native_answer_fn *answer, void *asker);
 void native_call_free(struct native_call *call);
 
-/* Keep the request while the store is asked. */
+/* A call whose asker is a request; and that request kept while the store is asked. */
+struct native_call *native_call_of(struct front *front, struct http_request *req);
 void native_call_park(struct native_call *call);
 
 /* Answer, if the client is still there, and free. */
 void native_call_reply(struct native_call *call, int status, const struct buf *body);
 void native_call_refuse(struct native_call *call, int status, const char *code, const char *detail);
 void native_call_refuse_unavailable(struct native_call *call);
+void native_call_refuse_gone(struct native_call *call);
+void native_call_refuse_hole(struct native_call *call, uint64_t expected);
 
 /* Answer: there is no such session. */
 void native_refuse_gone(struct http_request *req);
@@ -74,8 +90,8 @@ bool native_authenticate(struct http_request *req, struct name *id);
 /* The parsed request points into what it was parsed from. */
 typedef bool native_parse_fn(struct native_request *, const char *body, size_t len, const struct native_limits *, struct native_error *);
 
-/* Parse the body of call's request.  False, after an answer, if it is wrong; call is gone then. */
-bool native_call_parse(struct native_call *call, native_parse_fn *parse);
+/* Parse what is asked for.  False, after an answer, if it is wrong; call is gone then. */
+bool native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len);
 
 /* ---- native_apply.c ---- */
 
