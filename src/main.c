@@ -21,6 +21,7 @@
 #include "store/store.h"
 #include "transport/poll.h"
 #include "transport/sse.h"
+#include "transport/ws.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -34,6 +35,7 @@ struct gateway {
 	struct hub *hub;
 	struct polls *polls;
 	struct streams *streams;
+	struct sockets *sockets;
 	struct front *front;
 	struct http_server *server;
 	struct event *sigterm, *sigint, *deadline;
@@ -82,6 +84,7 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 	front_drain(gateway->front);
 	polls_drain(gateway->polls, ms / 2);
 	streams_drain(gateway->streams, ms / 2);
+	sockets_drain(gateway->sockets, ms / 2);
 	http_server_drain(gateway->server, ms * 3 / 4, on_drained, gateway);
 }
 
@@ -163,6 +166,7 @@ build(struct gateway *gateway)
 	const struct options *o = &gateway->options;
 	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms};
 	struct streams_config streams = {.life_ms = o->sse_life_ms, .comment_ms = o->sse_comment_ms, .backlog = o->stream_backlog};
+	struct sockets_config sockets = {.backlog = o->stream_backlog, .message = o->max_body};
 
 	gateway->base = loop_new();
 	catch_signals(gateway);
@@ -171,6 +175,7 @@ build(struct gateway *gateway)
 	gateway->hub = hub_new(gateway->base, gateway->store, &hub, &observer, gateway);
 	gateway->polls = polls_new(gateway->base, gateway->hub, o->hold_ms, o->hold_max_ms);
 	gateway->streams = streams_new(gateway->base, gateway->hub, &streams);
+	gateway->sockets = sockets_new(gateway->base, gateway->hub, &sockets);
 	sessions_watch(gateway->sessions, gateway->hub);
 }
 
@@ -179,7 +184,7 @@ serve(struct gateway *gateway)
 {
 	const struct options *o = &gateway->options;
 	struct front_parts parts = {gateway->base, o, gateway->store, gateway->sessions, gateway->hub, gateway->polls,
-	    gateway->streams};
+	    gateway->streams, gateway->sockets};
 	struct http_config http = {
 		.listen = o->listen,
 		.connections = allowed_connections(o->max_connections),
@@ -188,6 +193,8 @@ serve(struct gateway *gateway)
 		.request_ms = o->header_timeout_ms,
 		.idle_ms = o->idle_timeout_ms,
 		.write_ms = o->write_timeout_ms,
+		.ping_ms = o->ws_ping_ms,
+		.silence_ms = o->ws_timeout_ms,
 	};
 
 	gateway->front = front_new(&parts);
@@ -212,6 +219,7 @@ take_down(struct gateway *gateway)
 	front_free(gateway->front);
 	polls_free(gateway->polls);
 	streams_free(gateway->streams);
+	sockets_free(gateway->sockets);
 	hub_free(gateway->hub);
 	sessions_free(gateway->sessions);
 	event_free(gateway->sigterm);

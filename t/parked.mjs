@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/* 10,000 parked polls, and event streams, with the headers of a browser: memory is bounded, all are served, and it comes back. */
+/* 10,000 parked polls, event streams and WebSockets, with the headers of a browser: memory is bounded, all are served, and it
+   comes back. */
 import http from 'node:http';
 import net from 'node:net';
 import { createSession, sendOps } from './lib/client.mjs';
@@ -28,6 +29,8 @@ const headers = [
 		'Connection: keep-alive',
 ].join('\r\n');
 
+const upgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+
 /** fn(i) for 0 <= i < n, width of them at a time. */
 async function inParallel(n, width, fn) {
 	let next = 0;
@@ -37,7 +40,7 @@ async function inParallel(n, width, fn) {
 	}));
 }
 
-function park(port, { token, cursor }, path = '/v1/poll') {
+function park(port, { token, cursor }, path = '/v1/poll', more = '') {
 	const poll = { received: '', socket: net.connect(port, '127.0.0.1') };
 	poll.socket.on('data', (data) => {
 		poll.received += data;
@@ -47,13 +50,14 @@ function park(port, { token, cursor }, path = '/v1/poll') {
 	return new Promise((resolve, reject) => {
 		poll.socket.once('error', reject);
 		poll.socket.once('connect', () => {
-			poll.socket.write(`GET ${path}?token=${token}&cursor=${cursor}&hold=120000 HTTP/1.1\r\n${headers}\r\n\r\n`);
+			poll.socket.write(`GET ${path}?token=${token}&cursor=${cursor}&hold=120000 HTTP/1.1\r\n${more}${headers}\r\n\r\n`);
 			resolve(poll);
 		});
 	});
 }
 
-async function streams(start) {
+/** Connections that stay: to path, there once they have got what `begun` matches, each within so many KiB. */
+async function stay(start, { what, path, more, begun, gauge, within }) {
 	const { instances: [instance] } = await start({ options: { 'max-sessions': 2 * count } });
 	const agent = new http.Agent({ keepAlive: true, maxSockets: 32 });
 	const n = Math.min(count, 3000);
@@ -63,15 +67,15 @@ async function streams(start) {
 	});
 	const before = await instance.metrics('process_resident_memory_bytes');
 	await inParallel(n, 64, async (i) => {
-		open[i] = await park(instance.port, sessions[i], '/v1/events');
+		open[i] = await park(instance.port, sessions[i], path, more);
 	});
-	await waitFor(() => open.every(({ received }) => received.includes('\nid: ')), 20000, 'streams to begin');
+	await waitFor(() => open.every(({ received }) => begun.test(received)), 20000, `${what}s to begin`);
 	const each = Math.round((await instance.metrics('process_resident_memory_bytes') - before) / n);
-	note(`${each} bytes of the gateway for each event stream`);
-	ok(each < 8 * 1024 || sanitized, `${n} event streams take less than 8 KiB of the gateway each`, `${each} bytes`);
+	note(`${each} bytes of the gateway for each ${what}`);
+	ok(each < within * 1024 || sanitized, `${n} ${what}s take less than ${within} KiB of the gateway each`, `${each} bytes`);
 	for (const { socket } of open)
 		socket.destroy();
-	await instance.waitMetric('pollgate_sse_open', 0, 20000);
+	await instance.waitMetric(gauge, 0, 20000);
 	ok(true, 'and when their clients leave it is noticed');
 	agent.destroy();
 }
@@ -115,6 +119,7 @@ await forEachStore(async ({ start, store, redis }) => {
 	const { json } = await createSession(instance.base, {}, { agent });
 	ok(json?.id, `${store} serves on`);
 	agent.destroy();
-	await streams(start);
+	await stay(start, { what: 'event stream', path: '/v1/events', begun: /\nid: /, gauge: 'pollgate_sse_open', within: 8 });
+	await stay(start, { what: 'WebSocket', path: '/v1/ws', more: upgrade, begun: /"messages"/, gauge: 'pollgate_ws_open', within: 14 });
 }, { instances: 1 });
 await done();

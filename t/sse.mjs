@@ -77,7 +77,7 @@ const dataOf = (messages) => messages.map(({ data }) => data);
 
 async function form(base) {
 	const [a, b] = [await open(base), await open(base)];
-	isDeep(b.session.transports, ['poll', 'sse'], 'an opening names the transports');
+	isDeep(b.session.transports, ['poll', 'sse', 'ws'], 'an opening names the transports');
 	const stream = await Stream.open(base, events(b), { headers: { Origin: 'https://app.example' } });
 	const { statusCode, headers } = stream.answer;
 	is(statusCode, 200, 'a stream is answered 200');
@@ -253,6 +253,6 @@ await scope('--no-sse', async () => {
 	const { base } = await startPollgate({ options: { 'no-sse': true } });
 	const answer = await fetch(`${base}/v1/events?probe=a`);
 	is((await answer.json()).code, 'transport_disabled', 'an event stream is refused');
-	isDeep((await open(base)).session.transports, ['poll'], 'and not named');
+	isDeep((await open(base)).session.transports, ['poll', 'ws'], 'and not named');
 });
 await done();

@@ -70,6 +70,8 @@ options_check(const struct options *o)
 		return options_sentence("--hold must not be longer than --hold-max");
 	if (o->away_after_ms >= o->session_ttl_ms)
 		return options_sentence("--session-ttl must be longer than --away-after");
+	if (o->ws_ping_ms >= o->ws_timeout_ms)
+		return options_sentence("--ws-timeout must be longer than --ws-ping: a client that has nothing to send answers pings");
 	if (o->max_message > o->max_body)
 		return options_sentence("--max-message must not be more than --max-body: a message travels in a body");
 	if (o->max_data > o->max_body)

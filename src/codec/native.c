@@ -276,6 +276,24 @@ native_parse_open(struct native_request *request, const char *body, size_t len, 
 	return parse_document(request, body, len, limits, error, parse_open);
 }
 
+bool
+native_parse_frame(struct native_frame *frame, const char *text, size_t len, const struct native_limits *limits)
+{
+	static const char *const names[] = {"ping", "cursor", "seq", "ops"};
+	struct jspan document, values[4] = {{NULL, 0}};
+	struct buf cursor = BUF_EMPTY;
+	bool good = true;
+
+	if (jspan_check(&document, text, len) && jspan_type(document) == JSPAN_OBJECT)
+		jspan_pick(document, names, values, 4);
+	*frame = (struct native_frame){.ping = values[0], .has_cursor = values[1].text != NULL};
+	frame->is_send = values[2].text || values[3].text || (!frame->ping.text && !frame->has_cursor);
+	if (frame->has_cursor)
+		good = parse_cursor(&frame->cursor, &cursor, values[1], limits);
+	buf_free(&cursor);
+	return good;
+}
+
 void
 native_request_free(struct native_request *request)
 {

@@ -47,6 +47,17 @@ bool native_parse_send(struct native_request *request, const char *body, size_t 
 bool native_parse_open(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 void native_request_free(struct native_request *request);
 
+/* A frame that a client sends on its WebSocket: one document, for three things that it may ask for. */
+struct native_frame {
+	struct jspan ping;    /* Any value, to be sent back; lent by the frame. */
+	bool has_cursor;
+	struct cursor cursor; /* Owned. */
+	bool is_send;         /* To be read by native_parse_send, and answered; what is wrong with it is told then. */
+};
+
+/* False if its cursor is none. */
+bool native_parse_frame(struct native_frame *frame, const char *text, size_t len, const struct native_limits *);
+
 /* One session of a shared poll. */
 struct native_poll {
 	const char *wrong; /* token_invalid, bad_cursor, or NULL: then the rest is set. */

@@ -26,6 +26,7 @@ static const struct route routes[] = {
 	{HTTP_GET, "/v1/poll", native_poll},
 	{HTTP_POST, "/v1/polls", native_polls},
 	{HTTP_GET, "/v1/events", native_events},
+	{HTTP_GET, "/v1/ws", native_ws},
 	{HTTP_POST, "/v1/sessions", native_open},
 	{HTTP_DELETE, "/v1/sessions", native_close},
 	{HTTP_POST, "/v1/close", native_close},

@@ -13,6 +13,7 @@ struct http_server;
 struct hub;
 struct polls;
 struct sessions;
+struct sockets;
 struct store;
 struct streams;
 
@@ -25,6 +26,7 @@ struct front_parts {
 	struct hub *hub;
 	struct polls *polls;
 	struct streams *streams;
+	struct sockets *sockets;
 };
 
 /* NULL, after a log line, if there is no directory --www. */

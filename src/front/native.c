@@ -31,6 +31,18 @@ finish_send(struct native_call *call)
 	buf_free(&body);
 }
 
+bool
+native_call_send(struct native_call *call, const char *body, size_t len)
+{
+	call->finish = finish_send;
+	if (!native_call_parse(call, native_parse_send, body, len))
+		return false;
+	if (call->request.has_cursor)
+		hub_ack(call->front->parts.hub, &call->id, &call->request.cursor);
+	native_call_apply(call, call->request.seq);
+	return true;
+}
+
 void
 native_send(struct front *front, struct http_request *req, const char *part)
 {
@@ -44,13 +56,8 @@ native_send(struct front *front, struct http_request *req, const char *part)
 		return;
 	call = native_call_of(front, req);
 	call->id = id;
-	call->finish = finish_send;
-	if (!native_call_parse(call, native_parse_send, body, len))
-		return;
-	if (call->request.has_cursor)
-		hub_ack(front->parts.hub, &id, &call->request.cursor);
-	native_call_apply(call, call->request.seq);
-	native_call_park(call);
+	if (native_call_send(call, body, len))
+		native_call_park(call);
 }
 
 /* ---- POST /v1/sessions ---- */
@@ -83,8 +90,9 @@ finish_open(struct native_call *call)
 
 	buf_addf(&body, "{\"id\":\"%s\",\"token\":\"%s\",\"cursor\":\"", call->id.s, call->token);
 	write_start_cursor(&body, call);
-	buf_addf(&body, "\",\"hold\":%lld,\"ttl\":%lld,\"away\":%lld,\"transports\":[\"poll\"%s]", (long long)o->hold_ms,
-	    (long long)o->session_ttl_ms, (long long)o->away_after_ms, o->no_sse ? "" : ",\"sse\"");
+	buf_addf(&body, "\",\"hold\":%lld,\"ttl\":%lld,\"away\":%lld,\"transports\":[\"poll\"%s%s]", (long long)o->hold_ms,
+	    (long long)o->session_ttl_ms, (long long)o->away_after_ms, o->no_sse ? "" : ",\"sse\"",
+	    o->no_websocket ? "" : ",\"ws\"");
 	if (call->opened.created)
 		buf_adds(&body, ",\"seq\":1");
 	if (call->request.count > 0) {

@@ -75,7 +75,7 @@ native_refuse_gone(struct http_request *req)
 void
 native_write_gone(struct buf *b)
 {
-	problem_write(b, 410, "session_gone", gone_detail);
+	problem_write(b, 410, "session_gone", gone_detail, NULL, 0);
 }
 
 void

@@ -93,6 +93,11 @@ typedef bool native_parse_fn(struct native_request *, const char *body, size_t l
 /* Parse what is asked for.  False, after an answer, if it is wrong; call is gone then. */
 bool native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len);
 
+/* ---- native.c ---- */
+
+/* Parse the body of a send by session call->id, and apply it.  False, after an answer, if it is wrong; call is gone then. */
+bool native_call_send(struct native_call *call, const char *body, size_t len);
+
 /* ---- native_apply.c ---- */
 
 /* Apply call's operations, gather what joins ask for besides, and finish.  seq as in store_apply. */

@@ -29,10 +29,13 @@ struct front {
 /* A handler answers or parks req.  part: what stands for the star of its path, or "". */
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
-handler_fn native_open, native_close, native_poll, native_polls, native_events, native_send, native_look, native_members;
+handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
 handler_fn check_hold, check_echo;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
+
+/* False, after an answer, unless req asks for a WebSocket as it should, and this gateway has them. */
+bool upgrade_check(struct front *front, struct http_request *req);
 
 /* ms, or most if that is less. */
 int64_t front_limit_ms(uint64_t ms, int64_t most);

@@ -15,7 +15,7 @@ title_of(int status)
 		const char *title;
 	} titles[] = {
 		{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-		{409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"}, {500, "Internal Server Error"},
+		{409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"}, {426, "Upgrade Required"}, {500, "Internal Server Error"},
 		{503, "Service Unavailable"},
 	};
 
@@ -25,8 +25,8 @@ title_of(int status)
 	return "Error";
 }
 
-static void
-write_document(struct buf *b, int status, const char *code, const char *detail, const char *name, unsigned long long number)
+void
+problem_write(struct buf *b, int status, const char *code, const char *detail, const char *name, unsigned long long number)
 {
 	buf_addf(b, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", title_of(status), status, code);
 	jspan_quote(b, detail, strlen(detail));
@@ -35,19 +35,13 @@ write_document(struct buf *b, int status, const char *code, const char *detail, 
 	buf_adds(b, "}");
 }
 
-void
-problem_write(struct buf *b, int status, const char *code, const char *detail)
-{
-	write_document(b, status, code, detail, NULL, 0);
-}
-
 static void
 reply(struct http_request *req, int status, const char *code, const char *detail, const char *name, unsigned long long number)
 {
 	struct buf body = BUF_EMPTY;
 	uint8_t bit;
 
-	write_document(&body, status, code, detail, name, number);
+	problem_write(&body, status, code, detail, name, number);
 	if (status == 503) {
 		evutil_secure_rng_get_bytes(&bit, 1); /* So that they do not all come back at once. */
 		http_set_header(req, "Retry-After", bit & 1 ? "1" : "2");

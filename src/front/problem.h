@@ -6,8 +6,8 @@
 
 struct http_request;
 
-/* The document alone. */
-void problem_write(struct buf *b, int status, const char *code, const char *detail);
+/* The document alone, with one more member, a number; name: NULL for none. */
+void problem_write(struct buf *b, int status, const char *code, const char *detail, const char *name, unsigned long long number);
 
 /* Answer req.  A 503 tells to come back after a second or two, a 401 that a bearer token is wanted. */
 void problem_reply(struct http_request *req, int status, const char *code, const char *detail);

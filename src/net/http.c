@@ -196,8 +196,11 @@ set_up(struct http_server *server, const struct http_config *config)
 	server->request_ms = config->request_ms;
 	server->idle_ms = config->idle_ms;
 	server->write_ms = config->write_ms;
+	server->ping_ms = config->ping_ms;
+	server->silence_ms = config->silence_ms;
 	for (int i = 0; i < HTTP_STATES; i++)
 		TAILQ_INIT(&server->conns[i]);
+	TAILQ_INIT(&server->pings);
 	server->tick = event_new(server->base, -1, 0, on_tick, server);
 	server->adopt = event_new(server->base, -1, 0, on_adopt, server);
 	server->resume = event_new(server->base, -1, 0, on_resume, server);

@@ -152,6 +152,8 @@ read_connection(struct http_head *head, struct text value)
 			head->close = 1;
 		else if (text_is(word, "keep-alive"))
 			head->keep_alive = 1;
+		else if (text_is(word, "upgrade"))
+			head->upgrade = 1;
 	}
 }
 

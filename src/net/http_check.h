@@ -40,6 +40,7 @@ struct http_head {
 	unsigned old : 1;          /* HTTP/1.0 */
 	unsigned close : 1;        /* The client wants the connection closed, or its version means so. */
 	unsigned keep_alive : 1;   /* The client asked for it. */
+	unsigned upgrade : 1;      /* Connection has that word. */
 	unsigned continues : 1;    /* It expects "100 Continue" before its body. */
 	unsigned too_large : 1;    /* Content-Length is over the limit: length is 0, the connection is to be closed. */
 	unsigned skips_body : 1;   /* evhttp does not read the body of this method. */

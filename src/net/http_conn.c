@@ -23,10 +23,12 @@
 #include "base/metrics.h"
 #include "net/http_private.h"
 #include "net/http_reduce.h"
+#include "net/ws_private.h"
 
 enum {
 	PIPELINE_MAX = 16 * 1024,     /* Waiting behind a pending request. */
 	LINGER_MS = 2000,
+	CLOSING_MS = 5000,            /* For the other half of a WebSocket's closing handshake. */
 	LINGER_MAX = 8 * 1024 * 1024, /* Thrown away at most, for a client that goes on with its upload. */
 	ROOM_IDLE_MS = 5000,          /* With no room for more connections, one that was idle so long must go. */
 };
@@ -75,7 +77,8 @@ http_conn_set_state(struct http_conn *conn, enum http_state state)
 {
 	const struct http_server *server = conn->server;
 	const int64_t limits[HTTP_STATES] = {
-		[HTTP_IDLE] = server->idle_ms, [HTTP_READING] = server->request_ms, [HTTP_LINGERING] = LINGER_MS,
+		[HTTP_IDLE] = server->idle_ms, [HTTP_READING] = server->request_ms, [HTTP_UPGRADED] = server->silence_ms,
+		[HTTP_RECEIVING] = server->request_ms, [HTTP_CLOSING] = CLOSING_MS, [HTTP_LINGERING] = LINGER_MS,
 	};
 
 	TAILQ_REMOVE(&conn->server->conns[conn->state], conn, entry);
@@ -99,9 +102,8 @@ http_conn_cut(struct http_conn *conn)
 
 static void take_callbacks(struct http_conn *conn);
 
-/* The last answer is out.  Closing while there is something unread would reset the connection, and the answer with it. */
-static void
-linger(struct http_conn *conn)
+void
+http_conn_linger(struct http_conn *conn)
 {
 	take_callbacks(conn);
 	/* evhttp may have put an error page of its own into the output: that stays there. */
@@ -120,7 +122,7 @@ http_conn_refuse(struct http_conn *conn, const struct http_refusal *why)
 	metric_add(REQUESTS, 1);
 	metric_add(REQUESTS_REFUSED, 1);
 	http_reply_refusal(conn, why);
-	linger(conn);
+	http_conn_linger(conn);
 }
 
 /* ---- Handing a request to evhttp ---- */
@@ -206,6 +208,11 @@ on_read(struct bufferevent *bev, void *arg)
 	case HTTP_READING:
 		http_read_requests(conn);
 		break;
+	case HTTP_UPGRADED:
+	case HTTP_RECEIVING:
+	case HTTP_CLOSING:
+		ws_on_read(conn->ws);
+		break;
 	default:
 		break;
 	}
@@ -222,8 +229,12 @@ on_write(struct bufferevent *bev, void *arg)
 		return;
 	}
 	bufferevent_disable(bev, EV_WRITE);
-	if (conn->state == HTTP_STREAMING && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+		return;
+	if (conn->state == HTTP_STREAMING)
 		conn->req.drained(conn->req.gone_arg);
+	else if (conn->ws && conn->state != HTTP_LINGERING)
+		ws_on_write(conn->ws);
 }
 
 static void
@@ -306,7 +317,7 @@ http_conn_finish(struct http_conn *conn)
 		next_request(conn);
 	} else if (is_unread) {
 		http_request_end(&conn->req);
-		linger(conn);
+		http_conn_linger(conn);
 	} else {
 		http_conn_end(conn);
 	}
@@ -325,6 +336,8 @@ on_closed(struct evhttp_connection *evcon, void *arg)
 
 	assert(conn->ev == evcon);
 	by_fd_set(conn->fd, NULL);
+	if (conn->ws)
+		ws_on_closed(conn->ws);
 	TAILQ_REMOVE(&server->conns[conn->state], conn, entry);
 	conn->state = HTTP_ORPHAN;
 	if (is_open && !req->parked) { /* The handler still has it: it frees all this by answering. */
@@ -434,6 +447,7 @@ http_conn_sweep(struct http_server *server)
 
 	sweep_state(server, HTTP_READING, now);
 	sweep_state(server, HTTP_LINGERING, now);
+	ws_sweep(server, now);
 	if (server->connections >= server->max_connections)
 		make_room(server, now);
 	if (server->is_draining && now - server->draining_since >= server->drain_idle_ms && server->idle_ms > server->drain_idle_ms)

@@ -7,6 +7,8 @@
  *	IDLE -> READING -> PENDING -> WRITING -> IDLE        evhttp_connection_free ends each state; on_closed hears of it
  *	    |                         STREAMING ----^      |
  *	    \________________________________/-> LINGERING   the answer is out, what the client still sends is thrown away
+ *
+ *	PENDING -> UPGRADED <-> RECEIVING -> CLOSING -> LINGERING   a WebSocket: ws.c
  */
 #ifndef NET_HTTP_PRIVATE_H
 #define NET_HTTP_PRIVATE_H
@@ -26,6 +28,7 @@ struct evhttp;
 struct evhttp_bound_socket;
 struct evhttp_connection;
 struct evhttp_request;
+struct ws;
 
 enum { HTTP_TICK_MS = 250 };
 
@@ -36,12 +39,16 @@ enum http_state {
 	HTTP_PENDING,   /* A request waits for its answer. */
 	HTTP_STREAMING, /* The answer has begun; its end is not known yet. */
 	HTTP_WRITING,   /* The rest of the answer waits for the client to read. */
+	HTTP_UPGRADED,  /* A WebSocket, between messages. */
+	HTTP_RECEIVING, /* A part of a message is here. */
+	HTTP_CLOSING,   /* Its closing handshake has begun. */
 	HTTP_LINGERING, /* Answered for the last time.  Closing now would reset the answer away. */
 	HTTP_ORPHAN,    /* The connection is gone, but its request is not answered and was not parked. */
 	HTTP_STATES
 };
 
 TAILQ_HEAD(http_conn_list, http_conn);
+TAILQ_HEAD(ws_list, ws);
 
 struct http_request {
 	struct evhttp_request *ev; /* Lent by evhttp; owned in HTTP_ORPHAN. */
@@ -65,7 +72,8 @@ struct http_conn {
 	struct bufferevent *bev;      /* Lent by ev. */
 	int fd;
 	enum http_state state;
-	int64_t deadline; /* In IDLE, READING and LINGERING. */
+	int64_t deadline; /* In states that have one: see http_conn_set_state. */
+	struct ws *ws;    /* Owned; NULL before an upgrade. */
 	struct http_head head;
 	struct http_chunks chunks;
 	size_t seen; /* Bytes of input that chunks has read, or that were thrown away while lingering. */
@@ -90,7 +98,7 @@ struct http_server {
 	void (*drained)(void *arg);
 	void *drained_arg;
 	struct http_limits limits;
-	int64_t request_ms, idle_ms, write_ms;
+	int64_t request_ms, idle_ms, write_ms, ping_ms, silence_ms;
 	int64_t draining_since, drain_idle_ms;
 	uint32_t max_connections;
 	uint32_t connections;
@@ -101,6 +109,7 @@ struct http_server {
 	bool is_draining;
 	bool is_paused; /* Out of descriptors: not accepting for a moment. */
 	struct http_conn_list conns[HTTP_STATES]; /* Each in the order of its deadlines. */
+	struct ws_list pings; /* In the order in which they are due. */
 	struct buf head; /* Where heads of answers are put together. */
 	int64_t date_s;
 	char date[sizeof("Sun, 06 Nov 1994 08:49:37 GMT")];
@@ -135,6 +144,7 @@ void http_conn_sweep(struct http_server *server);
 
 /* The connection of a descriptor; NULL once it has ended: for callers that have called something which may end it. */
 struct http_conn *http_conn_at(int fd);
+/* Its deadline begins anew. */
 void http_conn_set_state(struct http_conn *conn, enum http_state state);
 /* A whole request, checked, is at the start of the input: have evhttp parse it and call back. */
 void http_conn_deliver(struct http_conn *conn);
@@ -142,6 +152,8 @@ void http_conn_deliver(struct http_conn *conn);
 void http_conn_refuse(struct http_conn *conn, const struct http_refusal *why);
 /* Whether the client has taken any byte since this was last asked. */
 bool http_conn_progressed(struct http_conn *conn);
+/* The last that is sent is out.  Closing while there is something unread would reset the connection, and what was sent with it. */
+void http_conn_linger(struct http_conn *conn);
 /* The answer is out: wait for the next request, or end. */
 void http_conn_finish(struct http_conn *conn);
 void http_conn_end(struct http_conn *conn);
@@ -157,6 +169,8 @@ void http_read_requests(struct http_conn *conn);
 
 /* Fill in conn->req from what evhttp has parsed; false if the target is no good. */
 bool http_request_begin(struct http_conn *conn, struct evhttp_request *ev);
+/* Give back what only the handler needed: target, headers and body. */
+void http_request_shed(struct http_request *req);
 /* Give back what only the request needed.  gone is not called. */
 void http_request_end(struct http_request *req);
 struct http_conn *http_request_conn(const struct http_request *req);
@@ -171,6 +185,11 @@ void http_reply_begin(struct http_conn *conn);
 void http_reply_write_head(struct http_conn *conn, int status, const char *type, uint64_t len);
 /* Send what the socket takes; the number of bytes, -1 if the connection is broken. */
 ssize_t http_reply_send_now(struct http_conn *conn, struct iovec *parts, size_t n, int flags);
+/*
+ * Send these, or keep in the output what the socket does not take, all of it if the connection is broken: that is not ended here
+ * but by the event which it will give.  Returns how many bytes wait.
+ */
+size_t http_reply_send(struct http_conn *conn, struct iovec *parts, size_t n);
 /* Something is in the output: write it when the client reads, and cut one that takes nothing. */
 void http_reply_write_on(struct http_conn *conn);
 /* The rest of the answer is in the output. */

@@ -117,6 +117,25 @@ http_reply_send_now(struct http_conn *conn, struct iovec *parts, size_t n, int f
 	return sent == -1 && is_full(errno) ? 0 : sent;
 }
 
+size_t
+http_reply_send(struct http_conn *conn, struct iovec *parts, size_t n)
+{
+	struct evbuffer *output = bufferevent_get_output(conn->bev);
+	size_t waiting = evbuffer_get_length(output);
+	ssize_t done = waiting ? 0 : http_reply_send_now(conn, parts, n, 0);
+	size_t sent = done > 0 ? (size_t)done : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t gone = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+
+		evbuffer_add(output, (char *)parts[i].iov_base + gone, parts[i].iov_len - gone);
+		sent -= gone;
+	}
+	if (!waiting && evbuffer_get_length(output) > 0)
+		http_reply_write_on(conn);
+	return evbuffer_get_length(output);
+}
+
 /* The same with the head and a body. */
 static ssize_t
 send_now(struct http_conn *conn, const void *body, size_t len, int flags)

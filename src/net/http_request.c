@@ -112,9 +112,12 @@ http_peer(const struct http_request *req)
 }
 
 /* Most of a parked poll's memory would be the browser's headers and three copies of its target. */
-static void
-shed(struct evhttp_request *ev)
+void
+http_request_shed(struct http_request *req)
 {
+	struct evhttp_request *ev = req->ev;
+
+	release(req);
 	evhttp_clear_headers(ev->input_headers);
 	evbuffer_drain(ev->input_buffer, evbuffer_get_length(ev->input_buffer));
 	if (ev->uri_elems)
@@ -133,8 +136,7 @@ http_park(struct http_request *req, http_gone_fn *gone, void *arg)
 	if (req->parked)
 		return;
 	req->parked = true;
-	release(req);
-	shed(req->ev);
+	http_request_shed(req);
 	/* Only to hear that the client leaves.  Never EV_WRITE as well: EVHTTP.md section 1. */
 	bufferevent_enable(conn->bev, EV_READ);
 }

@@ -13,11 +13,13 @@
 #include "base/metrics.h"
 #include "transport/poll.h"
 #include "transport/sse.h"
+#include "transport/ws.h"
 
 static struct world w;
 static struct options options;
 static struct polls *polls;
 static struct streams *streams;
+static struct sockets *sockets;
 static struct front *front;
 
 static void
@@ -31,7 +33,8 @@ begin(void)
 	ok(!wrong, "the defaults are right");
 	polls = polls_new(w.base, w.hub, options.hold_ms, options.hold_max_ms);
 	streams = streams_new(w.base, w.hub, &(struct streams_config){options.sse_life_ms, options.sse_comment_ms, options.stream_backlog});
-	parts = (struct front_parts){w.base, &options, w.store, w.sessions, w.hub, polls, streams};
+	sockets = sockets_new(w.base, w.hub, &(struct sockets_config){options.stream_backlog, options.max_body});
+	parts = (struct front_parts){w.base, &options, w.store, w.sessions, w.hub, polls, streams, sockets};
 	front = front_new(&parts);
 	config.max_headers = 4096;
 	config.max_body = 65536;
@@ -49,6 +52,7 @@ end(void)
 	front_free(front);
 	polls_free(polls);
 	streams_free(streams);
+	sockets_free(sockets);
 	hub_free(w.hub);
 	sessions_free(w.sessions);
 	sessions_free(w.others);

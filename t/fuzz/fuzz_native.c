@@ -106,6 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = mem_copy(data, size);
 	struct native_request request;
 	struct native_polls polls;
+	struct native_frame frame;
 	struct native_error error;
 	struct jspan value;
 
@@ -116,6 +117,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		native_request_free(&request);
 	if (native_parse_open(&request, text, size, &limits, &error))
 		native_request_free(&request);
+	if (native_parse_frame(&frame, text, size, &limits) && frame.ping.text)
+		walk(frame.ping);
+	cursor_free(&frame.cursor);
 	if (native_parse_polls(&polls, text, size, &limits, &error))
 		native_polls_free(&polls);
 	round_trip_cursor(text);

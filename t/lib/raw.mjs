@@ -51,7 +51,7 @@ export class Raw {
 	/** One byte at a time, until the other side closes. */
 	async drip(data, everyMs = 0) {
 		for (let i = 0; i < data.length && !this.closed && !this.socket.destroyed; i++) {
-			this.send(data[i]);
+			this.send(data.slice(i, i + 1));
 			await new Promise((resolve) => (everyMs ? setTimeout(resolve, everyMs) : setImmediate(resolve)));
 		}
 		return this;
