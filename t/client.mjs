@@ -5,21 +5,7 @@ import { atEnd, done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 import { waitFor } from './lib/wait.mjs';
 import { CUT, error, page, startFake } from './lib/fake.mjs';
 import { randomFrom } from './lib/proxy.mjs';
-
-/* Time that can be made to run faster, for limits of many seconds. */
-let speed = 1;
-let epoch = Date.now();
-let epochVirtual = epoch;
-const realNow = Date.now;
-const realTimeout = setTimeout;
-globalThis.setTimeout = (fn, ms, ...args) => realTimeout(fn, ms / speed, ...args);
-Date.now = () => epochVirtual + (realNow() - epoch) * speed;
-function run(factor) {
-	epochVirtual = Date.now();
-	epoch = realNow();
-	speed = factor;
-}
-const pause = (ms) => new Promise((resolve) => realTimeout(resolve, ms));
+import { pause, realNow, run, speed } from './lib/time.mjs';
 
 /** A client, the fake it talks to, and all that it tells. */
 async function begin({ hold, on = {}, ...options } = {}) {
@@ -55,6 +41,17 @@ async function opening() {
 	await waitFor(() => fake.of('poll').length > 0);
 	isDeep(fake.of('poll')[0].query, { token: asked[0].body.token, cursor: 'start' }, 'the first poll goes on from the cursor of the session');
 	await end();
+}
+
+async function openingAgain() {
+	const { fake, client, end } = await begin({ on: { open: (request, usual) => usual().seq ? CUT : usual() } });
+	await client.ready;
+	isDeep([fake.sessions.length, (await client.send({ to: 'b', event: 'x' })).id, fake.of('send')[0].body.seq], [1, '1001-0', 1],
+		'when the answer to the opening is lost, the repeated one finds the session, and numbers begin by 1');
+	await end();
+	const portal = await begin({ on: { open: firstTimes(2, { welcome: 'Please log in.' }) } });
+	ok((await portal.client.ready).id, 'an answer that no gateway would give is none');
+	await portal.end();
 }
 
 async function wrongUrl() {
@@ -666,7 +663,7 @@ async function transports() {
 }
 
 for (const [words, test] of Object.entries({
-	opening, wrongUrl, refusedSession, withoutCrypto, batching, bytes, repeating, retryAfter, opErrors, badRequest, tooLarge, hole, queueLimit, polling,
+	opening, openingAgain, wrongUrl, refusedSession, withoutCrypto, batching, bytes, repeating, retryAfter, opErrors, badRequest, tooLarge, hole, queueLimit, polling,
 	rooms, joinRefused, gaps, forgotten, hanging, notForgiven, invalid, outage, restart, emptyAnswers, silence, cuts, closing, closingEarly, questions,
 	badHandler, pageEvents, presence, history, away, transports, torture,
 }))

@@ -12,19 +12,21 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', here)));
 
 /** Both files as they should be: name -> text. */
 export async function bundles() {
-	const made = {};
-	for (const [name, options] of Object.entries({
-		'pollgate.js': { format: 'esm' },
-		'pollgate.classic.js': { format: 'iife', globalName: 'Pollgate' },
-	})) {
+	const bundle = async (contents) => {
 		const { outputFiles: [{ text }] } = await build({
-			entryPoints: [new URL('client/index.js', here).pathname], bundle: true, minify: true, write: false, target: 'es2022',
-			charset: 'utf8', external: ['node:*'], logLevel: 'error', ...options,
-			banner: { js: `/* Pollgate ${version}, MIT; made from www/client/ by "npm run build" */` },
+			stdin: { contents, resolveDir: new URL('client/', here).pathname }, bundle: true, minify: true, write: false, format: 'esm',
+			target: 'es2022', charset: 'utf8', external: ['node:*'], logLevel: 'error',
 		});
-		made[name] = text;
-	}
-	return made;
+		return text.trim();
+	};
+	// esbuild's own wrapping would replace import(), which a classic script has, too.
+	const classic = async (contents) => `(() => {${await bundle(contents)}})();`;
+	const texts = {
+		'pollgate.js': await bundle("export * from './index.js'"),
+		'pollgate.classic.js': await classic("import { connect, PollgateError } from './index.js'; globalThis.Pollgate = { connect, PollgateError };"),
+	};
+	return Object.fromEntries(Object.entries(texts).map(([name, text]) =>
+		[name, `/* Pollgate ${version}, MIT; made from www/client/ by "npm run build" */\n${text}\n`]));
 }
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href)

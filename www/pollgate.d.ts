@@ -71,8 +71,10 @@ export interface Options {
 	resume?: boolean;
 	/** Operations that may wait for their answers (1000). */
 	maxQueue?: number;
-	/** That may be used (['poll']).  With 'sse', event streams where they prove to come through as they are sent. */
+	/** That may be used, besides 'poll', where they prove to work (['poll', 'sse', 'ws']). */
 	transports?: TransportName[];
+	/** A class for WebSockets where there is none: Node before 22, with the package ws. */
+	WebSocket?: new (url: string, protocol: string) => any;
 	/** ms that a poll may take, if shorter than the gateway's setting. */
 	hold?: number;
 	fetch?: typeof fetch;
@@ -105,7 +107,7 @@ export interface Client {
 	presence(room: string): Member[];
 	/** The last messages of a room that we are in, oldest first. */
 	history(room: string, n: number): Promise<Message[]>;
-	/** Choose the transport by hand.  Throws transport_unavailable. */
+	/** Choose the transport by hand; polls go on until it works.  Throws transport_unavailable. */
 	use(transport: TransportName | 'auto'): void;
 	close(): Promise<void>;
 }

@@ -25,6 +25,7 @@ export class Fake {
 	sessions = [];
 	on = {};
 	hold = 25000;
+	transports = ['poll'];
 	#ids = 1000;
 	#waiting = new Set();
 	#batches = [];
@@ -89,9 +90,11 @@ export class Fake {
 	}
 
 	_open({ body }) {
-		const session = { id: `session-${this.sessions.length + 1}`, token: body.token, seq: 1 };
-		this.sessions.push(session);
-		return { ...session, cursor: 'start', hold: this.hold, ttl: 900000, away: 60000, transports: ['poll'], rooms: body.rooms?.map((room) => this.joined(room)) };
+		const known = this.sessions.find(({ token }) => token === body.token);
+		const session = known ? { ...known, seq: undefined } : { id: `session-${this.sessions.length + 1}`, token: body.token, seq: 1 };
+		if (!known)
+			this.sessions.push(session);
+		return { ...session, cursor: 'start', hold: this.hold, ttl: 900000, away: 60000, transports: this.transports, rooms: body.rooms?.map((room) => this.joined(room)) };
 	}
 
 	_poll({ query, aborted }) {

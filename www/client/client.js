@@ -2,16 +2,13 @@
 
 import { Backoff } from './backoff.js';
 import { PollgateError } from './errors.js';
-import { ANSWER_LIMIT, Http, passing } from './http.js';
+import { Http, passing } from './http.js';
 import { Inbox } from './inbox.js';
+import { Memory } from './memory.js';
 import { Outbox } from './outbox.js';
-import { PollReceiver } from './poll.js';
 import { Presence } from './presence.js';
-import { provesSse, SseReceiver } from './sse.js';
+import { Receiving } from './receiving.js';
 import { newToken } from './token.js';
-
-const CLIMB_AFTER = 60_000; // A transport that failed is tried again after so long, then twice as long ...
-const CLIMB_MAX = 3_600_000;
 
 /**
  * A session.  Events:
@@ -22,7 +19,8 @@ const CLIMB_MAX = 3_600_000;
  * 'presence'      {room, members, change: {type, id, data}}: a room that we are in has other members now, or other data of one.
  *                 type: 'join', 'leave', 'away', 'back', 'set', or 'reset': the list is new as a whole.
  * 'away'          {}: out of contact for so long that the others see us away.  'resumed' is the end of it.
- * 'transport'     {transport, previous, reason}: messages come by another transport.  reason: 'open', 'use', 'proven' or an error's code.
+ * 'transport'     {transport, previous, reason}: messages come by another transport.  reason: 'open', 'use', 'proven', or why
+ *                 the other one was left.
  * 'reconnecting'  {reason, delay}: not even a repeat is answered.  Nothing needs to be done.
  * 'resumed'       {id, fresh}.  fresh: the gateway had forgotten the session.  This is a new one with a new id (`previous`: the
  *                 old), in the same rooms (`rooms`: the answers); a 'gap' for each stream came before.  Sends that may or may not
@@ -41,14 +39,12 @@ export class Client {
 	#presence = new Presence((event, value) => this.#emit(event, value));
 	#inbox = new Inbox((event, value) => this.#arrived(event, value));
 	#outbox;
-	#receiver = null;
+	#receiving = null;
+	#memory;
 	#opening = new Backoff();
 	#session; // {token, cursor, hold, away, transports}
 	#transport;
 	#chosen = 'auto';
-	#climb; // The timer of the next try of a better transport,
-	#climbs = 0; // and tries in vain.
-	#probe; // An AbortController.
 	#awayTimer;
 	#opened;
 	#failures = new Map(); // part of ours -> attempts in vain, in a row
@@ -57,8 +53,10 @@ export class Client {
 	#unlisten = [];
 
 	constructor(url, options) {
-		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, transports: ['poll'], ...options };
+		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, transports: ['poll', 'sse', 'ws'],
+			WebSocket: globalThis.WebSocket, ...options };
 		this.#http = new Http(url, this.#options.fetch);
+		this.#memory = new Memory(url);
 		this.#outbox = new Outbox({
 			...this.#link('send'),
 			gap: (gap) => this.#emit('gap', gap),
@@ -133,21 +131,18 @@ export class Client {
 		return this.#presence.members(room);
 	}
 
-	/** How messages come: 'poll' or 'sse'.  @type {string|undefined} */
+	/** How messages come: 'poll', 'sse' or 'ws'.  @type {string|undefined} */
 	get transport() {
 		return this.#transport;
 	}
 
-	/** Choose the transport by hand, or 'auto'.  @param {string} name */
+	/** Choose the transport by hand, or 'auto'.  Polls go on until it works.  @param {string} name */
 	use(name) {
 		this.#check();
-		if (!['auto', 'poll', 'sse'].includes(name) || (name === 'sse' && !this.#session?.transports?.includes(name)))
+		if (name !== 'auto' && !this.#receiving?.able(name))
 			throw new PollgateError('transport_unavailable');
 		this.#chosen = name;
-		if (name === 'auto')
-			this.#climbSoon(0);
-		else if (name !== this.#transport && this.#receiver)
-			this.#receive(name, 'use');
+		this.#receiving?.use(name);
 	}
 
 	/**
@@ -219,62 +214,11 @@ export class Client {
 			this.#presence.learn(value.room, this.members(value.room)).catch(() => {});
 	}
 
-	#use(transport, reason) {
-		const previous = this.#transport;
-		this.#transport = transport;
-		if (transport !== previous)
-			this.#emit('transport', { transport, previous, reason });
-	}
-
-	/** Receive by this transport from now on.  A receiver that is stopped delivers nothing more, so the cursor is right. */
-	#receive(transport, reason) {
-		const session = this.#session;
-		const link = {
-			...this.#link('receive'),
-			deliver: (batch) => {
-				session.cursor = batch.cursor;
-				this.#inbox.take(batch);
-			},
-			broken: ({ code }) => {
-				this.#receive('poll', code);
-				this.#climbSoon(CLIMB_AFTER);
-			},
-		};
-		clearTimeout(this.#climb);
-		this.#probe?.abort();
-		this.#receiver?.stop();
-		this.#receiver = transport === 'sse' ? new SseReceiver(this.#http, link, session)
-			: new PollReceiver(this.#http, link, session, this.#options.hold);
-		this.#receiver.start();
-		this.#use(transport, reason);
-	}
-
-	/** Try whether events come through, now and then, while polling. */
-	#climbSoon(delay) {
-		const able = this.#options.transports.includes('sse') && this.#session.transports?.includes('sse');
-		clearTimeout(this.#climb);
-		if (!able || this.#closed || this.#transport !== 'poll')
-			return;
-		this.#climb = setTimeout(async () => {
-			const abort = this.#probe = new AbortController();
-			const proven = await provesSse(this.#http, abort);
-			if (abort !== this.#probe || this.#closed || !this.#receiver || this.#transport !== 'poll' || this.#chosen !== 'auto')
-				return;
-			if (proven) {
-				this.#climbs = 0;
-				this.#receive('sse', 'proven');
-			} else {
-				this.#climbSoon(Math.min(CLIMB_MAX, CLIMB_AFTER * 2 ** this.#climbs++) * (0.5 + Math.random()));
-			}
-		}, delay);
-		this.#climb.unref?.();
-	}
-
 	/** Ask until there is an answer. */
-	async #persist(path, body, backoff, onFailure) {
+	async #persist(path, body, backoff, onFailure, valid) {
 		for (;;) {
 			try {
-				return await this.#http.ask(path, { body });
+				return await this.#http.ask(path, { body, valid });
 			} catch (error) {
 				if (!error.retry)
 					throw error;
@@ -296,7 +240,7 @@ export class Client {
 					if (error.status && !passing(error.status))
 						throw error; // A wrong URL shall not look like a gateway that is slow to answer.
 					failed(error, delay);
-				});
+				}, ({ id, cursor, hold }) => id && cursor && hold > 0);
 		} catch (error) {
 			this.#finish(error);
 			throw error;
@@ -309,13 +253,21 @@ export class Client {
 		this.#opening.attempt = 0;
 		this.id = answer.id;
 		Object.assign(session, { cursor: answer.cursor, hold: answer.hold, away: answer.away, transports: answer.transports });
-		this.#outbox.open((body, abort) => this.#http.ask(`/v1/send?token=${session.token}`, {
-			body, abort, limit: ANSWER_LIMIT + body.length / 4, // 4 kB/s is slow, but not dead.
-		}), answer.seq);
+		const receiving = this.#receiving = new Receiving(this.#http, {
+			...this.#link('receive'),
+			deliver: (batch) => {
+				session.cursor = batch.cursor;
+				this.#inbox.take(batch);
+			},
+		}, session, this.#options, this.#memory, (transport, reason) => {
+			const previous = this.#transport;
+			this.#transport = transport;
+			if (transport !== previous)
+				this.#emit('transport', { transport, previous, reason });
+		});
 		this.#enter(rooms, answer.rooms);
-		this.#receive('poll', 'open');
-		if (this.#chosen === 'auto')
-			this.#climbSoon(0);
+		this.#outbox.open((body, abort) => receiving.post(body, abort), answer.seq ?? 1); // None if this repeats an opening.
+		receiving.start(this.#chosen);
 		return { id: answer.id, transports: answer.transports, rooms: answer.rooms };
 	}
 
@@ -352,9 +304,7 @@ export class Client {
 			return;
 		this.#closed = true;
 		clearTimeout(this.#awayTimer);
-		clearTimeout(this.#climb);
-		this.#probe?.abort();
-		this.#receiver?.stop();
+		this.#receiving?.stop();
 		this.#opening.kick();
 		this.#outbox.pause(error, true);
 		for (const unlisten of this.#unlisten)
@@ -375,7 +325,7 @@ export class Client {
 				this.#failures.delete(who);
 				clearTimeout(this.#awayTimer);
 				this.#awayTimer = undefined;
-				if (!this.#down || this.#failures.size || !this.#receiver)
+				if (!this.#down || this.#failures.size || !this.#receiving)
 					return;
 				this.#down = false;
 				this.#emit('resumed', { id: this.id, fresh: false });
@@ -389,10 +339,10 @@ export class Client {
 					this.#tellDown(error, delay);
 			},
 			lost: (error) => {
-				if (!this.#receiver || this.#closed)
+				if (!this.#receiving || this.#closed)
 					return;
-				this.#receiver.stop();
-				this.#receiver = null;
+				this.#receiving.stop();
+				this.#receiving = null;
 				this.#failures.clear();
 				if (this.#options.resume && (error.status === 410 || error.code === 'bad_cursor'))
 					this.#reopen(error).catch(() => {});
@@ -415,13 +365,13 @@ export class Client {
 		const kick = (renew) => {
 			this.#opening.kick();
 			this.#outbox.backoff.kick();
-			this.#receiver?.kick(renew);
+			this.#receiving?.kick(renew);
 		};
 		const { document = {} } = globalThis;
 		listen(globalThis, 'online', () => kick(true));
 		listen(document, 'visibilitychange', () => document.hidden || kick(false));
 		listen(globalThis, 'pagehide', () => {
-			this.#receiver?.stop();
+			this.#receiving?.stop();
 			navigator.sendBeacon(`${this.#http.base}/v1/close?token=${this.#session?.token}`);
 		});
 		listen(globalThis, 'pageshow', ({ persisted }) => { // From the back-forward cache.

@@ -21,6 +21,14 @@ function refusal({ status, headers }, { code, detail, expected } = {}) {
 	});
 }
 
+/** What a peer has to say that it is a gateway and not somebody else who answers 200 and JSON. */
+export function isBatch({ cursor, messages, gaps = [] }) {
+	return typeof cursor === 'string' && [messages, gaps].every(Array.isArray) &&
+		messages.every((message) => /^\d+-\d+$/.test(message?.id)) && gaps.every((gap) => /^\d+-\d+$/.test(gap?.to));
+}
+
+export const badAnswer = () => new PollgateError('bad_answer', '', { retry: true });
+
 /** One event of a stream, of which the gateway writes each field in a line; undefined for a comment. */
 function parseEvent(block) {
 	const fields = { event: 'message', data: [] };
@@ -42,8 +50,15 @@ export class Http {
 		this.#fetch = (...args) => fetch(...args);
 	}
 
-	/** GET, or POST of a body: its JSON answer, or a PollgateError. */
-	async ask(path, { body, limit = ANSWER_LIMIT, abort = new AbortController(), keepalive } = {}) {
+	/** Where a WebSocket is opened. */
+	socketUrl(path) {
+		const url = new URL(this.base + path, globalThis.location?.href);
+		url.protocol = url.protocol.replace('http', 'ws');
+		return url.href;
+	}
+
+	/** GET, or POST of a body: its JSON answer if that is `valid`, or a PollgateError. */
+	async ask(path, { body, limit = ANSWER_LIMIT, abort = new AbortController(), keepalive, valid = () => true } = {}) {
 		const timer = setTimeout(() => abort.abort(), limit);
 		try {
 			// No headers, and a string as the body: needs no preflight.
@@ -51,8 +66,11 @@ export class Http {
 				method: body === undefined ? 'GET' : 'POST', body, cache: 'no-store', credentials: 'omit', signal: abort.signal, keepalive,
 			});
 			const json = await answer.json().catch(() => {});
-			if (answer.ok && json instanceof Object)
-				return json;
+			if (answer.ok && json instanceof Object) {
+				if (valid(json))
+					return json;
+				throw badAnswer();
+			}
 			throw refusal(answer, json);
 		} catch (error) {
 			if (error instanceof PollgateError)

@@ -6,9 +6,9 @@
  *     await client.join('lobby');
  *     await client.send({ room: 'lobby', event: 'chat', data: 'hello' });
  *
- * Sends are numbered and repeated unchanged until they are answered; polls go on from the last cursor; what comes twice is
- * delivered once.  Http asks once, a receiver (PollReceiver; other transports will have its methods) brings batches in, the
- * Outbox sends, the Inbox removes duplicates, Presence knows who is in a room, Client ties them together.
+ * Sends are numbered and repeated unchanged until they are answered; each receiver goes on from the last cursor; what comes twice
+ * is delivered once.  Http asks once; Receiving chooses a receiver (PollReceiver, SseReceiver, WsReceiver), which brings batches
+ * in; the Outbox sends, the Inbox removes duplicates, Presence knows who is in a room, Client ties them together.
  */
 
 import { Client } from './client.js';
@@ -24,7 +24,8 @@ export { PollgateError } from './errors.js';
  * @param {boolean|'new'} [options.resume] open a new session when this one is forgotten (true)
  * @param {number} [options.maxQueue] operations that may wait for their answers (1000)
  * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting
- * @param {('poll'|'sse')[]} [options.transports] that may be used (['poll']).  With 'sse', event streams where they prove to come through
+ * @param {('poll'|'sse'|'ws')[]} [options.transports] that may be used where they prove to work, besides 'poll' (all)
+ * @param {typeof WebSocket} [options.WebSocket] a class for it, where there is none: Node before 22
  * @param {typeof fetch} [options.fetch]
  * @returns {Client}
  */

@@ -2,6 +2,7 @@
 
 import { Backoff } from './backoff.js';
 import { PollgateError } from './errors.js';
+import { badAnswer } from './http.js';
 
 const BATCH_OPS = 64;
 const BATCH_BYTES = 256 * 1024;
@@ -83,8 +84,8 @@ export class Outbox {
 				const { seq, results } = await post(body, this.#abort = new AbortController());
 				if (this.#post !== post)
 					return;
-				if (results?.length !== ops.length)
-					throw new PollgateError('bad_answer', '', { retry: true });
+				if (results?.length !== ops.length || !(seq > 0))
+					throw badAnswer();
 				this.backoff.attempt = 0;
 				this.#seq = seq;
 				this.#queue.splice(0, ops.length);

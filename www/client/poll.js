@@ -1,7 +1,7 @@
 /* The receiver that works everywhere: one poll after the other. */
 
 import { Backoff } from './backoff.js';
-import { PollgateError } from './errors.js';
+import { isBatch } from './http.js';
 
 const POLL_SLACK = 10_000;
 const CUT_AFTER = 5_000; // A poll that fails after so long was perhaps cut for being idle.
@@ -15,8 +15,8 @@ export class PollReceiver {
 	#renewed = false;
 	#stopped = false;
 
-	constructor(http, link, session, hold) {
-		Object.assign(this, { http, link, session, hold: Math.min(session.hold, hold) });
+	constructor(http, link, session, options) {
+		Object.assign(this, { http, link, session, hold: Math.min(session.hold, options.hold) });
 	}
 
 	stop() {
@@ -34,7 +34,10 @@ export class PollReceiver {
 		}
 	}
 
-	async start() {
+	/** after: so many ms, or kick(). */
+	async start(after) {
+		if (after)
+			await this.#backoff.wait({ after });
 		let proven = true; // After a failure comes a poll that is not held: we soon know that the way is open again.
 		let empty = 0;
 		while (!this.#stopped) {
@@ -72,11 +75,8 @@ export class PollReceiver {
 		this.#abort = new AbortController();
 		this.#renewed = false;
 		this.#since = Date.now();
-		const batch = await this.http.ask(`/v1/poll?token=${token}&cursor=${encodeURIComponent(cursor)}` +
-			(hold === this.session.hold ? '' : `&hold=${hold}`), { limit: hold * 1.1 + POLL_SLACK, abort: this.#abort });
-		if (!Array.isArray(batch.messages))
-			throw new PollgateError('bad_answer', '', { retry: true });
-		return batch;
+		return this.http.ask(`/v1/poll?token=${token}&cursor=${encodeURIComponent(cursor)}` +
+			(hold === this.session.hold ? '' : `&hold=${hold}`), { limit: hold * 1.1 + POLL_SLACK, abort: this.#abort, valid: isBatch });
 	}
 
 	#lasted() {

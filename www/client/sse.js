@@ -2,44 +2,50 @@
 
 import { Backoff } from './backoff.js';
 import { PollgateError } from './errors.js';
+import { badAnswer, isBatch } from './http.js';
+import { claim, sharedName } from './tabs.js';
 
-const SILENCE = 30_000; // The gateway says something every 15 s.
+const SILENCE = 25_000; // The gateway says something every 15 s.
 const PROBE_LIMIT = 5_000; // For two events that are sent a second apart.
 const ACK_AFTER = 2_000;
 const BRIEF = 1_000;
 const FINAL = [400, 401, 403, 410]; // What a poll would be refused for, too.
 
-/** Whether events come through as they are sent. */
-export async function provesSse(http, abort) {
-	const timer = setTimeout(() => abort.abort(), PROBE_LIMIT);
-	let n = 0;
-	try {
-		for await (const { event } of http.events(`/v1/events?probe=${Math.random().toString(36).slice(2)}`, abort, () => {}))
-			if (event === 'probe' && ++n === 2)
-				return true;
-	} catch {
-		// Then not.
-	} finally {
-		clearTimeout(timer);
-		abort.abort();
-	}
-	return false;
-}
-
-/** As PollReceiver; at the first failure it calls link.broken(error) and is of no more use. */
+/** As PollReceiver, but at the first failure it calls link.broken(error) and is of no more use. */
 export class SseReceiver {
 	#backoff = new Backoff();
 	#abort;
 	#silence;
 	#ack;
+	#release; // Of a lock.
 	#stopped = false;
 
 	constructor(http, link, session) {
 		Object.assign(this, { http, link, session });
 	}
 
+	/** Rejected unless events come through as they are sent. */
+	async prove() {
+		await this.#claim();
+		const abort = this.#abort = new AbortController();
+		const timer = setTimeout(() => abort.abort(), PROBE_LIMIT);
+		let n = 0;
+		try {
+			for await (const { event } of this.http.events(`/v1/events?probe=${Math.random().toString(36).slice(2)}`, abort, () => {}))
+				if (event === 'probe' && ++n === 2)
+					return;
+			throw badAnswer();
+		} catch (error) {
+			throw Object.assign(error, { retry: true });
+		} finally {
+			clearTimeout(timer);
+			abort.abort();
+		}
+	}
+
 	stop() {
 		this.#stopped = true;
+		this.#release?.();
 		this.#abort?.abort();
 		this.#backoff.kick();
 		clearTimeout(this.#silence);
@@ -51,6 +57,18 @@ export class SseReceiver {
 		this.#backoff.kick();
 		if (renew)
 			this.#abort?.abort();
+	}
+
+	/** At most two tabs have a stream, so that connections are left for all else. */
+	async #claim() {
+		const name = sharedName(this.http.base);
+		if (!globalThis.location)
+			return;
+		this.#release = name && (await claim(`${name} 1`) ?? await claim(`${name} 2`));
+		if (this.#stopped)
+			this.#release?.();
+		if (!this.#release || this.#stopped)
+			throw new PollgateError('busy', '', { retry: true });
 	}
 
 	async start() {
@@ -82,9 +100,11 @@ export class SseReceiver {
 			if (event === 'taken')
 				throw new PollgateError('taken', '', { retry: true });
 			if (event === 'gone')
-				throw new PollgateError(data.code, data.detail, { status: data.status });
-			if (!Array.isArray(data?.messages))
+				throw new PollgateError('session_gone', data.detail, { status: 410 });
+			if (!data?.messages)
 				continue;
+			if (!isBatch(data))
+				throw badAnswer();
 			this.link.worked();
 			this.link.deliver(data);
 			if (data.messages.some(({ room }) => room === undefined))

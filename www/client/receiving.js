@@ -1,0 +1,158 @@
+/* By which transport messages come: polls at once, then the best one that proves to work, and polls again whenever that fails. */
+
+import { ANSWER_LIMIT } from './http.js';
+import { PollReceiver } from './poll.js';
+import { SseReceiver } from './sse.js';
+import { WsReceiver } from './ws.js';
+
+const RECEIVERS = { poll: PollReceiver, sse: SseReceiver, ws: WsReceiver };
+const RANKS = Object.keys(RECEIVERS); // From what always works to the best.
+const LONG = 60_000; // What lived so long and then broke works well.
+const BUSY = 60_000; // Other tabs use as much of it as they should.
+const TAKEN = 5_000; // Another sink took over, perhaps a request of ours that was late: do not fight.
+
+/** Of one session; link is that of a receiver without broken(). */
+export class Receiving {
+	transport; // The name of the receiver's.
+	#receiver;
+	#since;
+	#chosen = 'auto';
+	#working = true; // Requests were answered when last tried.
+	#trying; // A receiver that is not proven yet,
+	#timer; // or when to try.
+	#stopped = false;
+
+	/** told(transport, reason) */
+	constructor(http, link, session, options, memory, told) {
+		Object.assign(this, { http, link, session, options, memory, told });
+	}
+
+	start(chosen) {
+		this.#receive('poll', 'open');
+		this.use(chosen);
+	}
+
+	stop() {
+		this.#stopped = true;
+		this.#halt();
+		this.#receiver?.stop();
+	}
+
+	/** renew: this is perhaps another network. */
+	kick(renew) {
+		this.#receiver.kick(renew);
+		if (!renew)
+			return;
+		this.memory.forget();
+		this.#tryLater(0);
+	}
+
+	able(name) {
+		const { transports, WebSocket } = this.options;
+		return name === 'poll' || (transports.includes(name) && this.session.transports?.includes(name) && (name !== 'ws' || !!WebSocket));
+	}
+
+	/** A transport by name, or 'auto'. */
+	use(name) {
+		this.#chosen = name;
+		this.#halt();
+		if (name === this.transport || this.#stopped)
+			return;
+		if (name === 'poll' || name === 'sse')
+			this.#receive(name, 'use');
+		else
+			this.#tryLater(0);
+	}
+
+	/** Send a request of numbered operations. */
+	post(body, abort) {
+		const limit = ANSWER_LIMIT + body.length / 4; // 4 kB/s is slow, but not dead.
+		return this.#receiver.post?.(body, limit) ?? this.http.ask(`/v1/send?token=${this.session.token}`, { body, abort, limit });
+	}
+
+	/** What should be tried, the best first. */
+	#better() {
+		const names = this.#chosen === 'auto' ? RANKS.slice(RANKS.indexOf(this.transport) + 1).reverse() : [this.#chosen];
+		return names.filter((name) => name !== this.transport && this.able(name));
+	}
+
+	#halt() {
+		clearTimeout(this.#timer);
+		this.#trying?.stop();
+		this.#trying = null;
+	}
+
+	#tryLater(ms = Math.min(...this.#better().map((name) => this.memory.rest(name)))) {
+		this.#halt();
+		if (this.#stopped || !this.#better().length)
+			return;
+		this.#timer = setTimeout(() => this.#try(), ms);
+		this.#timer.unref?.();
+	}
+
+	async #try() {
+		for (const name of this.#better()) {
+			if (this.#chosen === 'auto' && this.memory.rest(name))
+				continue;
+			const receiver = this.#trying = this.#make(name);
+			try {
+				await receiver.prove();
+			} catch (error) {
+				if (receiver !== this.#trying)
+					return;
+				if (error.status && !error.retry)
+					return this.link.lost(error);
+				if (error.code === 'busy')
+					this.memory.pause(name, BUSY);
+				else
+					this.memory.failed(name, error.after, !this.#working);
+				receiver.stop();
+				continue;
+			}
+			if (receiver === this.#trying) {
+				this.#trying = null;
+				this.memory.worked(name);
+				this.#receive(name, 'proven', receiver);
+			} else {
+				receiver.stop();
+			}
+			return;
+		}
+		this.#tryLater();
+	}
+
+	/** From now on.  A receiver that is stopped delivers nothing more, so the cursor is right. */
+	#receive(name, reason, receiver = this.#make(name), after) {
+		this.#halt();
+		this.#receiver?.stop();
+		this.#receiver = receiver;
+		this.#since = Date.now();
+		this.transport = name;
+		receiver.start(after);
+		this.told(name, reason);
+		if (!this.#stopped)
+			this.#tryLater();
+	}
+
+	#make(name) {
+		return new RECEIVERS[name](this.http, {
+			...this.link,
+			worked: () => {
+				this.#working = true;
+				this.link.worked();
+			},
+			failed: (error, delay) => {
+				this.#working = false;
+				this.link.failed(error, delay);
+			},
+			broken: (error) => this.#broke(name, error),
+		}, this.session, this.options);
+	}
+
+	#broke(name, { code, after = code === 'taken' ? TAKEN : 0 }) {
+		if (Date.now() - this.#since > LONG)
+			this.memory.forget(name);
+		this.memory.failed(name, 2 * after);
+		this.#receive('poll', code, undefined, after);
+	}
+}

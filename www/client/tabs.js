@@ -1,0 +1,14 @@
+/* What the tabs of one origin share: a browser makes six connections to a host, whatever their number. */
+
+/** The name of what is shared by those that use the same gateway; undefined where nothing can be shared. */
+export function sharedName(base) {
+	const { location, navigator, BroadcastChannel } = globalThis;
+	return location && navigator?.locks && BroadcastChannel && `pollgate ${new URL(base || '/', location.href)}`;
+}
+
+/** A lock, which one tab has at a time.  Promises what gives it back, or undefined if another one has it. */
+export function claim(name) {
+	return new Promise((resolve, reject) => {
+		navigator.locks.request(name, { ifAvailable: true }, (lock) => lock ? new Promise((release) => resolve(release)) : resolve()).catch(reject);
+	});
+}

@@ -1,0 +1,148 @@
+/* The receiver over a WebSocket, by which sends go, too.  It takes over only after an echo has come back on it. */
+
+import { PollgateError } from './errors.js';
+import { badAnswer, isBatch, passing } from './http.js';
+
+const OPEN_LIMIT = 5_000;
+const ECHO_LIMIT = 3_000;
+const PING_EACH = 10_000;
+const PONG_LIMIT = 5_000;
+const ACK_AFTER = 2_000;
+
+const broken = (code) => new PollgateError(code, '', { retry: true });
+/** By the code of a close. */
+const ENDS = {
+	4400: new PollgateError('bad_cursor', '', { status: 400 }),
+	4409: broken('taken'),
+	4410: new PollgateError('session_gone', '', { status: 410 }),
+};
+
+/** prove(), then start(), after which it calls its link as SseReceiver does. */
+export class WsReceiver {
+	#socket;
+	#failed; // (error): called once, when the socket is of no more use
+	#proved = () => {};
+	#ping;
+	#sent; // Bytes that were still to be sent when the limit began.
+	#timer;
+	#ack;
+	#answers = []; // Of the frames with operations, in their order: {resolve, reject}.
+
+	constructor(http, link, session, options) {
+		Object.assign(this, { http, link, session, options });
+	}
+
+	/** Rejected unless the path works both ways.  Nothing is delivered yet. */
+	prove() {
+		return new Promise((resolve, reject) => {
+			this.#failed = reject;
+			this.#proved = resolve;
+			const socket = this.#socket = new this.options.WebSocket(this.http.socketUrl(`/v1/ws?token=${this.session.token}`), 'pollgate.v1');
+			socket.onopen = () => this.#beat(ECHO_LIMIT);
+			socket.onmessage = ({ data }) => this.#take(data);
+			socket.onclose = ({ code }) => this.#end(ENDS[code] ?? broken(`ws_${code}`));
+			socket.onerror = () => {}; // It is closed, too.
+			this.#limit(OPEN_LIMIT);
+		});
+	}
+
+	/** Messages come here from now on: the other receiver has stopped. */
+	start() {
+		this.#failed = (error) => error.retry ? this.link.broken(error) : this.link.lost(error);
+		this.#say({ cursor: this.session.cursor });
+		this.link.worked();
+	}
+
+	stop() {
+		this.#failed = () => {};
+		this.#end(broken('stopped'));
+	}
+
+	/** renew: the connection is probably dead. */
+	kick(renew) {
+		renew ? this.#end(broken('network')) : this.#beat(PONG_LIMIT);
+	}
+
+	/** As a POST to /v1/send. */
+	post(body, limit) {
+		return new Promise((resolve, reject) => {
+			if (this.#socket.readyState !== 1)
+				throw broken('network');
+			// One that is late keeps its place among the answers.
+			const timer = setTimeout(() => reject(broken('timeout')), limit);
+			const settle = (fn) => (value) => {
+				clearTimeout(timer);
+				fn(value);
+			};
+			this.#answers.push({ resolve: settle(resolve), reject: settle(reject) });
+			this.#socket.send(body);
+		});
+	}
+
+	#say(frame) {
+		if (this.#socket.readyState === 1)
+			this.#socket.send(JSON.stringify(frame));
+	}
+
+	/** Something has to come within so many ms, or what we sent has to leave. */
+	#limit(ms) {
+		clearTimeout(this.#timer);
+		this.#sent = this.#socket.bufferedAmount;
+		this.#timer = setTimeout(() => this.#socket.bufferedAmount < this.#sent ? this.#limit(ms) : this.#end(broken('timeout')), ms);
+	}
+
+	#beat(limit) {
+		this.#ping = Math.random().toString(36);
+		this.#say({ ping: this.#ping });
+		this.#limit(limit);
+	}
+
+	#take(text) {
+		let frame;
+		try {
+			frame = JSON.parse(text);
+		} catch {
+			// Not from a gateway.
+		}
+		if (!(frame instanceof Object))
+			return this.#end(badAnswer());
+		if (this.#ping)
+			this.#limit(PONG_LIMIT);
+		if (frame.pong && frame.pong === this.#ping) {
+			this.#ping = '';
+			clearTimeout(this.#timer);
+			this.#timer = setTimeout(() => this.#beat(PONG_LIMIT), PING_EACH);
+			this.#proved();
+		}
+		if (frame.results)
+			this.#answers.shift()?.resolve(frame);
+		else if (frame.code)
+			this.#answers.shift()?.reject(new PollgateError(frame.code, frame.detail,
+				{ status: frame.status, expected: frame.expected, retry: passing(frame.status) }));
+		else if (frame.messages)
+			isBatch(frame) ? this.#deliver(frame) : this.#end(badAnswer());
+	}
+
+	#deliver(batch) {
+		this.link.deliver(batch);
+		if (batch.messages.some(({ room }) => room === undefined))
+			this.#ack ??= setTimeout(() => {
+				this.#ack = undefined;
+				this.#say({ cursor: this.session.cursor });
+			}, ACK_AFTER);
+	}
+
+	#end(error) {
+		const socket = this.#socket;
+		if (!socket) // It could not even be made.
+			return;
+		const failed = this.#failed;
+		this.#failed = () => {};
+		clearTimeout(this.#timer);
+		clearTimeout(this.#ack);
+		this.#answers.splice(0).forEach(({ reject }) => reject(broken('network')));
+		socket.onopen = socket.onmessage = socket.onclose = null;
+		socket.close();
+		failed(error);
+	}
+}
