@@ -1,0 +1,202 @@
+/* Packets of Socket.IO: see socketio.h. */
+#include "codec/socketio.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define ID_MAX ((UINT64_C(1) << 53) - 1)
+
+struct reader {
+	const char *p, *end;
+};
+
+/* Decimal digits; false if there are none, or the number is above max. */
+static bool
+read_number(struct reader *r, uint64_t max, uint64_t *n)
+{
+	const char *start = r->p;
+
+	for (*n = 0; r->p < r->end && *r->p >= '0' && *r->p <= '9'; r->p++) {
+		*n = *n * 10 + (uint64_t)(*r->p - '0');
+		if (*n > max)
+			return false;
+	}
+	return r->p > start;
+}
+
+static bool
+is_binary(enum socketio_type type)
+{
+	return type == SOCKETIO_BINARY_EVENT || type == SOCKETIO_BINARY_ACK;
+}
+
+static bool
+read_type(struct reader *r, struct socketio_packet *packet)
+{
+	uint64_t n;
+
+	if (r->p == r->end) { /* As the reference takes it. */
+		packet->type = SOCKETIO_CONNECT;
+		return true;
+	}
+	if (*r->p < '0' || *r->p > '6')
+		return false;
+	packet->type = (enum socketio_type)(*r->p++ - '0');
+	if (!is_binary(packet->type))
+		return true;
+	if (!read_number(r, SOCKETIO_ATTACHMENTS_MAX, &n) || n == 0 || r->p == r->end || *r->p++ != '-')
+		return false;
+	packet->attachments = (unsigned)n;
+	return true;
+}
+
+/* Up to the comma; where nothing follows there need not be one. */
+static bool
+read_namespace(struct reader *r, struct socketio_packet *packet)
+{
+	const char *comma;
+	struct utf8 utf8 = {0};
+
+	packet->namespace = "/";
+	packet->namespace_len = 1;
+	if (r->p == r->end || *r->p != '/')
+		return true;
+	comma = memchr(r->p, ',', (size_t)(r->end - r->p));
+	packet->namespace = r->p;
+	packet->namespace_len = (size_t)((comma ? comma : r->end) - r->p);
+	r->p = comma ? comma + 1 : r->end;
+	return utf8_read(&utf8, packet->namespace, packet->namespace_len) && utf8_is_whole(&utf8);
+}
+
+static bool
+read_id(struct reader *r, struct socketio_packet *packet)
+{
+	packet->has_id = r->p < r->end && *r->p >= '0' && *r->p <= '9';
+	return !packet->has_id || read_number(r, ID_MAX, &packet->id);
+}
+
+/* ---- Data ---- */
+
+static bool
+is_reserved(struct jspan name)
+{
+	static const char *const reserved[] = {"connect", "connect_error", "disconnect", "disconnecting", "newListener",
+	    "removeListener"};
+	struct buf text = BUF_EMPTY;
+	bool found = !jspan_string(name, &text);
+
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+		found |= text.len == strlen(reserved[i]) && memcmp(text.data, reserved[i], text.len) == 0;
+	buf_free(&text);
+	return found;
+}
+
+static bool
+is_event(struct jspan data)
+{
+	struct jspan name;
+	size_t at = 0;
+
+	if (jspan_type(data) != JSPAN_ARRAY || !jspan_next_element(data, &at, &name))
+		return false;
+	return jspan_type(name) == JSPAN_NUMBER || (jspan_type(name) == JSPAN_STRING && !is_reserved(name));
+}
+
+static bool
+is_placeholder(struct jspan value, unsigned attachments, bool *right)
+{
+	static const char *const names[] = {"_placeholder", "num"};
+	struct jspan values[2];
+	uint64_t n;
+
+	if (jspan_type(value) != JSPAN_OBJECT)
+		return false;
+	jspan_pick(value, names, values, 2);
+	if (jspan_type(values[0]) != JSPAN_TRUE)
+		return false;
+	*right = jspan_count(values[1], attachments - 1, &n);
+	return true;
+}
+
+/* Do all placeholders in value stand for something? */
+static bool
+has_its_attachments(struct jspan value, unsigned attachments)
+{
+	enum jspan_type type = jspan_type(value);
+	struct jspan key, part;
+	size_t at = 0;
+	bool right;
+
+	if (is_placeholder(value, attachments, &right))
+		return right;
+	if (type != JSPAN_OBJECT && type != JSPAN_ARRAY)
+		return true;
+	while (type == JSPAN_OBJECT ? jspan_next_member(value, &at, &key, &part) : jspan_next_element(value, &at, &part))
+		if (!has_its_attachments(part, attachments))
+			return false;
+	return true;
+}
+
+static bool
+is_right(const struct socketio_packet *packet)
+{
+	enum jspan_type type = jspan_type(packet->data);
+
+	switch (packet->type) {
+	case SOCKETIO_CONNECT:
+		return type == JSPAN_OBJECT;
+	case SOCKETIO_DISCONNECT:
+		return false;
+	case SOCKETIO_EVENT:
+		return is_event(packet->data);
+	case SOCKETIO_ACK:
+		return type == JSPAN_ARRAY;
+	case SOCKETIO_CONNECT_ERROR:
+		return type == JSPAN_OBJECT || type == JSPAN_STRING;
+	case SOCKETIO_BINARY_EVENT:
+		return is_event(packet->data) && has_its_attachments(packet->data, packet->attachments);
+	case SOCKETIO_BINARY_ACK:
+		return type == JSPAN_ARRAY && has_its_attachments(packet->data, packet->attachments);
+	}
+	return false;
+}
+
+bool
+socketio_parse(struct socketio_packet *packet, const char *text, size_t len)
+{
+	struct reader r = {text, text + len};
+
+	*packet = (struct socketio_packet){0};
+	if (!read_type(&r, packet) || !read_namespace(&r, packet) || !read_id(&r, packet))
+		return false;
+	if (r.p == r.end)
+		return true;
+	return jspan_check(&packet->data, r.p, (size_t)(r.end - r.p)) && is_right(packet);
+}
+
+bool
+socketio_event(const struct socketio_packet *packet, struct jspan *name)
+{
+	size_t at = 0;
+
+	return packet->data.text && jspan_next_element(packet->data, &at, name);
+}
+
+void
+socketio_write(struct buf *b, const struct socketio_packet *packet)
+{
+	buf_addn(b, (uint64_t)packet->type);
+	if (is_binary(packet->type)) {
+		buf_addn(b, packet->attachments);
+		buf_adds(b, "-");
+	}
+	if (packet->namespace_len > 1) {
+		buf_add(b, packet->namespace, packet->namespace_len);
+		buf_adds(b, ",");
+	}
+	if (packet->has_id)
+		buf_addn(b, packet->id);
+	if (packet->data.text)
+		buf_add(b, packet->data.text, packet->data.len);
+}

@@ -1,0 +1,53 @@
+/*
+ * Socket.IO, protocol revision 5: packets, each of which is an Engine.IO message, and what of them must be so.
+ *
+ *     packet = type [ attachments "-" ] [ namespace "," ] [ id ] [ json ]
+ *
+ * A packet with attachments is followed by so many binary messages; in its json an object {"_placeholder":true,"num":k} stands for
+ * the k-th of them.
+ */
+#ifndef CODEC_SOCKETIO_H
+#define CODEC_SOCKETIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "codec/jspan.h"
+
+#define SOCKETIO_ATTACHMENTS_MAX 10 /* Clients take no more. */
+
+enum socketio_type {
+	SOCKETIO_CONNECT,
+	SOCKETIO_DISCONNECT,
+	SOCKETIO_EVENT,
+	SOCKETIO_ACK,
+	SOCKETIO_CONNECT_ERROR,
+	SOCKETIO_BINARY_EVENT,
+	SOCKETIO_BINARY_ACK,
+};
+
+struct socketio_packet {
+	enum socketio_type type;
+	unsigned attachments;      /* Of a binary event or ack: at least one. */
+	const char *namespace;     /* Begins with "/".  Lent by the packet, as is data; not terminated. */
+	size_t namespace_len;
+	bool has_id;
+	uint64_t id;               /* Up to 2^53-1. */
+	struct jspan data;         /* Of an event or ack an array; text NULL for none. */
+};
+
+/*
+ * False on what the reference's decoder refuses, and on what is not UTF-8, nested deeper than JSPAN_DEPTH_MAX, or has an id too
+ * large: its sender's connection is to be closed.
+ */
+bool socketio_parse(struct socketio_packet *packet, const char *text, size_t len);
+
+/* An event's name, a string or number, and the arguments behind it.  False for an event without data, which tells nobody anything. */
+bool socketio_event(const struct socketio_packet *packet, struct jspan *name);
+
+/* As text, to be sent as an Engine.IO message. */
+void socketio_write(struct buf *b, const struct socketio_packet *packet);
+
+#endif
