@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /*
- * A real call between two browsers, by polling alone, every request at a random instance: www/call.html in Chromium with a made-up
- * camera.  CHROMIUM names the browser.
+ * A real call between two browsers, by all transports and by polling alone, every request at a random instance: www/call.html in
+ * Chromium with a made-up camera.  CHROMIUM names the browser.
  */
 import { existsSync } from 'node:fs';
 import http from 'node:http';
@@ -253,8 +253,8 @@ await forEachStore(async ({ store, start }) => {
 		await scope('a restart', () => amnesia(cluster));
 	} else {
 		// Three parked polls and a send or two, each alone on its instance.
-		const single = await start({ options, n: 5, proxy: { concurrency: 1 } });
-		await scope('one request at a time for each instance', () => story(single));
+		const single = await start({ options: { ...options, 'no-websocket': true, 'no-sse': true }, n: 5, proxy: { concurrency: 1 } });
+		await scope('polls only, one request at a time for each instance', () => story(single));
 	}
 });
 await done();

@@ -9,11 +9,14 @@ import { chances, randomFrom } from './lib/proxy.mjs';
 const WAIT = 30_000;
 const range = (n) => [...Array(n).keys()];
 
+const WebSocket = globalThis.WebSocket ?? (await import('ws').catch(() => ({}))).WebSocket;
+const ways = WebSocket ? ['poll', 'sse', 'ws'] : ['poll', 'sse'];
+
 /** A client and what it was told. */
 async function open(base, options) {
-	const client = connect(base, options);
+	const client = connect(base, { WebSocket, ...options });
 	client.told = [];
-	for (const event of ['message', 'gap', 'reconnecting', 'resumed', 'closed'])
+	for (const event of ['message', 'gap', 'reconnecting', 'resumed', 'transport', 'closed'])
 		client.on(event, (value) => client.told.push({ told: event, ...value }));
 	client.of = (event) => client.told.filter((one) => one.told === event);
 	client.texts = (from, room) => client.of('message').filter((m) => m.event === 'n' && m.from === from && m.room === room).map(({ data }) => data);
@@ -105,9 +108,9 @@ async function killing({ base, instances }) {
 
 /** Receivers change all the time, from one instance to another. */
 async function switching({ base, instances }, kill) {
-	const clients = await Promise.all(range(4).map(() => open(base, { rooms: ['all'], transports: ['poll', 'sse'] })));
-	await waitFor(() => clients.every(({ transport }) => transport === 'sse'), WAIT, () => clients.map(({ transport }) => transport));
-	ok(true, 'where event streams come through they are used');
+	const clients = await Promise.all(range(4).map(() => open(base, { rooms: ['all'] })));
+	await waitFor(() => clients.every(({ transport }) => transport === ways.at(-1)), WAIT, () => clients.map(({ transport }) => transport));
+	ok(true, 'where everything comes through the best is used');
 	const changes = clients.map(() => 0);
 	clients.forEach((client, k) => client.on('transport', () => changes[k]++));
 	let turns = 0;
@@ -116,21 +119,47 @@ async function switching({ base, instances }, kill) {
 			await instances[(turns / 10) % instances.length].restart();
 		await new Promise((resolve) => setTimeout(resolve, 5));
 		for (const client of clients)
-			client.use(Math.random() < 0.5 ? 'poll' : 'sse');
-	}), '', 'while receivers switch between polls and streams every message comes once and in order');
+			client.use(ways[Math.floor(Math.random() * ways.length)]);
+	}), '', 'while receivers switch between all transports every message comes once and in order');
 	ok(changes.every((n) => n > 3), 'they switched', changes);
+	const used = new Set(clients.flatMap((client) => client.of('transport').map(({ transport }) => transport)));
+	is(used.size, ways.length, 'between all', used);
 	isDeep(clients.flatMap((client) => [...client.of('gap'), ...client.of('closed')]), [], 'without a gap');
 	const [ann, bob] = clients;
-	bob.use('sse');
-	const { id } = await ann.send({ to: bob.id, event: 'n', data: 'last' });
-	await waitFor(async () => (await ann.look(bob.id)).acked === id, WAIT);
-	ok(true, 'what came by a stream is acknowledged');
+	for (const way of ways.slice(1)) {
+		bob.use(way);
+		await waitFor(() => bob.transport === way, WAIT, () => `${way}, not ${bob.transport}`);
+		const { id } = await ann.send({ to: bob.id, event: 'n', data: 'last' });
+		await waitFor(async () => (await ann.look(bob.id)).acked === id, WAIT);
+		ok(true, `what came by ${way} is acknowledged`);
+	}
 	await gone(clients);
+}
+
+/** Sockets that are cut whenever it hurts, and one that swallows everything. */
+async function badSockets({ instances }) {
+	const cutting = await startNetwork({ targets: instances, wsLife: 300 });
+	const clients = await several(cutting.base, 3);
+	is(await conversation(clients, 40, () => new Promise((resolve) => setTimeout(resolve, 20))), '',
+		'through sockets that are cut every message comes once and in order');
+	ok(clients.every((client) => client.of('transport').some(({ transport }) => transport === 'ws')), 'there were such sockets');
+	isDeep(clients.flatMap((client) => [...client.of('gap'), ...client.of('closed'), ...client.of('reconnecting')]), [], 'and nobody notices');
+	await gone(clients);
+	for (const upgrade of ['400', 'strip', 'hole']) {
+		const network = await startNetwork({ targets: instances, upgrade });
+		const [ann, bob] = await several(network.base, 2);
+		await ann.send({ to: bob.id, event: 'n', data: 1 });
+		await waitFor(() => bob.texts(ann.id).length === 1, WAIT);
+		is(bob.of('transport').some(({ transport }) => transport === 'ws'), false, `where Upgrade meets ${upgrade} a message comes at once, not by a socket`);
+		await waitFor(() => bob.transport === 'sse', WAIT, () => `sse, not ${bob.transport}`);
+		ok(true, 'and then by an event stream');
+		await gone([ann, bob]);
+	}
 }
 
 async function heldBack({ instances }) {
 	const network = await startNetwork({ targets: instances, hold: 'sse' });
-	const [ann, bob] = [await open(network.base, { transports: ['poll', 'sse'] }), await open(network.base)];
+	const [ann, bob] = [await open(network.base, { transports: ['poll', 'sse'] }), await open(network.base, { transports: ['poll'] })];
 	await waitFor(() => network.count('/v1/events') > 0, WAIT, () => JSON.stringify(network.counts));
 	is(ann.transport, 'poll', 'where event streams are held back polls go on');
 	await bob.send({ to: ann.id, event: 'n', data: 1 });
@@ -175,7 +204,9 @@ await forEachStore(async ({ store, start, redis }) => {
 	const cluster = await start();
 	await scope('calls', () => calls(cluster));
 	await scope('a bad network', () => badNetwork(cluster));
-	await scope('polls and streams', () => switching(cluster, store === 'redis'));
+	await scope('switching', () => switching(cluster, store === 'redis'));
+	if (WebSocket)
+		await scope('bad sockets', () => badSockets(cluster));
 	await scope('streams held back', () => heldBack(cluster));
 	if (store === 'redis') {
 		await scope('killed instances', () => killing(cluster));

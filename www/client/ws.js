@@ -55,7 +55,7 @@ export class WsReceiver {
 
 	stop() {
 		this.#failed = () => {};
-		this.#end(broken('stopped'));
+		this.#end(broken('stopped'), globalThis.location && this.#socket?.readyState === 0); // Browsers complain in the console.
 	}
 
 	/** renew: the connection is probably dead. */
@@ -132,7 +132,7 @@ export class WsReceiver {
 			}, ACK_AFTER);
 	}
 
-	#end(error) {
+	#end(error, later) {
 		const socket = this.#socket;
 		if (!socket) // It could not even be made.
 			return;
@@ -141,8 +141,10 @@ export class WsReceiver {
 		clearTimeout(this.#timer);
 		clearTimeout(this.#ack);
 		this.#answers.splice(0).forEach(({ reject }) => reject(broken('network')));
-		socket.onopen = socket.onmessage = socket.onclose = null;
-		socket.close();
+		socket.onmessage = socket.onclose = null;
+		socket.onopen = () => socket.close();
+		if (!later)
+			socket.close();
 		failed(error);
 	}
 }
