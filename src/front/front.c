@@ -33,6 +33,7 @@ static const struct route routes[] = {
 	{HTTP_GET, "/v1/sessions/*", native_look},
 	{HTTP_GET, "/v1/rooms/**/members", native_members},
 	{HTTP_GET, "/v1/check/hold", check_hold},
+	{HTTP_GET, "/v1/check/stream", check_stream},
 	{HTTP_POST, "/v1/check/echo", check_echo},
 	{HTTP_GET, "/health", status_health},
 	{HTTP_GET, "/ready", status_ready},
@@ -241,6 +242,12 @@ front_set_server(struct front *front, struct http_server *server, uint32_t conne
 {
 	front->server = server;
 	front->connections_max = connections_max;
+}
+
+bool
+front_is_crowded(const struct front *front)
+{
+	return front->server && http_server_connections(front->server) > front->connections_max - front->connections_max / 10;
 }
 
 void

@@ -134,7 +134,7 @@ has_room(struct front *front, struct http_request *req)
 		problem_reply(req, 503, "draining", "This instance is about to end. Ask another one.");
 		return false;
 	}
-	if (front->server && http_server_connections(front->server) > front->connections_max - front->connections_max / 10) {
+	if (front_is_crowded(front)) {
 		metric_add(SESSIONS_REFUSED, 1);
 		problem_reply(req, 503, "overloaded", "This instance has nearly as many connections as it may.");
 		return false;

@@ -21,7 +21,7 @@ struct front {
 	struct native_limits limits;
 	bool draining;
 	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
-	LIST_HEAD(, check) checks;      /* Requests that check.c answers later. */
+	LIST_HEAD(, check) checks;      /* Requests that check.c answers later, or for a while. */
 	struct ready_check *ready;      /* Owned. */
 	int www;                        /* A directory, or -1. */
 };
@@ -30,9 +30,12 @@ struct front {
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
 handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
-handler_fn check_hold, check_echo;
+handler_fn check_hold, check_stream, check_echo;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
+
+/* There are nearly as many connections as there may be: what is left of them is for sessions that are here. */
+bool front_is_crowded(const struct front *);
 
 /* False, after an answer, unless req asks for a WebSocket as it should, and this gateway has them. */
 bool upgrade_check(struct front *front, struct http_request *req);
@@ -44,7 +47,7 @@ bool front_read_ms(struct http_request *req, const char *name, int64_t most, int
 
 void native_free(struct front *);
 
-/* Answer the checks that wait: they tell how long they waited. */
+/* End the checks that are under way: those that wait tell how long they did. */
 void check_drain(struct front *);
 
 struct ready_check *ready_new(struct front *);
