@@ -57,11 +57,19 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_drained(void *arg)
+on_settled(void *arg)
 {
 	struct gateway *gateway = arg;
 
 	event_base_loopbreak(gateway->base);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct gateway *gateway = arg;
+
+	front_settle(gateway->front, on_settled, gateway);
 }
 
 static void

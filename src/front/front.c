@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "codec/jspan.h"
 #include "front/private.h"
 #include "front/problem.h"
@@ -35,6 +36,7 @@ static const struct route routes[] = {
 	{HTTP_GET, "/v1/check/hold", check_hold},
 	{HTTP_GET, "/v1/check/stream", check_stream},
 	{HTTP_POST, "/v1/check/echo", check_echo},
+	{HTTP_GET, "/relay/**", relay_accept},
 	{HTTP_GET, "/health", status_health},
 	{HTTP_GET, "/ready", status_ready},
 	{HTTP_GET, "/metrics", status_metrics},
@@ -185,6 +187,30 @@ front_handle(void *arg, struct http_request *req)
 		dispatch(front, req);
 }
 
+/* ---- Whom there is room for ---- */
+
+bool
+front_is_crowded(const struct front *front)
+{
+	return front->server && http_server_connections(front->server) > front->connections_max - front->connections_max / 10;
+}
+
+/* New sessions are what is refused first: who is here should stay. */
+bool
+front_has_room(struct front *front, struct http_request *req)
+{
+	if (front->draining) {
+		problem_reply(req, 503, "draining", "This instance is about to end. Ask another one.");
+		return false;
+	}
+	if (front_is_crowded(front)) {
+		metric_add(SESSIONS_REFUSED, 1);
+		problem_reply(req, 503, "overloaded", "This instance has nearly as many connections as it may.");
+		return false;
+	}
+	return true;
+}
+
 /* ---- Times that clients ask for ---- */
 
 int64_t
@@ -232,6 +258,7 @@ front_new(const struct front_parts *parts)
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
 	LIST_INIT(&front->calls);
 	LIST_INIT(&front->checks);
+	LIST_INIT(&front->relays);
 	front->ready = ready_new(front);
 	front->www = www;
 	return front;
@@ -244,12 +271,6 @@ front_set_server(struct front *front, struct http_server *server, uint32_t conne
 	front->connections_max = connections_max;
 }
 
-bool
-front_is_crowded(const struct front *front)
-{
-	return front->server && http_server_connections(front->server) > front->connections_max - front->connections_max / 10;
-}
-
 void
 front_drain(struct front *front)
 {
@@ -258,10 +279,27 @@ front_drain(struct front *front)
 }
 
 void
+front_settle(struct front *front, void (*settled)(void *arg), void *arg)
+{
+	front->settled = settled;
+	front->settled_arg = arg;
+	front_check_settled(front);
+}
+
+void
+front_check_settled(struct front *front)
+{
+	if (front->settled && LIST_EMPTY(&front->relays))
+		front->settled(front->settled_arg);
+}
+
+void
 front_free(struct front *front)
 {
 	if (!front)
 		return;
+	front->settled = NULL;
+	relay_free_all(front);
 	native_free(front);
 	ready_free(front->ready);
 	if (front->www >= 0)

@@ -43,4 +43,7 @@ void front_handle(void *front, struct http_request *req);
 /* From now on /ready says 503 and new sessions are refused; checks that wait are answered. */
 void front_drain(struct front *);
 
+/* All connections are gone: settled runs (maybe at once) when all that their clients sent has been handed on. */
+void front_settle(struct front *, void (*settled)(void *arg), void *arg);
+
 #endif

@@ -126,22 +126,6 @@ on_opened(void *arg, const struct store_opened *opened)
 		finish_open(call);
 }
 
-/* New sessions are what is refused first: who is here should stay. */
-static bool
-has_room(struct front *front, struct http_request *req)
-{
-	if (front->draining) {
-		problem_reply(req, 503, "draining", "This instance is about to end. Ask another one.");
-		return false;
-	}
-	if (front_is_crowded(front)) {
-		metric_add(SESSIONS_REFUSED, 1);
-		problem_reply(req, 503, "overloaded", "This instance has nearly as many connections as it may.");
-		return false;
-	}
-	return true;
-}
-
 /* The token that the client made, or a new one.  False, after an answer, if it is none. */
 static bool
 call_take_token(struct native_call *call)
@@ -176,7 +160,7 @@ native_open(struct front *front, struct http_request *req, const char *part)
 	const char *body = http_body(req, &len);
 
 	(void)part;
-	if (!has_room(front, req))
+	if (!front_has_room(front, req))
 		return;
 	call = native_call_of(front, req);
 	call->finish = finish_open;

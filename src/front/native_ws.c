@@ -67,7 +67,7 @@ close_socket(struct native_socket *ns, unsigned code, const char *reason)
 
 /* ---- What the client gets ---- */
 
-static void
+static bool
 on_deliver(void *arg, const struct batch *batch)
 {
 	struct native_socket *ns = arg;
@@ -76,6 +76,7 @@ on_deliver(void *arg, const struct batch *batch)
 	native_write_batch(&document, batch);
 	socket_send(ns->socket, WS_TEXT, document.data, document.len);
 	buf_free(&document);
+	return true;
 }
 
 static void

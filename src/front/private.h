@@ -13,6 +13,7 @@
 struct check;
 struct native_call;
 struct ready_check;
+struct relay;
 
 struct front {
 	struct front_parts parts;
@@ -22,6 +23,9 @@ struct front {
 	bool draining;
 	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
 	LIST_HEAD(, check) checks;      /* Requests that check.c answers later, or for a while. */
+	LIST_HEAD(, relay) relays;
+	void (*settled)(void *arg);     /* To be told when relays is empty; NULL: nobody asked yet. */
+	void *settled_arg;
 	struct ready_check *ready;      /* Owned. */
 	int www;                        /* A directory, or -1. */
 };
@@ -31,11 +35,14 @@ typedef void handler_fn(struct front *, struct http_request *req, const char *pa
 
 handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
 handler_fn check_hold, check_stream, check_echo;
+handler_fn relay_accept;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
 
 /* There are nearly as many connections as there may be: what is left of them is for sessions that are here. */
 bool front_is_crowded(const struct front *);
+/* False, after an answer, if this instance takes no new sessions now. */
+bool front_has_room(struct front *front, struct http_request *req);
 
 /* False, after an answer, unless req asks for a WebSocket as it should, and this gateway has them. */
 bool upgrade_check(struct front *front, struct http_request *req);
@@ -46,6 +53,8 @@ int64_t front_limit_ms(uint64_t ms, int64_t most);
 bool front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t *ms);
 
 void native_free(struct front *);
+void relay_free_all(struct front *);
+void front_check_settled(struct front *);
 
 /* End the checks that are under way: those that wait tell how long they did. */
 void check_drain(struct front *);

@@ -111,8 +111,7 @@ on_deliver(struct sink *sink, const struct batch *batch)
 	struct socket *socket = (struct socket *)sink;
 
 	socket->told = true;
-	socket->protocol->deliver(socket->client, batch);
-	return true;
+	return socket->protocol->deliver(socket->client, batch);
 }
 
 static void

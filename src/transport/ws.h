@@ -30,8 +30,8 @@ struct sockets_config {
 struct socket_protocol {
 	/* The client sent this, WS_TEXT (valid UTF-8) or WS_BINARY; lent. */
 	void (*receive)(void *client, enum ws_opcode opcode, const char *data, size_t len);
-	/* Send it to the client.  The socket must not be closed meanwhile. */
-	void (*deliver)(void *client, const struct batch *batch);
+	/* Send it to the client.  False if the socket was closed. */
+	bool (*deliver)(void *client, const struct batch *batch);
 	/* The session has no more for this socket: close it. */
 	void (*end)(void *client, enum sink_end why);
 	/* The socket is gone, by its client or for another reason than socket_close: the last call. */

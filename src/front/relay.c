@@ -1,0 +1,427 @@
+/*
+ * GET /relay/ROOM: a room for any WebSocket client, which knows nothing of sessions: each frame that it sends goes to all others in
+ * the room as it is.
+ *
+ * A session is opened for the socket, and closed with it.  A text is a message with the event "text" and a string as its data, a
+ * binary one has the event "binary" and the same in base64; so clients of other transports meet it in the room.  What the client
+ * sends is numbered like any client's, and repeated while the store cannot be used; meanwhile it waits here, then at the client.
+ */
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/base64.h"
+#include "codec/op.h"
+#include "codec/token.h"
+#include "core/session.h"
+#include "front/private.h"
+#include "front/problem.h"
+#include "net/http.h"
+#include "transport/ws.h"
+
+enum { CLOSE_GAP = 4000, CLOSE_GONE = 4410, RETRY_MS = 500, LAST_TRIES = 60 };
+
+static const struct jspan text_event = {"\"text\"", 6}, binary_event = {"\"binary\"", 8};
+
+struct frame {
+	STAILQ_ENTRY(frame) in_frames;
+	bool is_text;
+	struct buf data; /* A JSON string. */
+};
+
+struct relay {
+	LIST_ENTRY(relay) in_relays;
+	struct front *front;
+	struct socket *socket; /* NULL once it is gone: what it brought is still to be sent. */
+	struct name id;
+	char *room;              /* Owned. */
+	uint64_t seq;            /* Of the next operation; 0: the session is not open yet. */
+	bool is_joined;
+	struct store_call *call; /* The step under way. */
+	struct event retry;
+	int tries;               /* Without a socket. */
+	STAILQ_HEAD(, frame) frames; /* To be sent. */
+	size_t sending;              /* So many of them are in the step under way. */
+	size_t waiting;              /* Bytes of memory that frames take. */
+};
+
+static void step(struct relay *relay);
+
+/* ---- The end ---- */
+
+static size_t
+memory_of(const struct frame *frame)
+{
+	return sizeof *frame + frame->data.room;
+}
+
+static void
+frame_free(struct frame *frame)
+{
+	buf_free(&frame->data);
+	free(frame);
+}
+
+static void
+drop_frame(struct relay *relay)
+{
+	struct frame *frame = STAILQ_FIRST(&relay->frames);
+
+	STAILQ_REMOVE_HEAD(&relay->frames, in_frames);
+	relay->waiting -= memory_of(frame);
+	frame_free(frame);
+}
+
+static void
+relay_free(struct relay *relay)
+{
+	struct front *front = relay->front;
+
+	LIST_REMOVE(relay, in_relays);
+	event_del(&relay->retry);
+	while (!STAILQ_EMPTY(&relay->frames))
+		drop_frame(relay);
+	free(relay->room);
+	free(relay);
+	front_check_settled(front);
+}
+
+void
+relay_free_all(struct front *front)
+{
+	while (!LIST_EMPTY(&front->relays))
+		relay_free(LIST_FIRST(&front->relays));
+}
+
+static void
+on_session_closed(void *arg, const struct store_presence *presence)
+{
+	(void)arg;
+	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
+}
+
+static void
+finish(struct relay *relay)
+{
+	sessions_close(relay->front->parts.sessions, &relay->id, on_session_closed, NULL);
+	relay_free(relay);
+}
+
+/* What the client sent before it left goes out: it takes it for sent. */
+static void
+on_gone(void *arg)
+{
+	struct relay *relay = arg;
+
+	relay->socket = NULL;
+	if (!relay->call && STAILQ_EMPTY(&relay->frames))
+		finish(relay);
+}
+
+static void
+close_relay(struct relay *relay, unsigned code, const char *reason)
+{
+	if (relay->socket)
+		socket_close(relay->socket, code, reason);
+	on_gone(relay);
+}
+
+/* ---- What the client gets ---- */
+
+static bool
+has_event(const struct message *message, struct jspan event)
+{
+	return message->event.len == event.len && memcmp(message->event.text, event.text, event.len) == 0;
+}
+
+/* Other clients of the room may send anything; what is no frame is not for this one. */
+static void
+send_frame(struct relay *relay, const struct message *message)
+{
+	bool is_text = has_event(message, text_event);
+	struct buf text = BUF_EMPTY, bytes = BUF_EMPTY;
+
+	if ((!is_text && !has_event(message, binary_event)) || !jspan_string(message->data, &text))
+		return;
+	if (is_text)
+		socket_send(relay->socket, WS_TEXT, text.data, text.len);
+	else if (base64_read(&bytes, text.data, text.len))
+		socket_send(relay->socket, WS_BINARY, bytes.data, bytes.len);
+	buf_free(&text);
+	buf_free(&bytes);
+}
+
+static bool
+on_deliver(void *arg, const struct batch *batch)
+{
+	struct relay *relay = arg;
+
+	for (size_t i = 0; i < batch->gaps_count; i++) {
+		if (!batch->gaps[i].room)
+			continue;
+		close_relay(relay, CLOSE_GAP, "gap");
+		return false;
+	}
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->messages[i]->room)
+			send_frame(relay, batch->messages[i]);
+	socket_ack(relay->socket, batch->cursor); /* Of messages to the session itself, which nobody wants. */
+	return true;
+}
+
+static void
+on_end(void *arg, enum sink_end why)
+{
+	(void)why; /* Nobody else has its token. */
+	close_relay(arg, CLOSE_GONE, "session_gone");
+}
+
+/* ---- What the client sends ---- */
+
+static bool
+has_too_many(const struct relay *relay)
+{
+	return relay->waiting >= relay->front->parts.options->stream_backlog;
+}
+
+static void
+on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
+{
+	struct relay *relay = arg;
+	struct frame *frame = mem_zero(1, sizeof *frame);
+
+	frame->is_text = opcode == WS_TEXT;
+	if (frame->is_text) {
+		jspan_quote(&frame->data, data, len);
+	} else {
+		buf_adds(&frame->data, "\"");
+		base64_write(&frame->data, data, len);
+		buf_adds(&frame->data, "\"");
+	}
+	if (frame->data.len > relay->front->limits.message) {
+		frame_free(frame);
+		close_relay(relay, WS_TOO_BIG, "message_too_large");
+		return;
+	}
+	STAILQ_INSERT_TAIL(&relay->frames, frame, in_frames);
+	relay->waiting += memory_of(frame);
+	if (has_too_many(relay))
+		socket_hold(relay->socket, true);
+	step(relay);
+}
+
+/* ---- Steps: opening the session, joining the room, sending ---- */
+
+/* A step is done: the next, if there is one. */
+static void
+go_on(struct relay *relay)
+{
+	if (relay->socket && relay->is_joined && !has_too_many(relay))
+		socket_hold(relay->socket, false);
+	if (!relay->socket && STAILQ_EMPTY(&relay->frames))
+		finish(relay);
+	else
+		step(relay);
+}
+
+static void
+try_again(struct relay *relay)
+{
+	static const struct timeval pause = {0, RETRY_MS * 1000};
+
+	if (relay->socket || (!STAILQ_EMPTY(&relay->frames) && ++relay->tries < LAST_TRIES))
+		event_add(&relay->retry, &pause);
+	else
+		finish(relay);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	step(arg);
+}
+
+/* Nothing can be sent for this client any more. */
+static void
+fail(struct relay *relay, unsigned code, const char *reason)
+{
+	while (!STAILQ_EMPTY(&relay->frames))
+		drop_frame(relay);
+	close_relay(relay, code, reason);
+}
+
+static void
+on_opened(void *arg, const struct store_opened *opened)
+{
+	struct relay *relay = arg;
+
+	relay->call = NULL;
+	if (opened->status == STORE_UNAVAILABLE) {
+		try_again(relay);
+		return;
+	}
+	if (opened->status == STORE_FULL) {
+		metric_add(SESSIONS_REFUSED, 1);
+		fail(relay, WS_TRY_LATER, "too_many_sessions");
+		return;
+	}
+	metric_add(SESSIONS_OPENED, opened->created);
+	relay->seq = 1;
+	go_on(relay);
+}
+
+/* What an operation may be refused for; NULL if it was done. */
+static const char *
+refusal_of(const struct store_applied *applied)
+{
+	for (size_t i = 0; i < applied->count; i++)
+		if (applied->results[i].code != STORE_DONE && applied->results[i].code != STORE_DONE_BEFORE)
+			return applied->results[i].code == STORE_ROOMS_LIMIT ? "too_many_rooms" : "refused";
+	return NULL;
+}
+
+static void
+take_done(struct relay *relay, const struct store_applied *applied)
+{
+	const char *refusal = refusal_of(applied);
+
+	if (relay->sending > 0)
+		metric_add(MESSAGES_SENT, (int64_t)(applied->count - applied->repeated));
+	for (; relay->sending > 0; relay->sending--)
+		drop_frame(relay);
+	relay->seq = applied->next_seq;
+	if (refusal) {
+		fail(relay, WS_TRY_LATER, refusal);
+		return;
+	}
+	if (!relay->is_joined && relay->socket)
+		socket_read(relay->socket, &relay->id, NULL);
+	relay->is_joined = true;
+	go_on(relay);
+}
+
+static void
+on_applied(void *arg, const struct store_applied *applied)
+{
+	struct relay *relay = arg;
+
+	relay->call = NULL;
+	switch (applied->status) {
+	case STORE_OK:
+		take_done(relay, applied);
+		return;
+	case STORE_GONE:
+		fail(relay, CLOSE_GONE, "session_gone");
+		return;
+	case STORE_HOLE: /* The store has lost what was numbered before; this was not applied. */
+		relay->seq = applied->next_seq;
+		step(relay);
+		return;
+	default:
+		try_again(relay);
+	}
+}
+
+static void
+apply(struct relay *relay, const struct client_op *ops, size_t n)
+{
+	relay->call = sessions_apply(relay->front->parts.sessions, &relay->id, relay->seq, ops, n, on_applied, relay);
+}
+
+static void
+join(struct relay *relay)
+{
+	struct client_op op = {.kind = CLIENT_JOIN, .room = relay->room};
+
+	apply(relay, &op, 1);
+}
+
+/* The same frames with the same numbers until they are done. */
+static void
+send_frames(struct relay *relay)
+{
+	size_t most = relay->front->limits.ops, n = 0;
+	struct client_op *ops = mem_zero(most, sizeof *ops);
+	struct frame *frame;
+
+	STAILQ_FOREACH(frame, &relay->frames, in_frames) {
+		if (n == (relay->sending ? relay->sending : most))
+			break;
+		ops[n++] = (struct client_op){
+			.kind = CLIENT_SEND_ROOM,
+			.room = relay->room,
+			.event = frame->is_text ? text_event : binary_event,
+			.data = {frame->data.data, frame->data.len},
+		};
+	}
+	relay->sending = n;
+	apply(relay, ops, n);
+	free(ops);
+}
+
+static void
+step(struct relay *relay)
+{
+	struct front *front = relay->front;
+
+	if (relay->call || event_pending(&relay->retry, EV_TIMEOUT, NULL))
+		return;
+	if (relay->seq == 0)
+		relay->call = store_open(front->parts.store, &relay->id, "", 0, on_opened, relay);
+	else if (!relay->is_joined)
+		join(relay);
+	else if (!STAILQ_EMPTY(&relay->frames))
+		send_frames(relay);
+}
+
+/* ---- The beginning ---- */
+
+/* A browser that offers subprotocols wants one of them to be taken, whatever it means to others. */
+static void
+copy_offer(struct buf *b, const struct http_request *req)
+{
+	const char *offers = http_header(req, "Sec-WebSocket-Protocol");
+
+	if (offers)
+		buf_add(b, offers, strcspn(offers, ", \t"));
+}
+
+static void
+relay_start(struct front *front, struct http_request *req, const char *room)
+{
+	static const struct socket_protocol protocol = {on_receive, on_deliver, on_end, on_gone};
+	struct relay *relay = mem_zero(1, sizeof *relay);
+	char token[TOKEN_LEN + 1];
+	struct buf offer = BUF_EMPTY;
+
+	if (!token_new(token) || !token_session(&relay->id, token)) {
+		free(relay);
+		problem_reply(req, 503, "overloaded", "There is no randomness for a token.");
+		return;
+	}
+	relay->front = front;
+	relay->room = mem_string(room);
+	STAILQ_INIT(&relay->frames);
+	LIST_INSERT_HEAD(&front->relays, relay, in_relays);
+	event_assign(&relay->retry, front->parts.base, -1, 0, on_retry, relay);
+	copy_offer(&offer, req);
+	relay->socket = socket_accept(front->parts.sockets, req, offer.len > 0 ? offer.data : NULL, &protocol, relay);
+	socket_hold(relay->socket, true); /* Until it is in the room. */
+	step(relay);
+	buf_free(&offer);
+}
+
+void
+relay_accept(struct front *front, struct http_request *req, const char *room)
+{
+	if (front->parts.options->no_relay)
+		problem_reply(req, 404, "relay_disabled", "This gateway relays no WebSockets.");
+	else if (!native_room_name(room, strlen(room), front->limits.room_name))
+		problem_reply(req, 400, "bad_request", "This is no name of a room.");
+	else if (upgrade_check(front, req) && front_has_room(front, req))
+		relay_start(front, req, room);
+}
