@@ -204,6 +204,15 @@ reader_read_rooms(struct reader *reader)
 
 /* ---- Reading ---- */
 
+/* False if the sink stopped the reader. */
+static bool
+reader_tell_state(struct reader *reader, const struct store_state *state)
+{
+	struct sink *sink = reader->sink;
+
+	return !sink->on_state || sink->on_state(sink, state->number, state->text, state->len);
+}
+
 /* A read is done. */
 static void
 reader_settle(struct reader *reader)
@@ -241,6 +250,8 @@ reader_on_view(void *arg, const struct store_view *view)
 	reader->reading--;
 	switch (view->status) {
 	case STORE_OK:
+		if (!feed->title && !reader_tell_state(reader, &view->state))
+			return;
 		reader_take(reader, feed, view);
 		break;
 	case STORE_GONE:

@@ -103,22 +103,56 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	to->payload_len = payload->len;
 }
 
+struct made_ops {
+	size_t count;
+	struct store_op *ops;
+	struct buf *payloads; /* What they point to. */
+};
+
+static void
+make_ops(struct made_ops *made, const struct client_op *ops, size_t n, const struct name *id)
+{
+	made->count = n;
+	made->ops = mem_zero(n + 1, sizeof *made->ops);
+	made->payloads = mem_zero(n + 1, sizeof *made->payloads);
+	for (size_t i = 0; i < n; i++)
+		make_store_op(&made->ops[i], &made->payloads[i], &ops[i], id);
+}
+
+static void
+free_ops(struct made_ops *made)
+{
+	for (size_t i = 0; i < made->count; i++)
+		buf_free(&made->payloads[i]);
+	free(made->payloads);
+	free(made->ops);
+}
+
 struct store_call *
 sessions_apply(struct sessions *sessions, const struct name *id, uint64_t seq, const struct client_op *ops, size_t n,
     store_applied_fn *done, void *arg)
 {
-	struct store_op *store_ops = mem_zero(n + 1, sizeof *store_ops);
-	struct buf *payloads = mem_zero(n + 1, sizeof *payloads);
+	struct made_ops made;
 	struct store_call *call;
 
-	for (size_t i = 0; i < n; i++)
-		make_store_op(&store_ops[i], &payloads[i], &ops[i], id);
+	make_ops(&made, ops, n, id);
 	store_touch(sessions->store, id);
-	call = store_apply(sessions->store, id, seq, store_ops, n, done, arg);
-	for (size_t i = 0; i < n; i++)
-		buf_free(&payloads[i]);
-	free(payloads);
-	free(store_ops);
+	call = store_apply(sessions->store, id, seq, made.ops, n, done, arg);
+	free_ops(&made);
+	return call;
+}
+
+struct store_call *
+sessions_swap(struct sessions *sessions, const struct name *id, const struct store_swap *swap, const struct client_op *ops, size_t n,
+    store_applied_fn *done, void *arg)
+{
+	struct made_ops made;
+	struct store_call *call;
+
+	make_ops(&made, ops, n, id);
+	store_touch(sessions->store, id);
+	call = store_swap(sessions->store, id, swap, made.ops, n, done, arg);
+	free_ops(&made);
 	return call;
 }
 

@@ -28,6 +28,10 @@ void sessions_watch(struct sessions *, struct hub *);
 struct store_call *sessions_apply(struct sessions *, const struct name *id, uint64_t seq, const struct client_op *ops, size_t n,
     store_applied_fn *, void *arg);
 
+/* The same with a new state of the session, see store_swap. */
+struct store_call *sessions_swap(struct sessions *, const struct name *id, const struct store_swap *swap, const struct client_op *ops,
+    size_t n, store_applied_fn *, void *arg);
+
 /* The client asked for its session's end. */
 struct store_call *sessions_close(struct sessions *, const struct name *id, store_presence_fn *, void *arg);
 

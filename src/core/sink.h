@@ -6,6 +6,8 @@
 #define CORE_SINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "codec/message.h"
 
@@ -24,6 +26,12 @@ typedef void sink_end_fn(struct sink *, enum sink_end why);
 /* All was read that there is, and there is nothing to deliver.  May come several times. */
 typedef void sink_caught_up_fn(struct sink *);
 
+/*
+ * The session's state, each time that the store has told of it, before what was read with it.  A sink whose client is not to be
+ * told that stops its reader and returns false.
+ */
+typedef bool sink_state_fn(struct sink *, uint64_t number, const char *text, size_t len);
+
 struct sink_ops {
 	sink_deliver_fn *deliver;
 	sink_end_fn *end;
@@ -32,6 +40,7 @@ struct sink_ops {
 
 struct sink {
 	const struct sink_ops *ops;
+	sink_state_fn *on_state; /* NULL: it does not care. */
 };
 
 #endif

@@ -10,8 +10,17 @@
 /* ---- GET /v1/poll ---- */
 
 static void
-reply_poll(struct http_request *req, const struct poll_part *const *parts, size_t count)
+write_batch(void *client, size_t place, struct buf *b, const struct batch *batch)
 {
+	(void)client;
+	(void)place;
+	native_write_batch(b, batch);
+}
+
+static void
+reply_poll(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count)
+{
+	(void)client;
 	(void)count;
 	if (parts[0]->outcome == POLL_GONE)
 		native_refuse_gone(req);
@@ -22,7 +31,7 @@ reply_poll(struct http_request *req, const struct poll_part *const *parts, size_
 void
 native_poll(struct front *front, struct http_request *req, const char *part)
 {
-	static const struct poll_protocol protocol = {native_write_batch, reply_poll};
+	static const struct poll_protocol protocol = {write_batch, reply_poll, NULL};
 	struct poll_session session = {0};
 	const char *text;
 	struct cursor cursor;
@@ -39,7 +48,7 @@ native_poll(struct front *front, struct http_request *req, const char *part)
 	if (!native_read_cursor(front, req, text, &cursor))
 		return;
 	session.cursor = text ? &cursor : NULL;
-	poll_start(front->parts.polls, req, &session, 1, hold, &protocol);
+	poll_start(front->parts.polls, req, &(struct poll_request){&session, 1, hold, &protocol, NULL});
 	cursor_free(&cursor);
 }
 
@@ -61,14 +70,17 @@ write_part(struct buf *b, const struct poll_part *part)
 	case POLL_WRONG:
 		native_write_error(b, part->wrong, "Not one that this gateway gave.");
 		return;
+	case POLL_CHANGED: /* Not asked for. */
+		break;
 	}
 }
 
 static void
-reply_polls(struct http_request *req, const struct poll_part *const *parts, size_t count)
+reply_polls(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count)
 {
 	struct buf body = BUF_EMPTY;
 
+	(void)client;
 	buf_adds(&body, "{\"polls\":[");
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
@@ -83,10 +95,11 @@ reply_polls(struct http_request *req, const struct poll_part *const *parts, size
 void
 native_polls(struct front *front, struct http_request *req, const char *part)
 {
-	static const struct poll_protocol protocol = {native_write_batch, reply_polls};
+	static const struct poll_protocol protocol = {write_batch, reply_polls, NULL};
 	struct native_polls polls;
 	struct native_error error;
 	struct poll_session *sessions;
+	int64_t hold;
 	size_t len;
 	const char *body = http_body(req, &len);
 
@@ -99,10 +112,12 @@ native_polls(struct front *front, struct http_request *req, const char *part)
 	for (size_t i = 0; i < polls.count; i++) {
 		const struct native_poll *poll = &polls.polls[i];
 
-		sessions[i] = (struct poll_session){poll->session, poll->has_cursor ? &poll->cursor : NULL, poll->wrong};
+		sessions[i] = (struct poll_session){
+		    .id = poll->session, .cursor = poll->has_cursor ? &poll->cursor : NULL, .wrong = poll->wrong};
 	}
-	poll_start(front->parts.polls, req, sessions, (uint32_t)polls.count,
-	    polls.has_hold ? front_limit_ms(polls.hold, front->parts.options->hold_max_ms) : -1, &protocol);
+	hold = polls.has_hold ? front_limit_ms(polls.hold, front->parts.options->hold_max_ms) : -1;
+	poll_start(front->parts.polls, req,
+	    &(struct poll_request){sessions, (uint32_t)polls.count, hold, &protocol, NULL});
 	free(sessions);
 	native_polls_free(&polls);
 }

@@ -22,6 +22,7 @@ struct entry {
 	struct sink sink; /* First: the hub's view of this. */
 	struct poll *poll;
 	struct reader *reader; /* NULL once the part is known. */
+	uint64_t state;        /* See poll_session. */
 	struct poll_part part;
 };
 
@@ -29,6 +30,7 @@ struct entry {
 struct poll {
 	struct polls *polls;
 	const struct poll_protocol *protocol;
+	void *client; /* Lent. */
 	struct http_request *req;
 	struct event hold;
 	bool at_once; /* Not to be parked: answer as soon as all was read. */
@@ -82,7 +84,7 @@ poll_answer(struct poll *poll)
 
 	for (size_t i = 0; i < poll->count; i++)
 		parts[i] = &poll->entries[i].part;
-	poll->protocol->reply(poll->req, parts, poll->count);
+	poll->protocol->reply(poll->client, poll->req, parts, poll->count);
 	free(parts);
 	poll_free(poll);
 }
@@ -113,6 +115,14 @@ entry_settle(struct entry *entry)
 }
 
 static void
+entry_write(struct entry *entry, const struct batch *batch)
+{
+	struct poll *poll = entry->poll;
+
+	poll->protocol->write_batch(poll->client, (size_t)(entry - poll->entries), &entry->part.document, batch);
+}
+
+static void
 entry_end_empty(struct entry *entry)
 {
 	struct cursor cursor;
@@ -120,7 +130,7 @@ entry_end_empty(struct entry *entry)
 
 	metric_add(POLLS_EMPTY, 1);
 	entry_stop(entry, &cursor);
-	entry->poll->protocol->write_batch(&entry->part.document, &nothing);
+	entry_write(entry, &nothing);
 	cursor_free(&cursor);
 	entry_settle(entry);
 }
@@ -131,7 +141,7 @@ on_deliver(struct sink *sink, const struct batch *batch)
 	struct entry *entry = (struct entry *)sink;
 
 	entry_stop(entry, NULL);
-	entry->poll->protocol->write_batch(&entry->part.document, batch);
+	entry_write(entry, batch);
 	entry_settle(entry);
 	return false;
 }
@@ -159,6 +169,21 @@ on_caught_up(struct sink *sink)
 
 	if (entry->poll->at_once)
 		entry_end_empty(entry);
+}
+
+static bool
+on_state(struct sink *sink, uint64_t number, const char *text, size_t len)
+{
+	struct entry *entry = (struct entry *)sink;
+
+	if (number == entry->state)
+		return true;
+	entry->part.outcome = POLL_CHANGED;
+	entry->part.state = number;
+	buf_add(&entry->part.document, text, len);
+	entry_stop(entry, NULL);
+	entry_settle(entry);
+	return false;
 }
 
 static const struct sink_ops entry_ops = {on_deliver, on_end, on_caught_up};
@@ -196,6 +221,8 @@ on_gone(void *arg)
 	for (size_t i = 0; i < poll->count; i++)
 		if (poll->entries[i].reader)
 			entry_stop(&poll->entries[i], NULL);
+	if (poll->protocol->gone)
+		poll->protocol->gone(poll->client);
 	poll_free(poll);
 }
 
@@ -205,6 +232,8 @@ entry_start(struct entry *entry, const struct poll_session *session)
 	struct poll *poll = entry->poll;
 
 	entry->sink.ops = &entry_ops;
+	entry->sink.on_state = session->has_state ? on_state : NULL;
+	entry->state = session->state;
 	entry->part.wrong = session->wrong;
 	if (session->wrong) {
 		entry->part.outcome = POLL_WRONG;
@@ -217,15 +246,15 @@ entry_start(struct entry *entry, const struct poll_session *session)
 }
 
 void
-poll_start(struct polls *polls, struct http_request *req, const struct poll_session *sessions, uint32_t count, int64_t hold_ms,
-    const struct poll_protocol *protocol)
+poll_start(struct polls *polls, struct http_request *req, const struct poll_request *request)
 {
+	uint32_t count = request->count;
 	struct poll *poll = mem_zero(1, sizeof *poll + count * sizeof poll->entries[0]);
+	int64_t hold_ms = request->hold_ms >= 0 ? request->hold_ms : varied_hold(polls);
 
-	if (hold_ms < 0)
-		hold_ms = varied_hold(polls);
 	poll->polls = polls;
-	poll->protocol = protocol;
+	poll->protocol = request->protocol;
+	poll->client = request->client;
 	poll->req = req;
 	poll->count = count;
 	LIST_INSERT_HEAD(&polls->parked, poll, in_polls);
@@ -234,7 +263,7 @@ poll_start(struct polls *polls, struct http_request *req, const struct poll_sess
 	poll->busy = true;
 	for (size_t i = 0; i < count; i++) {
 		poll->entries[i].poll = poll;
-		entry_start(&poll->entries[i], &sessions[i]);
+		entry_start(&poll->entries[i], &request->sessions[i]);
 	}
 	poll->busy = false;
 	if (poll->waiting == 0) {

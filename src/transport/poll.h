@@ -6,6 +6,7 @@
 #ifndef TRANSPORT_POLL_H
 #define TRANSPORT_POLL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct polls;
 
 enum poll_outcome {
 	POLL_BATCH,
+	POLL_CHANGED, /* The session's state is another one: the document is its text, `state` its number. */
 	POLL_TAKEN, /* A newer sink took over; the document is a batch without messages. */
 	POLL_GONE,  /* There is no such session. */
 	POLL_WRONG, /* It was not followed. */
@@ -30,18 +32,32 @@ struct poll_part {
 	enum poll_outcome outcome;
 	const char *wrong;   /* As it came with the session. */
 	struct buf document; /* What write_batch wrote: of BATCH and TAKEN. */
+	uint64_t state;
 };
 
 struct poll_protocol {
-	void (*write_batch)(struct buf *b, const struct batch *batch);
-	/* Answer: a part for each session, in the order in which they came. */
-	void (*reply)(struct http_request *req, const struct poll_part *const *parts, size_t count);
+	/* The document of the session with this place in the request. */
+	void (*write_batch)(void *client, size_t place, struct buf *b, const struct batch *batch);
+	/* Answer: a part for each session, in the order in which they came.  The last call, but that req is to be answered. */
+	void (*reply)(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count);
+	/* The client left: the last call.  NULL: nothing is to be done then. */
+	void (*gone)(void *client);
 };
 
 struct poll_session {
 	struct name id;
 	const struct cursor *cursor; /* NULL: see reader_start. */
 	const char *wrong;           /* If not NULL, why it cannot be followed: only to be told. Lent for good. */
+	bool has_state;              /* Its part is known, too, once its state has another number than this. */
+	uint64_t state;
+};
+
+struct poll_request {
+	const struct poll_session *sessions; /* At least one. */
+	uint32_t count;
+	int64_t hold_ms; /* -1 for the default, varied by 10 % (up to hold_max_ms) so that clients do not come back all at once. */
+	const struct poll_protocol *protocol;
+	void *client; /* Lent to protocol. */
 };
 
 /* Lends hub. */
@@ -50,12 +66,10 @@ struct polls *polls_new(struct event_base *, struct hub *, int64_t hold_ms, int6
 void polls_free(struct polls *);
 
 /*
- * Answer req with what the sessions (at least one) have after their cursors, now or within the hold.  hold_ms: -1 for the default,
- * varied by 10 % (up to hold_max_ms) so that clients do not come back all at once.  A session that comes twice is followed for
- * the later one.  Takes req, copies the rest, lends protocol for good.
+ * Answer req with what the sessions have after their cursors, now or within the hold.  A session that comes twice is followed for
+ * the later one.  Takes req, which may have been parked before; copies the rest, but lends protocol for good.
  */
-void poll_start(struct polls *, struct http_request *req, const struct poll_session *sessions, uint32_t count, int64_t hold_ms,
-    const struct poll_protocol *protocol);
+void poll_start(struct polls *, struct http_request *req, const struct poll_request *request);
 
 /* Answer all polls that are parked, spread over the time; new ones are answered without being parked. */
 void polls_drain(struct polls *, int64_t over_ms);

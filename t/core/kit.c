@@ -296,7 +296,7 @@ static const struct sink_ops ops = {on_deliver, on_end, on_caught_up};
 void
 probe_start(struct world *w, struct probe *probe, const struct name *id, const struct cursor *cursor)
 {
-	*probe = (struct probe){.sink = {&ops}, .world = w, .session = *id};
+	*probe = (struct probe){.sink = {&ops, NULL}, .world = w, .session = *id};
 	probe->reader = reader_start(w->hub, id, cursor, &probe->sink);
 }
 

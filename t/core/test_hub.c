@@ -138,6 +138,77 @@ test_large(struct world *w)
 	probe_stop(&probe);
 }
 
+/* ---- A session's state ---- */
+
+struct states {
+	int told;
+	uint64_t last;
+	bool stop;   /* At the next one. */
+	int batches; /* Of the probe when the last one was told. */
+};
+
+static bool
+on_state(struct sink *sink, uint64_t number, const char *text, size_t len)
+{
+	struct probe *probe = (struct probe *)sink;
+	struct states *states = probe->arg;
+
+	states->told++;
+	states->last = number;
+	states->batches = probe->batches;
+	ok(len == (number ? 5 : 0) && memcmp(text, "state", len) == 0, "a state comes with its text");
+	if (states->stop)
+		probe_halt(probe);
+	return !states->stop;
+}
+
+static void
+on_swapped(void *arg, const struct store_applied *applied)
+{
+	*(int *)arg += applied->status == STORE_OK;
+}
+
+static void
+swap(struct world *w, const struct name *id, uint64_t from, uint64_t to)
+{
+	int done = 0;
+
+	store_swap(w->inner, id, &(struct store_swap){from, {to, "state", 5}}, NULL, 0, on_swapped, &done);
+	reaches(w, &done, 1);
+}
+
+static void
+test_state(struct world *w)
+{
+	struct states states = {0};
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	send_to(w, &a, &b, "one");
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	probe.sink.on_state = on_state;
+	probe.arg = &states;
+	ok(reaches(w, &probe.batches, 1), "what waits for a session that has no state is delivered");
+	ok(states.told > 0 && states.batches == 0 && states.last == 0, "before that it is told that there is none");
+	swap(w, &b, 0, 7);
+	settle(w);
+	is_int((int64_t)states.last, 7, "a state that is set meanwhile is told");
+	states.stop = true;
+	swap(w, &b, 7, 8);
+	send_to(w, &a, &b, "two");
+	settle(w);
+	ok(!probe.reader && states.last == 8, "a sink may stop at a state");
+	probe_stop(&probe);
+	probe_start(w, &probe, &b, &cb);
+	probe.sink.on_state = on_state;
+	probe.arg = &states;
+	settle(w);
+	ok(!probe.reader && probe.batches == 0, "also at the first one: then nothing is delivered");
+	probe_stop(&probe);
+}
+
 int
 main(void)
 {
@@ -150,6 +221,7 @@ main(void)
 	test_ends(&w);
 	test_gap(&w);
 	test_large(&w);
+	test_state(&w);
 	world_free(&w);
 	return done();
 }
