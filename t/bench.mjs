@@ -56,6 +56,16 @@ await forEachStore(async ({ start, redis }) => {
 	});
 });
 
+for (const peer of ['pollgate-sse', 'pollgate-ws'])
+	await scope(peer, () => forEachStore(async ({ start }) => {
+		const cluster = await start();
+		const pairs = await measure(cluster, null, ['--peer', peer, '--pairs', '5', '--clients', '10', 'pairs']);
+		ok(pairs.rate > 0 && pairs.wrong + pairs.stalled === 0, 'messages arrive once and in order', pairs);
+		const room = await measure(cluster, null, ['--peer', peer, '--members', '20', '--wakes', '3', 'room']);
+		ok(room.last_ms > 0 && room.wrong === 0, 'each member of a room gets each message once', room);
+		is((await measure(cluster, null, ['--peer', peer, '--clients', '20', 'park'])).failed, 0, 'connections stay');
+	}));
+
 await scope('a mistake', async () => {
 	is((await execute(pollbench, ['pairs'])).code, 2, 'without a URL it says how it is used');
 	is((await execute(pollbench, ['--peer', 'other', 'pairs', 'http://127.0.0.1:1'])).code, 1, 'another peer is not known');

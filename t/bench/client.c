@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "stream.h"
 #include "util.h"
 
 #define OPENERS 64
@@ -23,6 +24,7 @@ struct client {
 	sent_fn *on_sent;
 	void *sent_arg;
 	struct conn *polls[MAX_URLS], *sends[MAX_URLS]; /* Owned; NULL until needed. */
+	struct stream *stream; /* The same, for systems that push. */
 };
 
 static struct request request;
@@ -76,6 +78,7 @@ load_end(struct load *load)
 			conn_free(c->polls[i]);
 			conn_free(c->sends[i]);
 		}
+		stream_free(c->stream);
 		free(c->sending);
 		free(c);
 	}
@@ -187,12 +190,63 @@ poll_again(struct client *c)
 	conn_request(conn, request.text, request.len, on_polled, c);
 }
 
+/* ---- Being pushed to ---- */
+
+static void take_sent(struct client *);
+static void follow(struct client *);
+
+static void
+on_follow_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	follow(arg);
+}
+
+static ssize_t
+on_pushed(void *arg, char *data, size_t len)
+{
+	struct client *c = arg;
+	unsigned sent = 0;
+	ssize_t used = c->load->peer->push->take(&c->session, data, len, &sent, c->on_message, c->message_arg);
+
+	c->load->pushes += used > 0;
+	for (; sent > 0; sent--)
+		take_sent(c);
+	return used;
+}
+
+static void
+on_stream_ended(void *arg)
+{
+	static const struct answer none;
+	struct client *c = arg;
+
+	c->stream = NULL;
+	complain(c->load, "stream", &none);
+	later(c->load, on_follow_time, c);
+}
+
+static void
+follow(struct client *c)
+{
+	static const struct stream_handler handler = {on_pushed, on_stream_ended};
+	struct load *load = c->load;
+	const struct push *push = load->peer->push;
+
+	request.url = &load->urls[random_below(load->urls_count)];
+	push->begin(&request, &c->session, c->on_message != NULL);
+	c->stream = stream_new(load->base, request.url, request.text, request.len, push->status, &handler, c);
+}
+
 void
 client_poll(struct client *c, message_fn *on_message, void *arg)
 {
 	c->on_message = on_message;
 	c->message_arg = arg;
-	poll_again(c);
+	if (c->load->peer->push)
+		follow(c);
+	else
+		poll_again(c);
 }
 
 void
@@ -210,6 +264,15 @@ clients_poll(struct client **clients, size_t n, message_fn *on_message)
 static void send_it(struct client *);
 
 static void
+take_sent(struct client *c)
+{
+	c->load->sends++;
+	free(c->sending);
+	c->sending = NULL;
+	c->on_sent(c->sent_arg);
+}
+
+static void
 on_send_time(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
@@ -222,10 +285,7 @@ on_sent(void *arg, const struct answer *answer)
 	struct client *c = arg;
 
 	if (c->load->peer->sent(&c->session, answer)) {
-		c->load->sends++;
-		free(c->sending);
-		c->sending = NULL;
-		c->on_sent(c->sent_arg);
+		take_sent(c);
 	} else {
 		complain(c->load, "send", answer);
 		later(c->load, on_send_time, c);
@@ -235,10 +295,17 @@ on_sent(void *arg, const struct answer *answer)
 static void
 send_it(struct client *c)
 {
-	struct conn *conn = pick(c->load, c->sends);
+	const struct peer *peer = c->load->peer;
+	bool pushes = peer->push && peer->push->sends;
+	struct conn *conn = pushes ? NULL : pick(c->load, c->sends);
 
-	c->load->peer->send(&request, &c->session, c->to, c->to_room, c->sending);
-	conn_request(conn, request.text, request.len, on_sent, c);
+	if (pushes && c->stream == NULL)
+		follow(c);
+	peer->send(&request, &c->session, c->to, c->to_room, c->sending);
+	if (pushes)
+		stream_write(c->stream, request.text, request.len);
+	else
+		conn_request(conn, request.text, request.len, on_sent, c);
 }
 
 void

@@ -25,6 +25,7 @@ struct load { /* What all clients share. */
 	uint32_t urls_count;
 	/* Counted from the start. */
 	uint64_t polls;  /* Answered. */
+	uint64_t pushes; /* Times that something was pushed. */
 	uint64_t sends;  /* Accepted. */
 	uint64_t failed; /* Refused or broken requests, and answers that told of a loss. */
 	SLIST_HEAD(, client) clients; /* Owned. */

@@ -194,19 +194,25 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	write_more(c, c->out, c->out_len);
 }
 
+int
+conn_socket(const struct url *url)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)url->port)};
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket: %s", strerror(errno));
+	inet_pton(AF_INET, url->address, &to.sin_addr);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+		die("connect to %s: %s", url->host, strerror(errno));
+	return fd;
+}
+
 static void
 open_socket(struct conn *c)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)c->url->port)};
-	int on = 1;
-
-	inet_pton(AF_INET, c->url->address, &to.sin_addr);
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		die("socket: %s", strerror(errno));
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
-		die("connect to %s: %s", c->url->host, strerror(errno));
+	c->fd = conn_socket(c->url);
 	c->readable = event_new(c->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(c->base, c->fd, EV_WRITE, on_writable, c);
 	event_add(c->readable, NULL);

@@ -20,6 +20,9 @@ struct url { /* http://host:port, host a numeric IPv4 address */
 };
 bool url_parse(struct url *, const char *text);
 
+/* A socket that is being connected to it; dies if there is none. */
+int conn_socket(const struct url *);
+
 struct answer { /* Lent to the callback. */
 	int status; /* 0: the connection failed, and there is nothing else here. */
 	const char *head;

@@ -49,11 +49,11 @@ struct option_help {
 };
 
 static const struct option_help table[] = {
-	{{"peer", required_argument, NULL, 'p'}, "pollgate|nchan", "what is under test (pollgate)"},
+	{{"peer", required_argument, NULL, 'p'}, "NAME", "what is under test: pollgate (by polling), pollgate-sse, pollgate-ws, nchan (pollgate)"},
 	{{"gateway", required_argument, NULL, 'g'}, "PID", "a process whose CPU and memory count as the gateway's; repeatable"},
 	{{"redis", required_argument, NULL, 'r'}, "ADDRESS:PORT", "the Redis that they use, on this machine"},
 	{{"bare", no_argument, NULL, 'b'}, NULL, "rate: measure bare round trips on that Redis in between"},
-	{{"clients", required_argument, NULL, 'c'}, "N", "clients that poll, or are parked beside pairs (0)"},
+	{{"clients", required_argument, NULL, 'c'}, "N", "clients that poll (or are pushed to), or are parked beside pairs (0)"},
 	{{"pairs", required_argument, NULL, 'P'}, "N", "pairs of a sender and a receiver (100)"},
 	{{"rate", required_argument, NULL, 'R'}, "N", "messages a second (500)"},
 	{{"members", required_argument, NULL, 'm'}, "N", "pollers in the room (1000)"},
@@ -96,12 +96,12 @@ number(const char *text)
 static void
 set_peer(struct options *o, const char *name)
 {
-	if (strcmp(name, peer_pollgate.name) == 0)
-		o->peer = &peer_pollgate;
-	else if (strcmp(name, peer_nchan.name) == 0)
-		o->peer = &peer_nchan;
-	else
-		die("no such peer: %s", name);
+	for (const struct peer *const *peer = peers; *peer; peer++)
+		if (strcmp(name, (*peer)->name) == 0) {
+			o->peer = *peer;
+			return;
+		}
+	die("no such peer: %s", name);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct answer;
 struct url;
@@ -48,8 +49,25 @@ struct peer {
 	/* Send body, a JSON text with "n":number in front, to the session or room of this name. */
 	void (*send)(struct request *, const struct session *from, const char *to, bool room, const char *body);
 	bool (*sent)(struct session *from, const struct answer *);
+	/* Systems that push messages on a connection which stays have these instead of poll and polled. */
+	const struct push *push;
 };
-extern const struct peer peer_pollgate, peer_nchan;
+extern const struct peer peer_pollgate, peer_pollgate_sse, peer_pollgate_ws, peer_nchan;
+/* All of them, NULL behind the last. */
+extern const struct peer *const peers[];
+
+struct push {
+	int status; /* Of the answer after which pushing begins. */
+	/* Begin it; reads: messages are wanted, else it is only for sending. */
+	void (*begin)(struct request *, const struct session *, bool reads);
+	/*
+	 * Take in what came: returns how many bytes were whole, -1 if something was refused or lost.  *sent gets how many sends were
+	 * answered.
+	 */
+	ssize_t (*take)(struct session *, char *data, size_t len, unsigned *sent, message_fn *, void *arg);
+	/* True: what send wrote goes over this connection, and is answered there. */
+	bool sends;
+};
 
 /* Write a request; body is NULL for none, more are further header lines. */
 __attribute__((format(printf, 5, 6))) void request_write(struct request *, const char *method, const char *more, const char *body,

@@ -1,5 +1,5 @@
 /*
- * Pollgate by its native protocol, pollgate-protocol(7).
+ * Pollgate by its native protocol, pollgate-protocol(7): by polling, as an event stream, on a WebSocket.
  */
 #include "peer.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "frame.h"
 #include "util.h"
 
 /* Copies the JSON string behind key (as in `"cursor":"`), which needs no unescaping. */
@@ -64,8 +65,8 @@ read_polled(struct session *session, const struct answer *answer, message_fn *on
 	return memmem(answer->body, answer->body_len, "\"gaps\":", 7) == NULL;
 }
 
-static void
-write_send(struct request *req, const struct session *from, const char *to, bool room, const char *data)
+static const char *
+send_body(const struct session *from, const char *to, bool room, const char *data)
 {
 	static char body[70 << 10];
 	char seq[48] = "";
@@ -75,7 +76,13 @@ write_send(struct request *req, const struct session *from, const char *to, bool
 	if (snprintf(body, sizeof(body), "{%s\"ops\":[{\"op\":\"send\",\"%s\":\"%s\",\"event\":\"m\",\"data\":%s}]}", seq,
 	    room ? "room" : "to", to, data) >= (int)sizeof(body))
 		die("a body above %zu bytes", sizeof(body));
-	request_write(req, "POST", "", body, "/v1/send?token=%s", from->token);
+	return body;
+}
+
+static void
+write_send(struct request *req, const struct session *from, const char *to, bool room, const char *data)
+{
+	request_write(req, "POST", "", send_body(from, to, room, data), "/v1/send?token=%s", from->token);
 }
 
 static bool
@@ -95,4 +102,113 @@ const struct peer peer_pollgate = {
 	.polled = read_polled,
 	.send = write_send,
 	.sent = read_sent,
+};
+
+/* ---- An event stream ---- */
+
+static void
+begin_events(struct request *req, const struct session *session, bool reads)
+{
+	(void)reads;
+	request_write(req, "GET", "", NULL, "/v1/events?token=%s&cursor=%s", session->token, session->cursor);
+}
+
+/* The gateway writes each event as one chunk. */
+static bool
+take_event(struct session *session, const char *text, size_t len, message_fn *on_message, void *arg)
+{
+	const char *id = memmem(text, len, "id: ", 4), *end = id ? memchr(id, '\n', len - (size_t)(id - text)) : NULL;
+
+	if (memmem(text, len, "event: ", 7) || memmem(text, len, "\"gaps\":", 7))
+		return false;
+	if (end && (size_t)(end - id - 4) < sizeof(session->cursor))
+		snprintf(session->cursor, sizeof(session->cursor), "%.*s", (int)(end - id - 4), id + 4);
+	messages_scan(text, len, on_message, arg);
+	return true;
+}
+
+static ssize_t
+take_events(struct session *session, char *data, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+{
+	size_t used = 0;
+
+	(void)sent;
+	for (;;) {
+		char *start = memmem(data + used, len - used, "\r\n", 2);
+		size_t size = start ? strtoul(data + used, NULL, 16) : 0;
+
+		if (start == NULL || (size_t)(data + len - start) < 2 + size + 2)
+			return (ssize_t)used;
+		if (size == 0 || !take_event(session, start + 2, size, on_message, arg))
+			return -1;
+		used = (size_t)(start - data) + 2 + size + 2;
+	}
+}
+
+static const struct push events = {.status = 200, .begin = begin_events, .take = take_events};
+
+const struct peer peer_pollgate_sse = {
+	.name = "pollgate-sse",
+	.open = write_open,
+	.opened = read_opened,
+	.send = write_send,
+	.sent = read_sent,
+	.push = &events,
+};
+
+/* ---- A WebSocket ---- */
+
+static void
+begin_socket(struct request *req, const struct session *session, bool reads)
+{
+	request_write(req, "GET", frames_handshake, NULL, "/v1/ws?token=%s%s%s", session->token, reads ? "&cursor=" : "",
+	    reads ? session->cursor : "");
+}
+
+static void
+frame_send(struct request *req, const struct session *from, const char *to, bool room, const char *data)
+{
+	const char *body = send_body(from, to, room, data);
+
+	req->len = frame_write(req->text, sizeof(req->text), body, strlen(body));
+}
+
+/* A batch, or the answer to a send. */
+static bool
+take_frame(struct session *session, const char *text, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+{
+	struct answer answer = {.status = 200, .body = text, .body_len = len};
+
+	if (memmem(text, len, "\"results\":", 10)) {
+		(*sent)++;
+		return read_sent(session, &answer);
+	}
+	if (!find_string(&answer, "{\"cursor\":\"", session->cursor, sizeof(session->cursor)) || memmem(text, len, "\"gaps\":", 7))
+		return false;
+	messages_scan(text, len, on_message, arg);
+	return true;
+}
+
+static ssize_t
+take_frames(struct session *session, char *data, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+{
+	struct frame frame;
+	size_t used = 0;
+
+	while (frame_read(&frame, data + used, len - used)) {
+		if (frame.opcode == FRAME_CLOSE || (frame.opcode == FRAME_TEXT && !take_frame(session, frame.data, frame.len, sent, on_message, arg)))
+			return -1;
+		used += frame.size;
+	}
+	return (ssize_t)used;
+}
+
+static const struct push socket_push = {.status = 101, .begin = begin_socket, .take = take_frames, .sends = true};
+
+const struct peer peer_pollgate_ws = {
+	.name = "pollgate-ws",
+	.open = write_open,
+	.opened = read_opened,
+	.send = frame_send,
+	.push = &socket_push,
 };

@@ -23,6 +23,8 @@ const { values: options, positionals } = parseArgs({
 const systems = {
 	'pollgate': { peer: 'pollgate', instances: 2, redis: true },
 	'nchan': { peer: 'nchan', instances: 2, redis: true },
+	'pollgate-sse': { peer: 'pollgate-sse', instances: 2, redis: true },
+	'pollgate-ws': { peer: 'pollgate-ws', instances: 2, redis: true },
 	'pollgate-memory': { peer: 'pollgate', instances: 1, redis: false },
 	'nchan-memory': { peer: 'nchan', instances: 1, redis: false },
 };
@@ -31,18 +33,19 @@ const systems = {
 function scenarios(quick) {
 	const pick = (full, short) => quick ? short : full;
 	const measure = (full, short) => ['--measure', pick(full, short)];
-	const all = Object.keys(systems);
+	const all = ['pollgate', 'nchan', 'pollgate-memory', 'nchan-memory'];
+	const pushed = ['pollgate-sse', 'pollgate-ws'];
 	const onRedis = ['pollgate', 'nchan'];
 	const flat = (n) => ({ name: `flat-${n}`, scenario: 'pairs', systems: onRedis, rounds: pick(2, 0),
 		args: ['--pairs', 50, '--clients', n - 100, ...measure(1500)] });
 	return [
-		{ name: 'pairs', scenario: 'pairs', systems: all, rounds: pick(5, 1), args: measure(1500, 1000) },
+		{ name: 'pairs', scenario: 'pairs', systems: [...all, ...pushed], rounds: pick(5, 1), args: measure(1500, 1000) },
 		{ name: 'rate', scenario: 'rate', systems: pick(all, onRedis), rounds: pick(3, 1), bare: true, args: measure(3000, 1500) },
-		{ name: 'room', scenario: 'room', systems: all, rounds: pick(3, 1), args: ['--wakes', pick(10, 5)] },
+		{ name: 'room', scenario: 'room', systems: [...all, ...pushed], rounds: pick(3, 1), args: ['--wakes', pick(10, 5)] },
 		{ name: 'idle', scenario: 'polls', systems: onRedis, rounds: 1, hold: pick(8000, 1000),
 			args: ['--clients', pick(8000, 2000), '--warmup', pick(9500, 2000), ...measure(8000, 1500)] },
 		{ name: 'empty', scenario: 'polls', systems: all, rounds: pick(2, 0), hold: 0, args: ['--clients', 100, ...measure(1500)] },
-		{ name: 'park', scenario: 'park', systems: all, rounds: 1, args: ['--clients', pick(10000, 2000), ...measure(3000, 1500)] },
+		{ name: 'park', scenario: 'park', systems: [...all, ...pushed], rounds: 1, args: ['--clients', pick(10000, 2000), ...measure(3000, 1500)] },
 		flat(100), flat(1000), flat(10000),
 	];
 }

@@ -43,16 +43,17 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what, (void)arg;
 }
 
-/* Until no poll was answered for a while: the members have read of each other's joining. */
+/* Until nothing came for a while: the members have read of each other's joining. */
 static void
 wait_for_quiet(struct run *run)
 {
-	uint64_t polls;
+	const struct load *load = run->load;
+	uint64_t answers;
 
 	do {
-		polls = run->load->polls;
+		answers = load->polls + load->pushes;
 		run_loop_ms(run, 300);
-	} while (run->load->polls != polls);
+	} while (load->polls + load->pushes != answers);
 }
 
 static void

@@ -1,7 +1,20 @@
 /*
- * From the figures of all rounds to medians, a table with the ratios of pollgate to nchan, and the aims.
+ * From the figures of all rounds to medians, a table with the ratios of pollgate to nchan, one of pollgate's ways to receive, and
+ * the aims.
  */
 const columns = ['pollgate', 'nchan', 'pollgate-memory', 'nchan-memory'];
+const transports = ['pollgate', 'pollgate-sse', 'pollgate-ws'];
+
+/* As rows below, by transport. */
+const transportRows = [
+	['pairs', 'rate', '1:1 messages/s at saturation', 0],
+	['pairs', 'cpu_us', 'CPU per message, us', 1],
+	['pairs', 'p50_us', 'p50, us', 0],
+	['room', 'last_ms', 'room of 1,000: the last has it, ms', 1],
+	['room', 'cpu_us', 'CPU per delivery, us', 1],
+	['park', 'gateway_bytes', 'gateway memory of an idle client, bytes', 0],
+	['park', 'redis_bytes', 'Redis memory of it, bytes', 0],
+];
 
 /* [scenario, figure, words, decimals]; a text alone is a heading. */
 const rows = [
@@ -57,6 +70,8 @@ const aims = [
 	['p50 at 500/s, times bare Redis with the read', (s) => s.rate.pollgate.p50_look_ratio, '<=', 2],
 	['the last of a room of 1,000, ms', (s) => s.room.pollgate.last_ms, '<=', 20],
 	['gateway bytes for each idle client', (s) => s.park.pollgate.gateway_bytes, '<=', 6000],
+	['gateway bytes for each idle event stream', (s) => s.park['pollgate-sse'].gateway_bytes, '<=', 8192],
+	['gateway bytes for each idle WebSocket', (s) => s.park['pollgate-ws'].gateway_bytes, '<=', 14336],
 	['Redis bytes for each idle client', (s) => s.park.pollgate.redis_bytes, '<=', 300],
 	['Redis commands for an idle poll', (s) => s.idle.pollgate.redis_commands, '<=', 1.05],
 	['CPU per message, 10,000 clients to 100', (s) => s['flat-10000'].pollgate.cpu_us / s['flat-100'].pollgate.cpu_us, '<=', 1.2],
@@ -83,11 +98,18 @@ export function findFaults(summary) {
 		faults.filter((fault) => figures[fault] > 0).map((fault) => `${scenario}, ${system}: ${figures[fault]} ${fault}`)));
 }
 
+const cell = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : '').padStart(10);
+
+/* undefined if nothing of it was measured. */
+function valuesOf(summary, systems, scenario, figure) {
+	const values = systems.map((system) => summary[scenario]?.[system]?.[figure]);
+	return values.some((value) => value !== undefined) ? values : undefined;
+}
+
 function printRow(summary, [scenario, figure, words, decimals]) {
-	const values = columns.map((system) => summary[scenario]?.[system]?.[figure]);
-	if (values.every((value) => value === undefined))
+	const values = valuesOf(summary, columns, scenario, figure);
+	if (!values)
 		return;
-	const cell = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : '').padStart(10);
 	const [a, b, c, d] = values;
 	console.log('  ' + words.padEnd(36) + cell(a, decimals) + cell(b, decimals) + cell(a / b, 2) + '  ' +
 		cell(c, decimals) + cell(d, decimals) + cell(c / d, 2));
@@ -104,6 +126,17 @@ function printAim(summary, [words, value, comparison, bound]) {
 	console.log(`  ${words.padEnd(46)}${measured.toPrecision(3).padStart(10)}  ${comparison} ${bound}  ${met ? 'met' : 'MISSED'}`);
 }
 
+function printTransports(summary) {
+	if (!transports.slice(1).some((system) => Object.values(summary).some((systems) => systems[system])))
+		return;
+	console.log('By transport, on Redis, 2 instances'.padEnd(42) + ['polling', 'SSE', 'WebSocket'].map((name) => name.padStart(10)).join(''));
+	for (const [scenario, figure, words, decimals] of transportRows) {
+		const values = valuesOf(summary, transports, scenario, figure);
+		if (values)
+			console.log('  ' + words.padEnd(40) + values.map((value) => cell(value, decimals)).join(''));
+	}
+}
+
 export function printTable(summary) {
 	const head = ['pollgate', 'nchan', 'ratio', '', 'pollgate', 'nchan', 'ratio'];
 	console.log(''.padEnd(38) + '       on Redis, 2 instances  ' + '          in memory, 1 instance');
@@ -114,6 +147,7 @@ export function printTable(summary) {
 		else if (summary[rows[i + 1][0]] && Object.keys(summary[rows[i + 1][0]]).length > 0)
 			console.log(rows[i]);
 	}
+	printTransports(summary);
 	console.log('Aims');
 	for (const aim of aims)
 		printAim(summary, aim);
