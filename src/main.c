@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/options.h"
@@ -77,7 +78,7 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct gateway *gateway = arg;
 	int64_t ms = gateway->options.drain_ms;
-	struct timeval drain = {ms / 1000, ms % 1000 * 1000};
+	struct timeval drain = clock_timeval(ms);
 
 	(void)what;
 	if (gateway->draining) {

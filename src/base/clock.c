@@ -31,6 +31,12 @@ clock_mono_us(void)
 	return now_us(CLOCK_MONOTONIC);
 }
 
+struct timeval
+clock_timeval(int64_t ms)
+{
+	return ms > 0 ? (struct timeval){ms / 1000, ms % 1000 * 1000} : (struct timeval){0, 0};
+}
+
 void
 clock_turn(int64_t ms)
 {

@@ -162,7 +162,7 @@ hub_announced(struct hub *hub, struct reader *reader)
 void
 hub_announce_soon(struct hub *hub, struct reader *reader)
 {
-	static const struct timeval soon = {ANNOUNCE_MS / 1000, ANNOUNCE_MS % 1000 * 1000};
+	struct timeval soon = clock_timeval(ANNOUNCE_MS);
 
 	if (hub->unannounced_count++ == 0)
 		event_add(hub->announce, &soon);
@@ -198,7 +198,7 @@ hub_new(struct event_base *base, struct store *store, const struct hub_config *c
 {
 	struct hub *hub = mem_zero(1, sizeof *hub);
 	int64_t tick_ms = config->away_after_ms / 8 < TICK_MS ? config->away_after_ms / 8 : TICK_MS;
-	struct timeval tick = {tick_ms / 1000, (tick_ms % 1000) * 1000};
+	struct timeval tick = clock_timeval(tick_ms);
 
 	hub->store = store;
 	hub->config = *config;

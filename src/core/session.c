@@ -370,7 +370,7 @@ sessions_new(struct event_base *base, struct store *store, int64_t away_after_ms
 	LIST_INIT(&sessions->histories);
 	sessions->store = store;
 	sessions->tick = event_new(base, -1, EV_PERSIST, on_tick, sessions);
-	sessions->interval = (struct timeval){interval / 1000, (interval % 1000) * 1000};
+	sessions->interval = clock_timeval(interval);
 	return sessions;
 }
 

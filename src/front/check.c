@@ -63,7 +63,9 @@ check_new(struct front *front, struct http_request *req, event_callback_fn on_ti
 static void
 check_wake(struct check *check, int64_t ms)
 {
-	event_add(&check->timer, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+	struct timeval tv = clock_timeval(ms);
+
+	event_add(&check->timer, &tv);
 }
 
 static void

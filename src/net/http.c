@@ -31,7 +31,7 @@ static LIST_HEAD(, http_server) servers = LIST_HEAD_INITIALIZER(servers);
 static void
 add_timer(struct event *timer, int ms)
 {
-	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	struct timeval tv = clock_timeval(ms);
 
 	event_add(timer, &tv);
 }

@@ -151,7 +151,7 @@ send_now(struct http_conn *conn, const void *body, size_t len, int flags)
 void
 http_reply_write_on(struct http_conn *conn)
 {
-	struct timeval limit = {(time_t)(conn->server->write_ms / 1000), (suseconds_t)(conn->server->write_ms % 1000 * 1000)};
+	struct timeval limit = clock_timeval(conn->server->write_ms);
 
 	http_conn_progressed(conn);
 	bufferevent_set_timeouts(conn->bev, NULL, &limit);

@@ -186,7 +186,7 @@ on_tick(evutil_socket_t none, short what, void *arg)
 void
 redis_set_timer(struct redis *r, int64_t ms)
 {
-	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+	struct timeval tv = clock_timeval(ms);
 
 	event_add(r->timer, &tv);
 }
@@ -356,7 +356,7 @@ redis_new(struct event_base *base, const struct redis_options *options, const st
 {
 	struct redis *r = mem_zero(1, sizeof *r);
 	int64_t tick_ms = options->timeout_ms / 10 > 1 ? options->timeout_ms / 10 : 1;
-	struct timeval tv = {tick_ms / 1000, (tick_ms % 1000) * 1000};
+	struct timeval tv = clock_timeval(tick_ms);
 
 	r->base = base;
 	r->address = options->address;

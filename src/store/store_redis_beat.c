@@ -69,7 +69,7 @@ forget(struct heard **set)
 static void
 start_timer(struct event *timer, int64_t ms)
 {
-	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+	struct timeval tv = clock_timeval(ms);
 
 	if (!evtimer_pending(timer, NULL))
 		event_add(timer, &tv);

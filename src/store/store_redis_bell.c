@@ -346,7 +346,7 @@ struct bell *
 bell_new(struct redis_store *store)
 {
 	struct bell *bell = mem_zero(1, sizeof *bell);
-	struct timeval tv = {SWEEP_MS / 1000, 0};
+	struct timeval tv = clock_timeval(SWEEP_MS);
 
 	bell->store = store;
 	bell->buckets[keys_bucket(&bell->store->instance)].wanted = true;

@@ -116,7 +116,7 @@ redis_store_try(struct store *store, int64_t limit_ms, store_probe_fn *fn, void 
 {
 	struct redis_store *rs = redis_store_of(store);
 	struct probe_call *probe = redis_call_new(rs, sizeof *probe, on_probe_written);
-	struct timeval tv = {limit_ms / 1000, (limit_ms % 1000) * 1000};
+	struct timeval tv = clock_timeval(limit_ms);
 
 	probe->fn = fn;
 	probe->arg = arg;

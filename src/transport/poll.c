@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/hub.h"
@@ -60,7 +61,7 @@ varied_hold(const struct polls *polls)
 static void
 poll_wait(struct poll *poll, int64_t ms)
 {
-	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	struct timeval tv = clock_timeval(ms);
 
 	event_add(&poll->hold, &tv);
 }

@@ -67,11 +67,8 @@ stream_free(struct stream *stream)
 static void
 wake_at(struct stream *stream, int64_t at)
 {
-	int64_t ms = at - clock_mono_ms();
-	struct timeval tv = {0, 0};
+	struct timeval tv = clock_timeval(at - clock_mono_ms());
 
-	if (ms > 0)
-		tv = (struct timeval){ms / 1000, ms % 1000 * 1000};
 	event_add(&stream->timer, &tv);
 }
 

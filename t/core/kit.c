@@ -67,7 +67,7 @@ world_free(struct world *w)
 void
 pass(struct world *w, int ms)
 {
-	struct timeval tick = {ms / 1000, ms % 1000 * 1000};
+	struct timeval tick = clock_timeval(ms);
 
 	event_base_loopexit(w->base, &tick);
 	event_base_dispatch(w->base);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store_faulty_private.h"
 
@@ -175,7 +176,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 void
 faulty_call_tell_after(struct faulty_call *c, int64_t ms)
 {
-	struct timeval later = {ms / 1000, ms % 1000 * 1000};
+	struct timeval later = clock_timeval(ms);
 
 	c->held = false;
 	c->timer = evtimer_new(c->faulty->base, on_timer, c);
