@@ -160,7 +160,7 @@ http_server_count(struct http_server *server, int change)
 static bool
 listen_on(struct http_server *server, const char *address)
 {
-	int fd = http_listen(address, &server->port);
+	int fd = http_listen(address, server->write_ms, &server->port);
 
 	if (fd == -1)
 		return false;

@@ -29,7 +29,7 @@ struct http_config {
 	/* None of them 0. */
 	int64_t request_ms;   /* From a request's first byte to its last. */
 	int64_t idle_ms;      /* Between requests. */
-	int64_t write_ms;     /* Without the client taking a byte of its answer. */
+	int64_t write_ms;     /* Without the client taking, or its TCP acknowledging, a byte of its answer. */
 	/* Of WebSockets (ws.h), for which request_ms is from a message's first byte to its last; not 0 if one is accepted. */
 	int64_t ping_ms;      /* How often each is pinged. */
 	int64_t silence_ms;   /* Without the client sending a byte. */

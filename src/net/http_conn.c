@@ -6,6 +6,7 @@
  * in the input, so it never waits, never answers by itself and never is in a state in which it would end the process.
  */
 #include <assert.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -243,12 +244,12 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct http_conn *conn = http_conn_at(bufferevent_getfd(bev));
 
 	assert(conn && conn->ev == arg);
-	if (!(what & BEV_EVENT_TIMEOUT))
-		http_conn_end(conn);
-	else if (http_conn_progressed(conn))
+	if (what & BEV_EVENT_TIMEOUT && http_conn_progressed(conn))
 		bufferevent_enable(bev, EV_WRITE);
-	else
+	else if (what & BEV_EVENT_TIMEOUT || (what & BEV_EVENT_ERROR && EVUTIL_SOCKET_ERROR() == ETIMEDOUT))
 		http_conn_cut(conn);
+	else
+		http_conn_end(conn);
 }
 
 /* evhttp sets its own callbacks whenever it waits for a request. */

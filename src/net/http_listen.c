@@ -113,9 +113,10 @@ listen_any(const char *address, const char *host, const char *service)
 }
 
 int
-http_listen(const char *address, int *port)
+http_listen(const char *address, int64_t write_ms, int *port)
 {
 	char *copy = mem_string(address), *host, *service;
+	unsigned limit = (unsigned)write_ms;
 	int fd = -1;
 
 	if (split(copy, &host, &service))
@@ -123,7 +124,9 @@ http_listen(const char *address, int *port)
 	else
 		log_error("cannot listen on %s: it is not HOST:PORT, [IPV6]:PORT or :PORT", address);
 	free(copy);
-	if (fd != -1)
-		*port = port_of(fd);
+	if (fd == -1)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
+	*port = port_of(fd);
 	return fd;
 }

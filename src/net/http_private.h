@@ -117,8 +117,11 @@ struct http_server {
 
 /* ---- http_listen.c ---- */
 
-/* A listening socket for "host:port", -1 after a log line; *port is the port it got. */
-int http_listen(const char *address, int *port);
+/*
+ * A listening socket for "host:port", -1 after a log line; *port is the port it got.  A connection of it breaks (ETIMEDOUT) when
+ * its peer acknowledges nothing of what was sent, or has no room for more, for write_ms.
+ */
+int http_listen(const char *address, int64_t write_ms, int *port);
 
 /*
  * Let no new connection begin: its first packet is dropped, so that the client sends it again, a second later, and is then refused.

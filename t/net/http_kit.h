@@ -56,5 +56,7 @@ bool kit_ends(struct kit_client *c);
 bool kit_is_quiet(struct kit_client *c);
 void kit_close(struct kit_client *c);
 void kit_reset(struct kit_client *c);
+/* From now on nothing reaches the client, nor does it say so: a phone without a network. */
+void kit_vanish(struct kit_client *c);
 
 #endif

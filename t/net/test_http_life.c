@@ -292,6 +292,38 @@ test_stalled(void)
 	ok(kit_stop(), "and nothing is left of it");
 }
 
+/* What the kernel has taken for a client is not with the client yet. */
+static void
+test_vanished(void)
+{
+	struct http_config config = kit_config();
+	struct kit_client here, streaming, answered;
+	struct http_request *here_req, *stream_req, *answer_req;
+	int64_t cut = metrics[METRIC_CONNECTIONS_CUT];
+
+	config.write_ms = 1000;
+	kit_start(&config);
+	here_req = park(&here);
+	stream_req = park(&streaming);
+	answer_req = park(&answered);
+	http_stream_start(here_req, 200, "text/plain", on_drained);
+	http_stream_start(stream_req, 200, "text/plain", on_drained);
+	ok(kit_has(&streaming, "\r\n\r\n"), "a stream begins");
+	kit_vanish(&streaming);
+	kit_vanish(&answered);
+	http_stream_write(here_req, "x", 1);
+	is_int((long long)http_stream_write(stream_req, "x", 1), 0, "what is sent to a client that has vanished goes out all the same");
+	http_reply(answer_req, 200, "text/plain", "x", 1);
+	ok(KIT_WAIT(&here, http_server_connections(kit_server) == 1 && kit_gone == 1),
+	    "who acknowledges nothing of it is cut, streaming or not");
+	is_int(metrics[METRIC_CONNECTIONS_CUT], cut + 2, "and counted");
+	ok(kit_has(&here, "1\r\nx\r\n") && !here.ended, "who has nothing to acknowledge is not");
+	kit_close(&here);
+	kit_close(&streaming);
+	kit_close(&answered);
+	ok(kit_stop(), "and nothing is left of them");
+}
+
 static void
 test_full(void)
 {
@@ -498,6 +530,7 @@ main(void)
 	test_stream();
 	ok(kit_stop(), "nothing is left of the connections when the server is gone");
 	test_stalled();
+	test_vanished();
 	test_full();
 	test_no_descriptors();
 	test_drain();
