@@ -152,6 +152,9 @@ async function ends(base) {
 	const a = await open(base);
 	const stream = await Stream.open(base, events(a));
 	await stream.until((s) => s.events.length > 0, 'the first event');
+	const head = await fetch(`${base}/v1/events?token=${a.token}`, { method: 'HEAD' });
+	is(`${head.status} ${head.headers.get('content-type')}`, '200 text/event-stream', 'HEAD has the headers only');
+	is(stream.ended, false, 'and does not take over');
 	await a.close?.();
 	await fetch(`${base}/v1/close?token=${a.token}`, { method: 'POST' });
 	await stream.until((s) => s.ended, 'the stream to end');
@@ -161,8 +164,6 @@ async function ends(base) {
 	is(answer.status, 410, 'without a session there is no stream');
 	is((await fetch(`${base}/v1/events`)).status, 401, 'nor without a token');
 	is((await fetch(`${base}/v1/events?token=${a.token}&cursor=zz`)).status, 400, 'nor with a wrong cursor');
-	is((await fetch(`${base}/v1/events?token=${a.token}`, { method: 'HEAD' })).headers.get('content-type'), 'text/event-stream',
-		'HEAD has the headers only');
 }
 
 async function lives(start) {

@@ -193,8 +193,8 @@ check_stream(struct front *front, struct http_request *req, const char *part)
 		    "ms must be 10 or more, count 1 or more, and ms times count no more than --check-max.", "most", max);
 		return;
 	}
-	if (http_method(req) == HTTP_HEAD) { /* Nothing to wait for: the answer has no body. */
-		http_reply(req, 200, "text/plain", NULL, 0);
+	if (http_method(req) == HTTP_HEAD) {
+		http_reply_head(req, 200, "text/plain");
 		return;
 	}
 	check = check_new(front, req, on_line_time);

@@ -178,3 +178,32 @@ native_call_parse(struct native_call *call, native_parse_fn *parse, const char *
 	}
 	return true;
 }
+
+/* ---- HEAD ---- */
+
+static void
+on_found(void *arg, const struct store_session *session)
+{
+	struct native_call *call = arg;
+
+	if (session->status == STORE_GONE) {
+		native_call_refuse_gone(call);
+	} else if (session->status != STORE_OK) {
+		native_call_refuse_unavailable(call);
+	} else {
+		if (call->asker)
+			http_reply_head(call->asker, 200, call->type);
+		native_call_free(call);
+	}
+}
+
+void
+native_head(struct front *front, struct http_request *req, const struct name *id, const char *type)
+{
+	struct native_call *call = native_call_of(front, req);
+
+	call->type = type;
+	store_touch(front->parts.store, id);
+	native_call_park(call);
+	store_look(front->parts.store, id, on_found, call);
+}

@@ -47,6 +47,7 @@ struct native_call {
 	native_answer_fn *answer;
 	void *asker;               /* NULL once the client left. */
 	struct name id;
+	const char *type;           /* Of a HEAD; lent. */
 	struct store_opened opened; /* Of an opening. */
 	char token[TOKEN_LEN + 1];
 	struct native_request request; /* What it lends of the body is not used once the store was asked. */
@@ -74,6 +75,9 @@ void native_call_refuse(struct native_call *call, int status, const char *code, 
 void native_call_refuse_unavailable(struct native_call *call);
 void native_call_refuse_gone(struct native_call *call);
 void native_call_refuse_hole(struct native_call *call, uint64_t expected);
+
+/* Answer a HEAD where GET would wait: as GET if the session is there, but it is no sink. */
+void native_head(struct front *front, struct http_request *req, const struct name *id, const char *type);
 
 /* Answer: there is no such session. */
 void native_refuse_gone(struct http_request *req);

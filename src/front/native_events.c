@@ -20,10 +20,12 @@ is_nonce(const char *text)
 static void
 probe(struct front *front, struct http_request *req, const char *nonce)
 {
-	if (is_nonce(nonce))
-		stream_probe(front->parts.streams, req, nonce);
-	else
+	if (!is_nonce(nonce))
 		problem_reply(req, 400, "bad_request", "probe must be 1 to 64 characters of A-Z a-z 0-9 - _.");
+	else if (http_method(req) == HTTP_HEAD)
+		http_reply_head(req, 200, STREAM_TYPE);
+	else
+		stream_probe(front->parts.streams, req, nonce);
 }
 
 static void
@@ -42,7 +44,10 @@ stream(struct front *front, struct http_request *req)
 		text = http_query(req, "cursor");
 	if (!native_read_cursor(front, req, text, &cursor))
 		return;
-	stream_start(front->parts.streams, req, &id, text ? &cursor : NULL, &protocol);
+	if (http_method(req) == HTTP_HEAD)
+		native_head(front, req, &id, STREAM_TYPE);
+	else
+		stream_start(front->parts.streams, req, &id, text ? &cursor : NULL, &protocol);
 	cursor_free(&cursor);
 }
 
@@ -54,8 +59,6 @@ native_events(struct front *front, struct http_request *req, const char *part)
 	(void)part;
 	if (front->parts.options->no_sse)
 		problem_reply(req, 404, "transport_disabled", "This gateway does not offer event streams.");
-	else if (http_method(req) == HTTP_HEAD) /* Nothing to wait for: the answer has no body. */
-		http_reply(req, 200, "text/event-stream", NULL, 0);
 	else if (nonce)
 		probe(front, req, nonce);
 	else

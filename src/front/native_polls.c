@@ -41,14 +41,13 @@ native_poll(struct front *front, struct http_request *req, const char *part)
 	if (!native_authenticate(req, &session.id) || !front_read_ms(req, "hold", front->parts.options->hold_max_ms, &hold))
 		return;
 	text = http_query(req, "cursor");
-	if (http_method(req) == HTTP_HEAD) { /* Nothing to wait for: the answer has no body. */
-		http_reply(req, 200, NATIVE_TYPE, NULL, 0);
-		return;
-	}
 	if (!native_read_cursor(front, req, text, &cursor))
 		return;
 	session.cursor = text ? &cursor : NULL;
-	poll_start(front->parts.polls, req, &(struct poll_request){&session, 1, hold, &protocol, NULL});
+	if (http_method(req) == HTTP_HEAD)
+		native_head(front, req, &session.id, NATIVE_TYPE);
+	else
+		poll_start(front->parts.polls, req, &(struct poll_request){&session, 1, hold, &protocol, NULL});
 	cursor_free(&cursor);
 }
 

@@ -90,6 +90,9 @@ void http_set_header(struct http_request *, const char *name, const char *value)
  */
 void http_reply(struct http_request *, int status, const char *type, const void *body, size_t len);
 
+/* Answer a HEAD without a Content-Length: what GET would bring is not known (RFC 9110, 9.3.2). */
+void http_reply_head(struct http_request *, int status, const char *type);
+
 /* The same with a file's content (takes fd), by sendfile. */
 void http_reply_file(struct http_request *, int status, const char *type, int fd, off_t len);
 

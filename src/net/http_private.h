@@ -180,7 +180,7 @@ struct http_conn *http_request_conn(const struct http_request *req);
 
 /* ---- http_reply.c ---- */
 
-#define HTTP_UNKNOWN_LENGTH UINT64_MAX /* Chunked. */
+#define HTTP_UNKNOWN_LENGTH UINT64_MAX /* Chunked, if there is a body. */
 
 /* The handler answers now. */
 void http_reply_begin(struct http_conn *conn);

@@ -76,7 +76,7 @@ http_reply_write_head(struct http_conn *conn, int status, const char *type, uint
 	ADD(b, "\r\nDate: ");
 	add_date(conn->server);
 	if (len == HTTP_UNKNOWN_LENGTH) {
-		if (!conn->head.old)
+		if (!conn->head.old && conn->head.method != HTTP_HEAD)
 			ADD(b, "\r\nTransfer-Encoding: chunked");
 	} else if (status != 204 && status != 304) {
 		ADD(b, "\r\nContent-Length: ");
@@ -293,6 +293,19 @@ http_reply(struct http_request *req, int status, const char *type, const void *b
 	if (status == 204 || status == 304 || conn->head.method == HTTP_HEAD)
 		len = 0;
 	send_all(conn, body, len);
+}
+
+void
+http_reply_head(struct http_request *req, int status, const char *type)
+{
+	struct http_conn *conn = http_request_conn(req);
+
+	assert(conn->head.method == HTTP_HEAD);
+	if (bury(conn))
+		return;
+	http_reply_begin(conn);
+	http_reply_write_head(conn, status, type, HTTP_UNKNOWN_LENGTH);
+	send_all(conn, NULL, 0);
 }
 
 void

@@ -178,7 +178,7 @@ begin(struct stream *stream)
 	stream->started = true;
 	buf_clear(&streams->event);
 	buf_addf(&streams->event, ":%*s\n\nretry: %d\n\n", PRELUDE - 1, "", RETRY_MS + (int)spread_below(RETRY_MS / 2));
-	http_stream_start(stream->req, 200, "text/event-stream", on_drained);
+	http_stream_start(stream->req, 200, STREAM_TYPE, on_drained);
 	stream->ends_at = clock_mono_ms() + life_ms;
 	send_text(stream, streams->event.data, streams->event.len);
 	wake_when_due(stream);

@@ -14,6 +14,8 @@
 #include "base/name.h"
 #include "codec/message.h"
 
+#define STREAM_TYPE "text/event-stream"
+
 struct event_base;
 struct http_request;
 struct hub;

@@ -216,6 +216,20 @@ test_methods(void)
 		kit_close(&c);
 		c = (struct kit_client){.fd = -1};
 	}
+	for (int i = 0; i < 2; i++) {
+		const char *path = i ? "/v1/events" : "/v1/poll";
+		const char *answer = ask(&client, "HEAD", "", "%s?token=%s", path, s.token);
+
+		ok(kit_status(answer) == 200 && strstr(answer, i ? "text/event-stream" : "application/json") &&
+		    !strstr(answer, "Content-Length") && !strstr(answer, "Transfer-Encoding"), "HEAD %s knows of no length", path);
+		is_int(kit_status(ask(&client, "HEAD", "", "%s?token=AAAAAAAAAAAAAAAAAAAAAA", path)), 410, "needs a session");
+		is_int(kit_status(ask(&client, "HEAD", "", "%s", path)), 401, "and a token");
+		is_int(kit_status(ask(&client, "HEAD", "", "%s?token=%s&cursor=zz", path, s.token)), 400, "and a cursor, if any");
+		store_faulty_plan(w.store, FAULTY_LOOK, 1, FAULTY_FAIL);
+		is_int(kit_status(ask(&client, "HEAD", "", "%s?token=%s", path, s.token)), 503, "and the store");
+	}
+	is_int(kit_status(ask(&client, "HEAD", "", "/v1/events?probe=a")), 200, "a probe's HEAD needs no session");
+	is_int(kit_status(ask(&client, "HEAD", "", "/v1/events?probe=.")), 400, "but a good nonce");
 	is_problem(ask(&client, "GET", "", "/v1/poll"), 401, "token_required", "without a token the answer is 401");
 	is_problem(ask(&client, "GET", "", "/v1/poll?token=%s.", s.token), 401, "token_invalid", "so it is with what is none");
 }
