@@ -244,12 +244,14 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct http_conn *conn = http_conn_at(bufferevent_getfd(bev));
 
 	assert(conn && conn->ev == arg);
-	if (what & BEV_EVENT_TIMEOUT && http_conn_progressed(conn))
+	if (what & BEV_EVENT_TIMEOUT && http_conn_progressed(conn)) {
 		bufferevent_enable(bev, EV_WRITE);
-	else if (what & BEV_EVENT_TIMEOUT || (what & BEV_EVENT_ERROR && EVUTIL_SOCKET_ERROR() == ETIMEDOUT))
+	} else if (what & BEV_EVENT_TIMEOUT || (what & BEV_EVENT_ERROR && EVUTIL_SOCKET_ERROR() == ETIMEDOUT)) {
+		metric_add(CONNECTIONS_STALLED, 1);
 		http_conn_cut(conn);
-	else
+	} else {
 		http_conn_end(conn);
+	}
 }
 
 /* evhttp sets its own callbacks whenever it waits for a request. */

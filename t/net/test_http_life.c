@@ -277,6 +277,7 @@ test_stalled(void)
 {
 	struct http_config config = kit_config();
 	struct kit_client c, slow;
+	int64_t stalled = metrics[METRIC_CONNECTIONS_STALLED];
 
 	config.write_ms = 1000;
 	kit_start(&config);
@@ -286,6 +287,7 @@ test_stalled(void)
 	kit_sends(&c, "GET /big?n=20000000 HTTP/1.1\r\n" HOST "\r\n");
 	read_slowly(&slow, 2500);
 	is_int(http_server_connections(kit_server), 1, "who does not read its answer is cut, who reads slowly is not");
+	is_int(metrics[METRIC_CONNECTIONS_STALLED], stalled + 1, "and counted");
 	kit_close(&slow);
 	ok(KIT_WAIT(NULL, http_server_connections(kit_server) == 0), "a client may leave in the middle of an answer");
 	kit_close(&c);
@@ -299,7 +301,7 @@ test_vanished(void)
 	struct http_config config = kit_config();
 	struct kit_client here, streaming, answered;
 	struct http_request *here_req, *stream_req, *answer_req;
-	int64_t cut = metrics[METRIC_CONNECTIONS_CUT];
+	int64_t cut = metrics[METRIC_CONNECTIONS_CUT], stalled = metrics[METRIC_CONNECTIONS_STALLED];
 
 	config.write_ms = 1000;
 	kit_start(&config);
@@ -317,6 +319,7 @@ test_vanished(void)
 	ok(KIT_WAIT(&here, http_server_connections(kit_server) == 1 && kit_gone == 1),
 	    "who acknowledges nothing of it is cut, streaming or not");
 	is_int(metrics[METRIC_CONNECTIONS_CUT], cut + 2, "and counted");
+	is_int(metrics[METRIC_CONNECTIONS_STALLED], stalled + 2, "as stalled");
 	ok(kit_has(&here, "1\r\nx\r\n") && !here.ended, "who has nothing to acknowledge is not");
 	kit_close(&here);
 	kit_close(&streaming);
