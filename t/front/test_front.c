@@ -305,6 +305,35 @@ test_leaving(void)
 	    "\"count\":1"), "and find them done when it asks again");
 }
 
+/* ---- Event streams ---- */
+
+static void
+test_silent_store(void)
+{
+	struct session a = open_one("");
+	struct kit_client c = {.fd = -1};
+
+	store_faulty_plan(w.store, FAULTY_READ_MAILBOX, 1, FAULTY_HOLD);
+	start_asking(&c, "GET", "", "/v1/events?token=%s&cursor=%s", a.token, a.cursor);
+	ok(KIT_WAIT(&c, store_faulty_held(w.store) == 1) && kit_is_quiet(&c), "a stream does not begin before the store has answered");
+	ok(kit_has(&c, "\nretry: "), "but after a while all the same");
+	ok(kit_is_quiet(&c) && !strstr(c.in.data, "data: "), "without an event");
+	store_faulty_release(w.store);
+	ok(kit_has(&c, "\nid: ") && kit_has(&c, "\"messages\":[]}\n"), "which comes when the store answers");
+	ask(&client, "POST", op_send(&a, "later"), "/v1/send?token=%s", a.token);
+	ok(kit_has(&c, "\"later\""), "and what is sent then");
+	kit_close(&c);
+
+	store_faulty_plan(w.store, FAULTY_READ_MAILBOX, 1, FAULTY_HOLD);
+	c = (struct kit_client){.fd = -1};
+	start_asking(&c, "GET", "", "/v1/events?token=%s&cursor=%s", a.token, a.cursor);
+	ok(kit_has(&c, "\nretry: "), "a stream may have begun");
+	ask(&client, "DELETE", "", "/v1/sessions?token=%s", a.token);
+	store_faulty_release(w.store);
+	ok(kit_has(&c, "event: gone\n") && kit_has(&c, "\r\n0\r\n\r\n"), "before its session is found to be gone: an event says so");
+	kit_close(&c);
+}
+
 /* ---- The end ---- */
 
 static void
@@ -373,6 +402,7 @@ main(void)
 	test_methods();
 	test_polls();
 	test_leaving();
+	test_silent_store();
 	kit_close(&client);
 	client = (struct kit_client){.fd = -1};
 	end();
