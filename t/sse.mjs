@@ -118,6 +118,33 @@ async function resumes(base) {
 	second.close();
 }
 
+/** What a client keeps in the store that never says what it has: its mailbox's limit, until it comes back. */
+async function neverAcknowledges(start) {
+	const { base } = await start({ options: { 'mailbox-max': '10' } });
+	const [a, b] = [await open(base), await open(base)];
+	const first = await Stream.open(base, events(b));
+	const ids = [];
+	for (let i = 0; i < 40; i++) {
+		await a.send(b.id, 'x', i);
+		await first.until((s) => s.messages().length === i + 1, 'a message');
+		ids.push(first.id);
+	}
+	isDeep(first.events.filter(({ data }) => data.gaps), [], 'who has read everything is told of no gap when its mailbox overflows');
+	const { json: before } = await a.look(b.id);
+	ok(before.acked !== before.last, 'nothing is acknowledged by reading alone');
+	first.close();
+	const second = await Stream.open(base, events(b), { headers: { 'Last-Event-ID': first.id } });
+	await second.until((s) => s.events.length > 0, 'the first event');
+	isDeep(second.events.map(({ data: { messages, gaps } }) => ({ messages, gaps })), [{ messages: [], gaps: undefined }],
+		'nor when it comes back');
+	await waitFor(async () => (await a.look(b.id)).json.acked === before.last, 5000, 'all to be acknowledged');
+	ok(true, 'which acknowledges all that it has');
+	second.close();
+	b.cursor = ids.at(-2);
+	const { json } = await b.poll(0);
+	is(json.gaps?.length, 1, 'and gives the memory back: who says later that it has less has a gap');
+}
+
 /** Each receives on some instance, and takes over from the one before. */
 async function takesOver(bases) {
 	const [a, b] = [await open(bases[0]), await open(bases[0])];
@@ -242,6 +269,7 @@ await forEachStore(async ({ start, redis }) => {
 	const { stream } = await form(base);
 	stream.close();
 	await scope('resume', () => resumes(base));
+	await scope('never acknowledges', () => neverAcknowledges(start));
 	await scope('one instance', () => takesOver([instances[0].base]));
 	if (redis)
 		await scope('several', () => takesOver(instances.map((instance) => instance.base)));

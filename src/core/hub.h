@@ -67,7 +67,7 @@ void reader_cursor(const struct reader *, struct cursor *cursor);
 /* Stop and free.  If cursor is not NULL it is set to where a client stands that has what was delivered; the caller frees it. */
 void reader_stop(struct reader *, struct cursor *cursor);
 
-/* The client was told nothing for a whole hold: its mailbox's memory may go if the client has all of it. */
+/* The client has been told nothing since it came, and has all of its mailbox: that gives its memory back. */
 void reader_idle(struct reader *);
 
 #endif

@@ -263,6 +263,7 @@ on_caught_up(struct sink *sink)
 
 	if (stream->told)
 		return;
+	reader_idle(stream->reader); /* With the cursor that it came with the client has said that it has all. */
 	begin(stream);
 	send_empty(stream);
 }
