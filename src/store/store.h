@@ -210,6 +210,8 @@ struct store_session {
 	const char *data;
 	size_t data_len;
 	struct store_state state;
+	size_t rooms_count;
+	const struct store_joined *rooms;
 };
 typedef void store_session_fn(void *arg, const struct store_session *session);
 struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);

@@ -61,8 +61,9 @@ read_chain(struct memory *m, const struct task *task, const struct chain *chain,
 		view->last = view->entries[count - 1].id;
 }
 
-static void
-view_session(struct memory *m, const struct session *s, struct store_view *view)
+/* The rooms that s is in; there are s->rooms. */
+static const struct store_joined *
+view_rooms(struct memory *m, const struct session *s)
 {
 	struct store_joined *joined = memory_scratch(m, 1, s->rooms, sizeof(*joined));
 	const struct membership *member;
@@ -70,10 +71,16 @@ view_session(struct memory *m, const struct session *s, struct store_view *view)
 
 	LIST_FOREACH(member, &s->memberships, of_session)
 		joined[i++] = (struct store_joined){member->room->stream.name, member->room->title, member->since};
+	return joined;
+}
+
+static void
+view_session(struct memory *m, const struct session *s, struct store_view *view)
+{
 	view->away = s->away;
 	view->state = memory_session_state(s);
-	view->rooms_count = i;
-	view->rooms = joined;
+	view->rooms_count = s->rooms;
+	view->rooms = view_rooms(m, s);
 }
 
 void
@@ -149,6 +156,6 @@ memory_run_look(struct memory *m, struct task *task)
 
 	if (s)
 		session = (struct store_session){STORE_OK, s->away, s->stream.chain.last, s->acked, s->data ? s->data : "",
-		    s->data_len, memory_session_state(s)};
+		    s->data_len, memory_session_state(s), s->rooms, view_rooms(m, s)};
 	task->fn.session(task->arg, &session);
 }

@@ -227,6 +227,23 @@ next_room(const char **text, const char *end, struct entry_id *since, struct nam
 	return true;
 }
 
+struct store_joined *
+parse_rooms(char *text, size_t len, size_t *count)
+{
+	size_t max = count_rooms(text, len), title_len;
+	struct store_joined *rooms = mem_zero(max, sizeof *rooms);
+	const char *p = text, *end = p + len;
+
+	for (*count = 0; *count < max; ++*count) {
+		struct store_joined *room = &rooms[*count];
+
+		if (!next_room(&p, end, &room->since, &room->room, &room->title, &title_len))
+			break;
+		text[room->title + title_len - text] = '\0';
+	}
+	return rooms;
+}
+
 size_t
 count_rooms(const char *text, size_t len)
 {

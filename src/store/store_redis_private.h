@@ -161,6 +161,8 @@ bool reply_state(const redisReply *reply, struct store_state *state);
 bool next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
     size_t *title_len);
 size_t count_rooms(const char *text, size_t len);
+/* All of them, to be freed, with titles in text, which become strings: so this is done once with a text. */
+struct store_joined *parse_rooms(char *text, size_t len, size_t *count);
 #define ROOM_KEYS 4
 void call_add_room_keys(struct redis_call *, const struct name *room); /* head log members catalogue */
 void call_add_rooms_keys(struct redis_call *, const char *rooms, size_t len);     /* The same of each room in a field g. */

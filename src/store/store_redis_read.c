@@ -36,24 +36,6 @@ free_read(struct redis_call *call)
 
 /* ---- The view ---- */
 
-/* The titles in read->rooms become strings; so this is done once. */
-static struct store_joined *
-parse_rooms(struct read_call *read, size_t *count)
-{
-	size_t max = count_rooms(read->rooms, read->rooms_len), title_len;
-	struct store_joined *rooms = mem_zero(max, sizeof *rooms);
-	const char *p = read->rooms, *end = p + read->rooms_len;
-
-	for (*count = 0; *count < max; ++*count) {
-		struct store_joined *room = &rooms[*count];
-
-		if (!next_room(&p, end, &room->since, &room->room, &room->title, &title_len))
-			break;
-		read->rooms[room->title + title_len - read->rooms] = '\0';
-	}
-	return rooms;
-}
-
 static void
 finish(struct read_call *read, struct store_view *view)
 {
@@ -62,7 +44,7 @@ finish(struct read_call *read, struct store_view *view)
 	view->away = read->away;
 	view->state = read->state;
 	if (read->rooms)
-		view->rooms = rooms = parse_rooms(read, &view->rooms_count);
+		view->rooms = rooms = parse_rooms(read->rooms, read->rooms_len, &view->rooms_count);
 	read->fn(read->arg, view);
 	redis_call_free(&read->call);
 	free(rooms);

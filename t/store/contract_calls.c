@@ -173,6 +173,15 @@ on_applied(void *arg, const struct store_applied *applied)
 }
 
 static void
+keep_rooms(struct answer *a, const struct store_joined *rooms, size_t count)
+{
+	a->rooms_count = count;
+	a->rooms = kit_keep(a->kit, rooms, count * sizeof(*rooms));
+	for (size_t i = 0; i < count; i++)
+		a->rooms[i].title = kit_keep(a->kit, rooms[i].title, strlen(rooms[i].title));
+}
+
+static void
 on_view(void *arg, const struct store_view *view)
 {
 	struct answer *a = arg;
@@ -189,10 +198,7 @@ on_view(void *arg, const struct store_view *view)
 	a->entries = kit_keep(a->kit, view->entries, view->count * sizeof(*view->entries));
 	for (i = 0; i < a->count; i++)
 		a->entries[i].payload = kit_keep(a->kit, view->entries[i].payload, view->entries[i].len);
-	a->rooms_count = view->rooms_count;
-	a->rooms = kit_keep(a->kit, view->rooms, view->rooms_count * sizeof(*view->rooms));
-	for (i = 0; i < a->rooms_count; i++)
-		a->rooms[i].title = kit_keep(a->kit, view->rooms[i].title, strlen(view->rooms[i].title));
+	keep_rooms(a, view->rooms, view->rooms_count);
 	keep_state(a, &view->state);
 	finished(a);
 }
@@ -226,6 +232,7 @@ on_session(void *arg, const struct store_session *session)
 	a->data_len = session->data_len;
 	a->data = kit_keep(a->kit, session->data, session->data_len);
 	keep_state(a, &session->state);
+	keep_rooms(a, session->rooms, session->rooms_count);
 	finished(a);
 }
 

@@ -52,6 +52,11 @@ test_join(struct kit *k)
 	ok(a->rooms_count == 1 && j, "the session is in that room");
 	is_string(j ? j->title : NULL, "lobby", "the room has its title");
 	is_id(j ? j->since : id_of(0, 0), since, "and a position where reading starts");
+	a = await(start_look(k, &alice));
+	j = joined(a, "lobby");
+	ok(a->rooms_count == 1 && j, "whoever looks at the session sees the room, too");
+	is_string(j ? j->title : NULL, "lobby", "with its title");
+	is_int((int64_t)await(start_look(k, &bob))->rooms_count, 0, "and none of a session that is in none");
 	a = read_room(k, "lobby", since);
 	ok(a->status == STORE_OK && a->count == 0 && !a->gap, "there is nothing to read at first, not even one's own entering");
 

@@ -24,18 +24,25 @@ copy_state(struct faulty_call *c, struct store_state *state)
 }
 
 static void
+copy_rooms(struct faulty_call *c, const struct store_joined **rooms, size_t count)
+{
+	struct store_joined *copies = (struct store_joined *)copy(c, *rooms, count * sizeof(*copies));
+
+	for (size_t i = 0; i < count; i++)
+		copies[i].title = copy(c, copies[i].title, strlen(copies[i].title));
+	*rooms = copies;
+}
+
+static void
 copy_view(struct faulty_call *c, struct store_view *view)
 {
 	struct store_entry *entries = (struct store_entry *)copy(c, view->entries, view->count * sizeof(*entries));
-	struct store_joined *rooms = (struct store_joined *)copy(c, view->rooms, view->rooms_count * sizeof(*rooms));
 	size_t i;
 
 	for (i = 0; i < view->count; i++)
 		entries[i].payload = copy(c, entries[i].payload, entries[i].len);
-	for (i = 0; i < view->rooms_count; i++)
-		rooms[i].title = copy(c, rooms[i].title, strlen(rooms[i].title));
 	view->entries = entries;
-	view->rooms = rooms;
+	copy_rooms(c, &view->rooms, view->rooms_count);
 	copy_state(c, &view->state);
 }
 
@@ -72,6 +79,7 @@ keep(struct faulty_call *c)
 	case FAULTY_LOOK:
 		c->answer.session.data = copy(c, c->answer.session.data, c->answer.session.data_len);
 		copy_state(c, &c->answer.session.state);
+		copy_rooms(c, &c->answer.session.rooms, c->answer.session.rooms_count);
 		break;
 	case FAULTY_SWEEP:
 		c->answer.due.ids = copy(c, c->answer.due.ids, c->answer.due.count * sizeof(struct name));
