@@ -1,5 +1,5 @@
 /*
- * The scripts' texts: the store's settings as Lua's local variables, redis_append.lua where it is needed, the script itself.
+ * The scripts' texts: the store's settings as Lua's local variables, redis_append.lua, what else they share, the script itself.
  */
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -12,6 +12,11 @@
 #include "store/store_redis_private.h"
 
 #define INLINE_MAX 1024 /* Up to so many bytes a notice carries the payload itself. */
+
+/* What comes in front of a body besides redis_append.lua. */
+static const char *const fronts[SCRIPTS] = {
+	[SCRIPT_APPLY] = lua_redis_rooms,
+};
 
 static const char *const bodies[SCRIPTS] = {
 	[SCRIPT_OPEN] = lua_redis_open,
@@ -57,6 +62,7 @@ scripts_make(struct script scripts[SCRIPTS], const struct store_limits *limits)
 
 		buf_add(&text, settings.data, settings.len);
 		buf_adds(&text, lua_redis_append);
+		buf_adds(&text, fronts[i] ? fronts[i] : "");
 		buf_adds(&text, bodies[i]);
 		SHA1((unsigned char *)text.data, text.len, digest);
 		for (int j = 0; j < SHA_DIGEST_LENGTH; j++)

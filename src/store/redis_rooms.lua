@@ -1,0 +1,176 @@
+-- In front of the scripts that apply operations: what each of them does.  They set these two first.
+local room_expiry, may_create
+
+-- How many keys and arguments each kind of operation has.
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3}
+
+-- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
+local room_keys = {}
+
+-- The greatest last id of the rooms that were forgotten in this call, in which Redis' clock may stand still.
+local forgotten
+
+-- A session as it is in Redis, with the rooms that it is in; away and data as they are in its hash.
+local function make_session(key, id, away, rooms_text, data)
+	local session = {key = key, id = id, flag = away and 'w' or '-', data = data or '', joined = {}, order = {}}
+	for since, name, title in string.gmatch(rooms_text or '', '(%S+) (%S+) ([^\n]*)\n') do
+		session.joined[name] = {since = since, title = title}
+		session.order[#session.order + 1] = name
+	end
+	return session
+end
+
+-- Write which rooms it is in now.
+local function save_rooms(session)
+	local lines = {}
+	for i, name in ipairs(session.order) do
+		lines[i] = session.joined[name].since .. ' ' .. name .. ' ' .. session.joined[name].title .. '\n'
+	end
+	if #lines > 0 then
+		redis.call('HSET', session.key, 'g', table.concat(lines))
+	else
+		redis.call('HDEL', session.key, 'g')
+	end
+end
+
+local function append_room(head, log, last, fresh, channel, name, payload)
+	return append(head, log, last, fresh, ROOM_MAX, ROOM_TTL, channel, name, payload)
+end
+
+local function make_room(head, log, members, title)
+	local last = base_id()
+	if forgotten and not is_after(last, forgotten) then
+		last = id_behind(forgotten)
+	end
+	redis.call('HSET', head, 'l', last, 't', title)
+	redis.call('UNLINK', log, members)
+	return last
+end
+
+local function keep_room(head, members, catalogue, name)
+	redis.call('PEXPIRE', head, ROOM_TTL)
+	redis.call('PEXPIRE', members, ROOM_TTL)
+	redis.call('ZADD', catalogue, room_expiry, name)
+end
+
+local function send_room(k, channel, name, title, payload)
+	local head, log, members = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+	local fields = redis.call('HMGET', head, 'l', 's')
+	local last, said = fields[1], fields[2]
+	local made = not last
+	if made then
+		if not may_create then
+			return 'R'
+		end
+		last = make_room(head, log, members, title)
+	end
+	if not said then
+		redis.call('HSET', head, 's', '1')
+	end
+	local entry = append_room(head, log, last, made, channel, name, payload)
+	-- Not at each message, as in append.
+	if made or string.sub(entry, 1, DIGITS) ~= string.sub(last, 1, DIGITS) then
+		keep_room(head, members, KEYS[k + 3], name)
+	end
+	return entry
+end
+
+-- Members that are away do not count: whoever lost its session by a crash may come in anew.
+local function is_full(members, max)
+	if redis.call('HLEN', members) < max then
+		return false
+	end
+	local present = 0
+	for _, member in ipairs(redis.call('HVALS', members)) do
+		if string.sub(member, 1, 1) == '-' then
+			present = present + 1
+		end
+	end
+	return present >= max
+end
+
+local function join(session, k, channel, name, title, payload, max)
+	local head, log, members = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+	local room, last = session.joined[name], redis.call('HGET', head, 'l')
+	local member = last and redis.call('HEXISTS', members, session.id) == 1
+	room_keys[name] = {k, channel}
+	if room and member then
+		return 'e' .. room.since
+	end
+	if not room and #session.order >= ROOMS_PER_SESSION then
+		return 'J'
+	end
+	if not member and max > 0 and last and is_full(members, max) then
+		return 'f'
+	end
+	if not last then
+		if not may_create then
+			return 'R'
+		end
+		last = make_room(head, log, members, title)
+	end
+	redis.call('HSET', members, session.id, session.flag .. session.data)
+	local since = append_room(head, log, last, true, channel, name, payload .. session.data)
+	keep_room(head, members, KEYS[k + 3], name)
+	session.changed = true
+	if room then -- The store had lost it.  Reading goes on from where it was, and so finds the gap.
+		return 'e' .. room.since
+	end
+	session.order[#session.order + 1] = name
+	session.joined[name] = {since = since, title = title}
+	return since
+end
+
+local function leave(session, k, channel, name, payload)
+	if not session.joined[name] then
+		return 'n'
+	end
+	local last = leave_room(KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], channel, name, session.id, payload .. session.data)
+	if last and (not forgotten or is_after(last, forgotten)) then
+		forgotten = last
+	end
+	session.joined[name] = nil
+	for i = 1, #session.order do
+		if session.order[i] == name then
+			table.remove(session.order, i)
+			break
+		end
+	end
+	session.changed = true
+	return 'd'
+end
+
+local function set(session, payload, data)
+	session.data = data
+	if data == '' then
+		redis.call('HDEL', session.key, 'u')
+	else
+		redis.call('HSET', session.key, 'u', data)
+	end
+	for _, name in ipairs(session.order) do
+		local k, channel = room_keys[name][1], room_keys[name][2]
+		local head, log, members = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+		local last = redis.call('HGET', head, 'l')
+		if last then
+			redis.call('HSET', members, session.id, session.flag .. data)
+			append_room(head, log, last, false, channel, name, payload .. data)
+		end
+	end
+	return 'd'
+end
+
+-- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's.  -> its result
+local function apply_op(session, k, a)
+	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+	if kind == 'd' then
+		return append_mailbox(KEYS[k], KEYS[k + 1], b, c, d) or 't'
+	elseif kind == 'r' then
+		return send_room(k, b, c, d, e)
+	elseif kind == 'j' then
+		return join(session, k, b, c, d, e, tonumber(ARGV[a + 5]))
+	elseif kind == 'l' then
+		return leave(session, k, b, c, d)
+	end
+	return set(session, b, c)
+end
