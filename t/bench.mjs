@@ -5,8 +5,10 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { startSystem } from './bench/servers.mjs';
 import { forEachStore } from './lib/pollgate.mjs';
 import { execute } from './lib/process.mjs';
+import { haveRedis } from './lib/redis.mjs';
 import { done, is, ok, scope, skipAll } from './lib/tap.mjs';
 
 const pollbench = process.env.POLLBENCH ?? path.join(process.env.POLLGATE_TEST_BUILD ?? 'build', 't/bench/pollbench');
@@ -65,6 +67,16 @@ for (const peer of ['pollgate-sse', 'pollgate-ws'])
 		ok(room.last_ms > 0 && room.wrong === 0, 'each member of a room gets each message once', room);
 		is((await measure(cluster, null, ['--peer', peer, '--clients', '20', 'park'])).failed, 0, 'connections stay');
 	}));
+
+await scope('Socket.IO\'s own server', async () => {
+	const servers = await startSystem({ peer: 'socketio-sticky', server: 'socketio', instances: 2, redis: haveRedis() });
+	const cluster = { instances: servers.urls.map((base, i) => ({ base, pid: servers.pids[i] })) };
+	for (const peer of ['socketio-sticky', 'socketio-ws']) {
+		const pairs = await measure(cluster, null, ['--peer', peer, '--pairs', '5', 'pairs']);
+		ok(pairs.rate > 0 && pairs.wrong + pairs.stalled === 0, `${peer}: messages arrive once and in order`, pairs);
+	}
+	await servers.stop();
+});
 
 await scope('a mistake', async () => {
 	is((await execute(pollbench, ['pairs'])).code, 2, 'without a URL it says how it is used');

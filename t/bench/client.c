@@ -16,6 +16,7 @@ struct client {
 	struct load *load;
 	struct session session;
 	const char *room;       /* Lent. */
+	uint32_t home;          /* The base URL of all its requests, if the system needs that. */
 	message_fn *on_message; /* NULL: does not poll. */
 	void *message_arg;
 	char *sending; /* Owned.  The body on its way. */
@@ -30,9 +31,10 @@ struct client {
 static struct request request;
 
 static struct conn *
-pick(struct load *load, struct conn **conns)
+pick(struct client *c, struct conn **conns)
 {
-	uint32_t i = random_below(load->urls_count);
+	struct load *load = c->load;
+	uint32_t i = load->peer->sticky ? c->home : random_below(load->urls_count);
 
 	if (conns[i] == NULL)
 		conns[i] = conn_new(load->base, &load->urls[i]);
@@ -62,7 +64,9 @@ client_new(struct load *load, const char *room)
 
 	c->load = load;
 	c->room = room;
+	c->home = random_below(load->urls_count);
 	name_random(c->session.id);
+	snprintf(c->session.room, sizeof(c->session.room), "%s", room ? room : "");
 	SLIST_INSERT_HEAD(&load->clients, c, entry);
 	return c;
 }
@@ -93,12 +97,12 @@ client_id(const struct client *c)
 /* ---- Opening ---- */
 
 struct opener { /* Makes sessions, one after the other, until none is left. */
-	struct opening *opening;
+	struct openings *opening;
 	struct client *client;
 	struct conn *conns[MAX_URLS]; /* Owned. */
 };
 
-struct opening {
+struct openings {
 	struct load *load;
 	struct client **clients; /* Lent. */
 	size_t next, done, count;
@@ -106,36 +110,49 @@ struct opening {
 };
 
 static void open_next(struct opener *);
+static void open_more(struct opener *);
 
 static void
 on_opened(void *arg, const struct answer *answer)
 {
 	struct opener *o = arg;
 
-	if (!o->opening->load->peer->opened(&o->client->session, answer))
+	switch (o->opening->load->peer->opened(&o->client->session, answer)) {
+	case OPEN_REFUSED:
 		die("no session: %d %s", answer->status, answer->status ? answer->body : "connection lost");
-	o->opening->done++;
-	open_next(o);
+	case OPEN_MORE:
+		open_more(o);
+		return;
+	case OPEN_DONE:
+		o->opening->done++;
+		open_next(o);
+	}
+}
+
+static void
+open_more(struct opener *o)
+{
+	struct conn *conn = pick(o->client, o->conns);
+
+	o->opening->load->peer->open(&request, &o->client->session);
+	conn_request(conn, request.text, request.len, on_opened, o);
 }
 
 static void
 open_next(struct opener *o)
 {
-	struct opening *opening = o->opening;
-	struct conn *conn;
+	struct openings *opening = o->opening;
 
 	if (opening->next == opening->count)
 		return;
 	o->client = opening->clients[opening->next++];
-	conn = pick(opening->load, o->conns);
-	opening->load->peer->open(&request, &o->client->session, o->client->room);
-	conn_request(conn, request.text, request.len, on_opened, o);
+	open_more(o);
 }
 
 void
 clients_open(struct load *load, struct client **clients, size_t n)
 {
-	struct opening *opening;
+	struct openings *opening;
 
 	if (load->peer->open == NULL)
 		return;
@@ -184,7 +201,7 @@ on_polled(void *arg, const struct answer *answer)
 static void
 poll_again(struct client *c)
 {
-	struct conn *conn = pick(c->load, c->polls);
+	struct conn *conn = pick(c, c->polls);
 
 	c->load->peer->poll(&request, &c->session, c->room);
 	conn_request(conn, request.text, request.len, on_polled, c);
@@ -206,11 +223,16 @@ static ssize_t
 on_pushed(void *arg, char *data, size_t len)
 {
 	struct client *c = arg;
-	unsigned sent = 0;
-	ssize_t used = c->load->peer->push->take(&c->session, data, len, &sent, c->on_message, c->message_arg);
+	static struct request reply; /* Messages make other clients send meanwhile. */
+	struct pushed pushed = {.reply = &reply};
+	ssize_t used;
 
+	reply.len = 0;
+	used = c->load->peer->push->take(&c->session, data, len, &pushed, c->on_message, c->message_arg);
+	if (reply.len > 0)
+		stream_write(c->stream, reply.text, reply.len);
 	c->load->pushes += used > 0;
-	for (; sent > 0; sent--)
+	for (; pushed.sent > 0; pushed.sent--)
 		take_sent(c);
 	return used;
 }
@@ -297,15 +319,18 @@ send_it(struct client *c)
 {
 	const struct peer *peer = c->load->peer;
 	bool pushes = peer->push && peer->push->sends;
-	struct conn *conn = pushes ? NULL : pick(c->load, c->sends);
+	struct conn *conn = pushes ? NULL : pick(c, c->sends);
 
 	if (pushes && c->stream == NULL)
 		follow(c);
 	peer->send(&request, &c->session, c->to, c->to_room, c->sending);
-	if (pushes)
-		stream_write(c->stream, request.text, request.len);
-	else
+	if (!pushes) {
 		conn_request(conn, request.text, request.len, on_sent, c);
+		return;
+	}
+	stream_write(c->stream, request.text, request.len);
+	if (!peer->push->answers)
+		take_sent(c);
 }
 
 void

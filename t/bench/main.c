@@ -49,7 +49,8 @@ struct option_help {
 };
 
 static const struct option_help table[] = {
-	{{"peer", required_argument, NULL, 'p'}, "NAME", "what is under test: pollgate (by polling), pollgate-sse, pollgate-ws, nchan (pollgate)"},
+	{{"peer", required_argument, NULL, 'p'}, "NAME", "what is under test: pollgate (by polling), pollgate-sse, pollgate-ws, nchan, socketio, "
+	    "socketio-sticky, socketio-ws (pollgate)"},
 	{{"gateway", required_argument, NULL, 'g'}, "PID", "a process whose CPU and memory count as the gateway's; repeatable"},
 	{{"redis", required_argument, NULL, 'r'}, "ADDRESS:PORT", "the Redis that they use, on this machine"},
 	{{"bare", no_argument, NULL, 'b'}, NULL, "rate: measure bare round trips on that Redis in between"},

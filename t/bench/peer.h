@@ -18,6 +18,8 @@ struct session { /* One client as the system knows it. */
 	char token[32];
 	char cursor[256]; /* Where its reading stands; empty before the first answer. */
 	uint64_t seq;     /* Of its next send. */
+	char room[32];    /* That it is to be in; empty for none. */
+	unsigned step;    /* Of its opening. */
 };
 
 struct request { /* A complete request, written by the functions below. */
@@ -37,11 +39,15 @@ extern struct wire_options wire;
 /* A message as it was given to send: the number is all that is looked at. */
 typedef void message_fn(void *arg, uint64_t number);
 
+enum opening { OPEN_REFUSED, OPEN_MORE, OPEN_DONE };
+
 struct peer {
 	const char *name;
-	/* Make the session, in this room unless NULL.  NULL: sessions need not be made. */
-	void (*open)(struct request *, const struct session *, const char *room);
-	bool (*opened)(struct session *, const struct answer *);
+	bool sticky;     /* All requests of a session go to one base URL. */
+	bool rooms_only; /* Nobody can be sent to but the others of the sender's room; and who does not poll is thought gone. */
+	/* Make the session, by one request after another.  NULL: sessions need not be made. */
+	void (*open)(struct request *, const struct session *);
+	enum opening (*opened)(struct session *, const struct answer *);
 	/* Poll for what is addressed to the session, or, for systems without rooms of their own, for the room. */
 	void (*poll)(struct request *, const struct session *, const char *room);
 	/* Take the answer in.  False when it is a refusal, or tells that something was lost. */
@@ -53,20 +59,24 @@ struct peer {
 	const struct push *push;
 };
 extern const struct peer peer_pollgate, peer_pollgate_sse, peer_pollgate_ws, peer_nchan;
+extern const struct peer peer_socketio, peer_socketio_sticky, peer_socketio_ws;
 /* All of them, NULL behind the last. */
 extern const struct peer *const peers[];
+
+struct pushed {
+	unsigned sent;         /* Sends that were answered. */
+	struct request *reply; /* To be written at once; empty for nothing. */
+};
 
 struct push {
 	int status; /* Of the answer after which pushing begins. */
 	/* Begin it; reads: messages are wanted, else it is only for sending. */
 	void (*begin)(struct request *, const struct session *, bool reads);
-	/*
-	 * Take in what came: returns how many bytes were whole, -1 if something was refused or lost.  *sent gets how many sends were
-	 * answered.
-	 */
-	ssize_t (*take)(struct session *, char *data, size_t len, unsigned *sent, message_fn *, void *arg);
-	/* True: what send wrote goes over this connection, and is answered there. */
+	/* Take in what came: returns how many bytes were whole, -1 if something was refused or lost. */
+	ssize_t (*take)(struct session *, char *data, size_t len, struct pushed *, message_fn *, void *arg);
+	/* What send writes goes over this connection, ... */
 	bool sends;
+	bool answers; /* ... and is answered there. */
 };
 
 /* Write a request; body is NULL for none, more are further header lines. */

@@ -29,23 +29,24 @@ find_string(const struct answer *answer, const char *key, char *out, size_t size
 }
 
 static void
-write_open(struct request *req, const struct session *session, const char *room)
+write_open(struct request *req, const struct session *session)
 {
-	char body[256];
+	char body[256] = "{}";
 
-	(void)session;
-	if (room)
-		snprintf(body, sizeof(body), "{\"rooms\":[\"%s\"]}", room);
-	request_write(req, "POST", "", room ? body : "{}", "/v1/sessions");
+	if (*session->room)
+		snprintf(body, sizeof(body), "{\"rooms\":[\"%s\"]}", session->room);
+	request_write(req, "POST", "", body, "/v1/sessions");
 }
 
-static bool
+static enum opening
 read_opened(struct session *session, const struct answer *answer)
 {
 	session->seq = 1;
-	return answer->status == 201 && find_string(answer, "\"id\":\"", session->id, sizeof(session->id)) &&
-	    find_string(answer, "\"token\":\"", session->token, sizeof(session->token)) &&
-	    find_string(answer, "\"cursor\":\"", session->cursor, sizeof(session->cursor));
+	if (answer->status != 201 || !find_string(answer, "\"id\":\"", session->id, sizeof(session->id)) ||
+	    !find_string(answer, "\"token\":\"", session->token, sizeof(session->token)) ||
+	    !find_string(answer, "\"cursor\":\"", session->cursor, sizeof(session->cursor)))
+		return OPEN_REFUSED;
+	return OPEN_DONE;
 }
 
 static void
@@ -128,11 +129,11 @@ take_event(struct session *session, const char *text, size_t len, message_fn *on
 }
 
 static ssize_t
-take_events(struct session *session, char *data, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+take_events(struct session *session, char *data, size_t len, struct pushed *pushed, message_fn *on_message, void *arg)
 {
 	size_t used = 0;
 
-	(void)sent;
+	(void)pushed;
 	for (;;) {
 		char *start = memmem(data + used, len - used, "\r\n", 2);
 		size_t size = start ? strtoul(data + used, NULL, 16) : 0;
@@ -175,12 +176,12 @@ frame_send(struct request *req, const struct session *from, const char *to, bool
 
 /* A batch, or the answer to a send. */
 static bool
-take_frame(struct session *session, const char *text, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+take_frame(struct session *session, const char *text, size_t len, struct pushed *pushed, message_fn *on_message, void *arg)
 {
 	struct answer answer = {.status = 200, .body = text, .body_len = len};
 
 	if (memmem(text, len, "\"results\":", 10)) {
-		(*sent)++;
+		pushed->sent++;
 		return read_sent(session, &answer);
 	}
 	if (!find_string(&answer, "{\"cursor\":\"", session->cursor, sizeof(session->cursor)) || memmem(text, len, "\"gaps\":", 7))
@@ -190,20 +191,20 @@ take_frame(struct session *session, const char *text, size_t len, unsigned *sent
 }
 
 static ssize_t
-take_frames(struct session *session, char *data, size_t len, unsigned *sent, message_fn *on_message, void *arg)
+take_frames(struct session *session, char *data, size_t len, struct pushed *pushed, message_fn *on_message, void *arg)
 {
 	struct frame frame;
 	size_t used = 0;
 
 	while (frame_read(&frame, data + used, len - used)) {
-		if (frame.opcode == FRAME_CLOSE || (frame.opcode == FRAME_TEXT && !take_frame(session, frame.data, frame.len, sent, on_message, arg)))
+		if (frame.opcode == FRAME_CLOSE || (frame.opcode == FRAME_TEXT && !take_frame(session, frame.data, frame.len, pushed, on_message, arg)))
 			return -1;
 		used += frame.size;
 	}
 	return (ssize_t)used;
 }
 
-static const struct push socket_push = {.status = 101, .begin = begin_socket, .take = take_frames, .sends = true};
+static const struct push socket_push = {.status = 101, .begin = begin_socket, .take = take_frames, .sends = true, .answers = true};
 
 const struct peer peer_pollgate_ws = {
 	.name = "pollgate-ws",

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { parseArgs, promisify } from 'node:util';
-import { haveNchan, startSystem } from './servers.mjs';
+import { haveNchan, haveSocketIo, startSystem } from './servers.mjs';
 import { findFaults, printTable, summarize } from './table.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -25,6 +25,8 @@ const systems = {
 	'nchan': { peer: 'nchan', instances: 2, redis: true },
 	'pollgate-sse': { peer: 'pollgate-sse', instances: 2, redis: true },
 	'pollgate-ws': { peer: 'pollgate-ws', instances: 2, redis: true },
+	'socketio': { peer: 'socketio-sticky', server: 'socketio', instances: 2, redis: true },
+	'socketio-ws': { peer: 'socketio-ws', server: 'socketio', instances: 2, redis: true },
 	'pollgate-memory': { peer: 'pollgate', instances: 1, redis: false },
 	'nchan-memory': { peer: 'nchan', instances: 1, redis: false },
 };
@@ -34,18 +36,18 @@ function scenarios(quick) {
 	const pick = (full, short) => quick ? short : full;
 	const measure = (full, short) => ['--measure', pick(full, short)];
 	const all = ['pollgate', 'nchan', 'pollgate-memory', 'nchan-memory'];
-	const pushed = ['pollgate-sse', 'pollgate-ws'];
+	const others = ['pollgate-sse', 'pollgate-ws', 'socketio', 'socketio-ws'];
 	const onRedis = ['pollgate', 'nchan'];
 	const flat = (n) => ({ name: `flat-${n}`, scenario: 'pairs', systems: onRedis, rounds: pick(2, 0),
 		args: ['--pairs', 50, '--clients', n - 100, ...measure(1500)] });
 	return [
-		{ name: 'pairs', scenario: 'pairs', systems: [...all, ...pushed], rounds: pick(5, 1), args: measure(1500, 1000) },
+		{ name: 'pairs', scenario: 'pairs', systems: [...all, ...others], rounds: pick(5, 1), args: measure(1500, 1000) },
 		{ name: 'rate', scenario: 'rate', systems: pick(all, onRedis), rounds: pick(3, 1), bare: true, args: measure(3000, 1500) },
-		{ name: 'room', scenario: 'room', systems: [...all, ...pushed], rounds: pick(3, 1), args: ['--wakes', pick(10, 5)] },
+		{ name: 'room', scenario: 'room', systems: [...all, ...others], rounds: pick(3, 1), args: ['--wakes', pick(10, 5)] },
 		{ name: 'idle', scenario: 'polls', systems: onRedis, rounds: 1, hold: pick(8000, 1000),
 			args: ['--clients', pick(8000, 2000), '--warmup', pick(9500, 2000), ...measure(8000, 1500)] },
 		{ name: 'empty', scenario: 'polls', systems: all, rounds: pick(2, 0), hold: 0, args: ['--clients', 100, ...measure(1500)] },
-		{ name: 'park', scenario: 'park', systems: [...all, ...pushed], rounds: 1, args: ['--clients', pick(10000, 2000), ...measure(3000, 1500)] },
+		{ name: 'park', scenario: 'park', systems: [...all, ...others], rounds: 1, args: ['--clients', pick(10000, 2000), ...measure(3000, 1500)] },
 		flat(100), flat(1000), flat(10000),
 	];
 }
@@ -77,7 +79,10 @@ function progress(text) {
 function available(system) {
 	if (options.system.length > 0 && !options.system.includes(system))
 		return false;
-	return systems[system].peer === 'nchan' ? haveNchan : existsSync(process.env.POLLGATE ?? 'build/pollgate');
+	const { peer, server } = systems[system];
+	if (server === 'socketio')
+		return haveSocketIo;
+	return peer === 'nchan' ? haveNchan : existsSync(process.env.POLLGATE ?? 'build/pollgate');
 }
 
 async function main() {

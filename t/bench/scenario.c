@@ -19,6 +19,18 @@ run_loop_ms(struct run *run, int64_t ms)
 	event_base_loop(run->load->base, EVLOOP_NO_EXIT_ON_EMPTY);
 }
 
+void
+run_wait_for_quiet(struct run *run)
+{
+	const struct load *load = run->load;
+	uint64_t answers;
+
+	do {
+		answers = load->polls + load->pushes;
+		run_loop_ms(run, 300);
+	} while (load->polls + load->pushes != answers);
+}
+
 struct client **
 run_clients(struct run *run, uint32_t n, const char *room)
 {

@@ -49,6 +49,8 @@ void measure_room(struct run *);
 struct usage;
 
 void run_loop_ms(struct run *, int64_t ms);
+/* Until nothing came to any client for a while. */
+void run_wait_for_quiet(struct run *);
 /* n clients with sessions, in room (lent) unless NULL.  The array is the caller's, the clients are the load's. */
 struct client **run_clients(struct run *, uint32_t n, const char *room);
 /* The same; they poll and take no notice of what they get. */

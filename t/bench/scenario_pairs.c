@@ -17,6 +17,7 @@ struct traffic;
 struct pair {
 	struct traffic *traffic;
 	struct client *sender, *receiver;
+	char room[23]; /* Of the two, for systems that have nothing else. */
 	uint64_t number; /* Of the last message sent. */
 	int64_t sent_ns;
 	bool under_way, unanswered; /* The message has not arrived; the send has no answer. */
@@ -78,20 +79,43 @@ on_message(void *arg, uint64_t number)
 	on_part_done(pair);
 }
 
+/* To the sender nothing is sent. */
+static void
+on_echo(void *arg, uint64_t number)
+{
+	struct pair *pair = arg;
+
+	(void)number;
+	pair->traffic->wrong++;
+}
+
 static void
 start(struct traffic *t, struct run *run)
 {
+	bool rooms = run->load->peer->rooms_only;
 	uint32_t n = run->options->pairs;
-	struct client **clients = run_clients(run, 2 * n, NULL);
+	struct client **clients = alloc_zeroed(2 * n, sizeof(*clients));
 
 	t->run = run;
 	t->pairs = alloc_zeroed(n, sizeof(*t->pairs));
 	for (uint32_t i = 0; i < n; i++) {
-		t->pairs[i] = (struct pair){.traffic = t, .sender = clients[2 * i], .receiver = clients[2 * i + 1]};
+		struct pair *pair = &t->pairs[i];
+
+		name_random(pair->room);
+		clients[2 * i] = client_new(run->load, rooms ? pair->room : NULL);
+		clients[2 * i + 1] = client_new(run->load, rooms ? pair->room : NULL);
+		pair->traffic = t;
+		pair->sender = clients[2 * i];
+		pair->receiver = clients[2 * i + 1];
+	}
+	clients_open(run->load, clients, 2 * n);
+	for (uint32_t i = 0; i < n; i++) {
 		client_poll(t->pairs[i].receiver, on_message, &t->pairs[i]);
+		if (rooms)
+			client_poll(t->pairs[i].sender, on_echo, &t->pairs[i]);
 	}
 	free(clients);
-	run_loop_ms(run, 200);
+	run_wait_for_quiet(run);
 }
 
 /* The clients have ended: nobody calls back. */

@@ -43,19 +43,6 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what, (void)arg;
 }
 
-/* Until nothing came for a while: the members have read of each other's joining. */
-static void
-wait_for_quiet(struct run *run)
-{
-	const struct load *load = run->load;
-	uint64_t answers;
-
-	do {
-		answers = load->polls + load->pushes;
-		run_loop_ms(run, 300);
-	} while (load->polls + load->pushes != answers);
-}
-
 static void
 wake(struct run *run, struct client *sender, const char *name, struct samples *until_last_ms)
 {
@@ -91,9 +78,11 @@ measure_room(struct run *run)
 	name_random(name);
 	members = run_clients(run, n, name);
 	clients_poll(members, n, on_message);
-	sender = run_clients(run, 1, NULL);
+	sender = run_clients(run, 1, run->load->peer->rooms_only ? name : NULL);
+	if (run->load->peer->rooms_only)
+		client_poll(*sender, on_message, NULL);
 	run_loop_ms(run, 500);
-	wait_for_quiet(run);
+	run_wait_for_quiet(run); /* The members have read of each other's joining. */
 	wake(run, *sender, name, NULL);
 	servers_read(run->servers, &before);
 	for (uint32_t i = 0; i < run->options->wakes; i++)

@@ -20,6 +20,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
 	process.on(signal, () => process.exit(1));
 
 export const haveNchan = existsSync(nchanModule);
+export const haveSocketIo = existsSync(path.join(import.meta.dirname, '../node_modules/socket.io'));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(condition, what, server) {
@@ -126,10 +127,19 @@ async function startNginx(redis, hold) {
 	return { server, url, pids };
 }
 
+async function startSocketIo(redis) {
+	const port = await freePort();
+	const server = new Server(process.execPath, [path.join(import.meta.dirname, 'socketio.mjs'), port, ...(redis ? [redis.url] : [])]);
+	const url = `http://127.0.0.1:${port}`;
+	await until(async () => (await fetch(url)).ok, 'socket.io', server);
+	return { server, url, pids: [server.process.pid] };
+}
+
 /** Fresh servers of a system, whose polls wait hold ms: { urls, pids, redis: address or undefined, stop() }. */
-export async function startSystem({ peer, instances, redis, hold = 29000, options = [] }) {
+export async function startSystem({ peer, server = peer, instances, redis, hold = 29000, options = [] }) {
 	const store = redis ? await startRedis() : undefined;
-	const start = () => peer === 'nchan' ? startNginx(store, hold) : startPollgate(store, options);
+	const starts = { nchan: () => startNginx(store, hold), socketio: () => startSocketIo(store) };
+	const start = starts[server] ?? (() => startPollgate(store, options));
 	const gateways = await Promise.all(Array.from({ length: instances }, start));
 	return {
 		urls: gateways.map((g) => g.url),
