@@ -257,6 +257,26 @@ async function floods(start) {
 	fast.close();
 }
 
+/** One that asks for much with small frames and does not read it: what is left of them is asked when it does. */
+async function hoards(start) {
+	const { base } = await start();
+	const [a, b] = [await open(base), await open(base)];
+	await a.ops({ op: 'join', room: 'long' }, ...upTo(4).map(() => ({ op: 'send', room: 'long', event: 'x', data: 'x'.repeat(60_000) })));
+	const ask = ({ id }) => ({ ops: [{ op: 'join', room: 'long', history: 4 }, { op: 'send', to: id, event: 'x' }] });
+	const [idle, busy] = await Promise.all([a, b].map(({ token }) => Socket.open(base, { token })));
+	idle.ws.pause();
+	for (const socket of [idle, busy])
+		upTo(90).forEach(() => socket.send(ask(socket === idle ? a : b)));
+	await busy.answered(90);
+	const done = (await a.poll(0)).json.messages.length;
+	ok(done < 80, 'what the answers would be too large for is not done before the client reads', done);
+	idle.ws.resume();
+	await idle.answered(90);
+	ok(idle.answers.every(({ results }) => results[0].history.length === 4), 'then all is answered');
+	idle.close();
+	busy.close();
+}
+
 async function drains(start, redis) {
 	const { instances } = await start({ options: { drain: '3s' } });
 	const [one] = instances;
@@ -301,6 +321,7 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('end', () => ends(base));
 	await scope('slow', () => slowly(start));
 	await scope('flood', () => floods(start));
+	await scope('hoard', () => hoards(start));
 	await scope('drain', () => drains(start, redis));
 });
 await scope('options', async () => {

@@ -16,6 +16,8 @@
 /* The close codes of the native protocol. */
 enum { CLOSE_BAD_CURSOR = 4400, CLOSE_TAKEN = 4409, CLOSE_GONE = 4410 };
 
+enum { ANSWER_COST = 256 }; /* A frame that waits counts for its answer as well: all may be answered in one turn of the loop. */
+
 /* To be answered when those before it are. */
 struct frame {
 	STAILQ_ENTRY(frame) in_frames;
@@ -30,7 +32,7 @@ struct native_socket {
 	struct native_call *call; /* The frame that is being answered. */
 	bool is_asking;           /* ask_next is at work. */
 	STAILQ_HEAD(, frame) frames;
-	size_t waiting; /* Bytes of memory that frames take. */
+	size_t waiting; /* Bytes that frames count for. */
 };
 
 /* ---- The end ---- */
@@ -41,7 +43,7 @@ drop_frame(struct native_socket *ns)
 	struct frame *frame = STAILQ_FIRST(&ns->frames);
 
 	STAILQ_REMOVE_HEAD(&ns->frames, in_frames);
-	ns->waiting -= sizeof *frame + frame->len;
+	ns->waiting -= ANSWER_COST + frame->len;
 	free(frame);
 }
 
@@ -90,7 +92,7 @@ on_end(void *arg, enum sink_end why)
 
 /* ---- Frames that are answered ---- */
 
-static void ask_next(struct native_socket *ns);
+static void ask_next(void *arg);
 
 static void
 on_answer(void *arg, const struct native_reply *reply)
@@ -130,14 +132,15 @@ has_too_many(const struct native_socket *ns)
 
 /* Some frames are refused at once: then on_answer has called this from within. */
 static void
-ask_next(struct native_socket *ns)
+ask_next(void *arg)
 {
+	struct native_socket *ns = arg;
 	bool was_held = has_too_many(ns);
 
 	if (ns->is_asking)
 		return;
 	ns->is_asking = true;
-	while (!ns->call && !STAILQ_EMPTY(&ns->frames)) {
+	while (!ns->call && !socket_is_full(ns->socket) && !STAILQ_EMPTY(&ns->frames)) {
 		struct frame *frame = STAILQ_FIRST(&ns->frames);
 
 		ask(ns, frame->text, frame->len);
@@ -156,7 +159,7 @@ ask_later(struct native_socket *ns, const char *text, size_t len)
 	frame->len = len;
 	memcpy(frame->text, text, len);
 	STAILQ_INSERT_TAIL(&ns->frames, frame, in_frames);
-	ns->waiting += sizeof *frame + len;
+	ns->waiting += ANSWER_COST + len;
 	if (has_too_many(ns))
 		socket_hold(ns->socket, true);
 }
@@ -186,7 +189,7 @@ take_frame(struct native_socket *ns, const struct native_frame *frame, const cha
 		socket_ack(ns->socket, &frame->cursor);
 	if (!frame->is_send)
 		return;
-	if (ns->call)
+	if (ns->call || socket_is_full(ns->socket))
 		ask_later(ns, text, len);
 	else
 		ask(ns, text, len);
@@ -214,7 +217,7 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 static void
 accept_socket(struct front *front, struct http_request *req, const struct name *id, const struct cursor *cursor)
 {
-	static const struct socket_protocol protocol = {on_receive, on_deliver, on_end, on_gone};
+	static const struct socket_protocol protocol = {on_receive, on_deliver, ask_next, on_end, on_gone};
 	struct native_socket *ns = mem_zero(1, sizeof *ns);
 
 	ns->front = front;

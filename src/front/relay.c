@@ -393,7 +393,7 @@ copy_offer(struct buf *b, const struct http_request *req)
 static void
 relay_start(struct front *front, struct http_request *req, const char *room)
 {
-	static const struct socket_protocol protocol = {on_receive, on_deliver, on_end, on_gone};
+	static const struct socket_protocol protocol = {on_receive, on_deliver, NULL, on_end, on_gone};
 	struct relay *relay = mem_zero(1, sizeof *relay);
 	char token[TOKEN_LEN + 1];
 	struct buf offer = BUF_EMPTY;

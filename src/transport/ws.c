@@ -66,6 +66,12 @@ socket_send(struct socket *socket, enum ws_opcode opcode, const void *data, size
 		set_full(socket, true);
 }
 
+bool
+socket_is_full(const struct socket *socket)
+{
+	return socket->full;
+}
+
 void
 socket_hold(struct socket *socket, bool hold)
 {
@@ -176,8 +182,11 @@ on_drained(void *arg)
 {
 	struct socket *socket = arg;
 
-	if (socket->full)
-		set_full(socket, false);
+	if (!socket->full)
+		return;
+	set_full(socket, false);
+	if (socket->protocol->drained)
+		socket->protocol->drained(socket->client);
 }
 
 static void

@@ -32,6 +32,8 @@ struct socket_protocol {
 	void (*receive)(void *client, enum ws_opcode opcode, const char *data, size_t len);
 	/* Send it to the client.  False if the socket was closed. */
 	bool (*deliver)(void *client, const struct batch *batch);
+	/* The client has taken what waited for it, after socket_is_full.  NULL: nobody waits for that. */
+	void (*drained)(void *client);
 	/* The session has no more for this socket: close it. */
 	void (*end)(void *client, enum sink_end why);
 	/* The socket is gone, by its client or for another reason than socket_close: the last call. */
@@ -48,6 +50,8 @@ struct socket *socket_accept(struct sockets *, struct http_request *req, const c
     const struct socket_protocol *protocol, void *client);
 
 void socket_send(struct socket *, enum ws_opcode opcode, const void *data, size_t len);
+/* Too much waits for the client: what it asked for need not be done before it has read. */
+bool socket_is_full(const struct socket *);
 
 /*
  * Be the sink of session from cursor on (NULL: see reader_start).  A batch comes soon, an empty one if there is nothing, so that
