@@ -2,8 +2,8 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3}
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}
@@ -160,6 +160,16 @@ local function set(session, payload, data)
 	return 'd'
 end
 
+local function grant(session, grants)
+	if grants == '' then
+		redis.call('HDEL', session.key, 'p')
+	else
+		redis.call('HSET', session.key, 'p', grants)
+	end
+	session.granted = true
+	return 'd'
+end
+
 -- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's.  -> its result
 local function apply_op(session, k, a)
 	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -171,6 +181,10 @@ local function apply_op(session, k, a)
 		return join(session, k, b, c, d, e, tonumber(ARGV[a + 5]))
 	elseif kind == 'l' then
 		return leave(session, k, b, c, d)
+	elseif kind == 'p' then
+		return grant(session, b)
+	elseif kind == 'x' then
+		return 'x'
 	end
 	return set(session, b, c)
 end

@@ -64,6 +64,12 @@ struct store_state {
 	size_t len;
 };
 
+/* What a session may do, for whoever asks before it does: any bytes, which the store keeps and does not read.  Empty for none. */
+struct store_grants {
+	const char *text;
+	size_t len;
+};
+
 struct store_swap {
 	uint64_t expected;        /* The number of the state as it was read, 0 for none. */
 	struct store_state state; /* The new one.  Its number is random, of its own for each swap, and not 0. */
@@ -79,7 +85,9 @@ enum store_op_kind {
 	STORE_LEAVE,        /* Leave it; append `payload` + public data.  Done as well if the store lost the room meanwhile.
 	                       When the last member goes, by this, store_close or store_lapse, a room that no STORE_SEND_ROOM was
 	                       applied to since it was made is forgotten at once, with its log; nothing is appended then. */
-	STORE_SET           /* `data` becomes the session's public data; append `payload` + data to each joined room. */
+	STORE_SET,          /* `data` becomes the session's public data; append `payload` + data to each joined room. */
+	STORE_GRANT,        /* `data` becomes the session's grants.  Who watches the session hears on_changed. */
+	STORE_REFUSE        /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
 };
 
 struct store_op {
@@ -88,7 +96,7 @@ struct store_op {
 	const char *title; /* Of a room: its name as people know it, 1-255 bytes without control characters. */
 	const char *payload;
 	size_t payload_len;
-	const char *data; /* SET only. */
+	const char *data; /* SET and GRANT only. */
 	size_t data_len;
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 };
@@ -100,7 +108,8 @@ enum store_result_code {
 	STORE_ROOM_FULL,     /* max_members reached. */
 	STORE_NOT_JOINED,    /* LEAVE of a room that the session is not in. */
 	STORE_ROOMS_LIMIT,   /* max_rooms reached and the room would be a new one. */
-	STORE_JOINED_LIMIT   /* rooms_per_session reached. */
+	STORE_JOINED_LIMIT,  /* rooms_per_session reached. */
+	STORE_FORBIDDEN      /* REFUSE. */
 };
 
 struct store_result {
@@ -166,6 +175,7 @@ struct store_view {
 	/* Mailbox only: the session. */
 	bool away;
 	struct store_state state;
+	struct store_grants grants;
 	size_t rooms_count;
 	const struct store_joined *rooms;
 };
@@ -210,6 +220,7 @@ struct store_session {
 	const char *data;
 	size_t data_len;
 	struct store_state state;
+	struct store_grants grants;
 	size_t rooms_count;
 	const struct store_joined *rooms;
 };

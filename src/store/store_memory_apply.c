@@ -110,6 +110,11 @@ apply_one(struct memory *m, struct session *s, const struct store_op *op)
 		return leave(m, s, op);
 	case STORE_SET:
 		return set(m, s, op);
+	case STORE_GRANT:
+		memory_session_grant(m, s, op->data, op->data_len);
+		return (struct store_result){.code = STORE_DONE};
+	case STORE_REFUSE:
+		return (struct store_result){.code = STORE_FORBIDDEN};
 	}
 	abort();
 }
@@ -141,17 +146,18 @@ remember(struct session *s, uint64_t seq, const struct store_result *results, si
 	memcpy(s->results->results, results, n * sizeof(*results));
 }
 
-/* Apply n operations; true if the session is in other rooms now. */
+/* Apply n operations; true if the session is in other rooms, or may do other things, now. */
 static bool
 apply_some(struct memory *m, struct session *s, const struct store_op *ops, size_t n, struct store_result *results)
 {
-	bool moved = false;
+	bool changed = false;
 
 	for (size_t i = 0; i < n; i++) {
 		results[i] = apply_one(m, s, &ops[i]);
-		moved |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE;
+		changed |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE ||
+		    ops[i].kind == STORE_GRANT;
 	}
-	return moved;
+	return changed;
 }
 
 static void

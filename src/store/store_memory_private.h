@@ -60,7 +60,8 @@ struct session {
 	struct session_results *results; /* Owned; NULL before the first. */
 	struct session_state *state;     /* Owned; NULL for none. */
 	char *data;                      /* Owned; NULL for none. */
-	uint32_t data_len;
+	char *grants;                    /* The same. */
+	uint32_t data_len, grants_len;
 	uint32_t due_slot; /* Where it is in memory->due. */
 	uint32_t rooms;
 	bool away;
@@ -112,6 +113,7 @@ struct session *memory_session_new(struct memory *, const struct name *, const c
 /* Leave all rooms with an entry of payload leave + data, tell who watches, and free it. */
 void memory_session_remove(struct memory *, struct session *, const char *leave);
 void memory_session_set(struct memory *, struct session *, const char *data, size_t len);
+void memory_session_grant(struct memory *, struct session *, const char *grants, size_t len);
 /* Takes state. */
 void memory_session_swap(struct memory *, struct session *, struct session_state *state);
 struct store_state memory_session_state(const struct session *);

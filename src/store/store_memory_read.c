@@ -74,11 +74,18 @@ view_rooms(struct memory *m, const struct session *s)
 	return joined;
 }
 
+static struct store_grants
+view_grants(const struct session *s)
+{
+	return (struct store_grants){s->grants ? s->grants : "", s->grants_len};
+}
+
 static void
 view_session(struct memory *m, const struct session *s, struct store_view *view)
 {
 	view->away = s->away;
 	view->state = memory_session_state(s);
+	view->grants = view_grants(s);
 	view->rooms_count = s->rooms;
 	view->rooms = view_rooms(m, s);
 }
@@ -152,10 +159,10 @@ void
 memory_run_look(struct memory *m, struct task *task)
 {
 	const struct session *s = memory_session(m, &task->name);
-	struct store_session session = {.status = STORE_GONE, .data = ""};
+	struct store_session session = {.status = STORE_GONE, .data = "", .grants.text = ""};
 
 	if (s)
 		session = (struct store_session){STORE_OK, s->away, s->stream.chain.last, s->acked, s->data ? s->data : "",
-		    s->data_len, memory_session_state(s), s->rooms, view_rooms(m, s)};
+		    s->data_len, memory_session_state(s), view_grants(s), s->rooms, view_rooms(m, s)};
 	task->fn.session(task->arg, &session);
 }

@@ -186,14 +186,27 @@ memory_session_new(struct memory *m, const struct name *name, const char *data, 
 	return s;
 }
 
+/* What is replaced may be lent to a callback that is running. */
+static void
+replace(struct memory *m, char **text, uint32_t *text_len, const char *by, size_t len)
+{
+	assert(len < UINT32_MAX);
+	if (*text)
+		bin_put(&m->bin, *text);
+	*text = len > 0 ? mem_copy(by, len) : NULL;
+	*text_len = (uint32_t)len;
+}
+
 void
 memory_session_set(struct memory *m, struct session *s, const char *data, size_t len)
 {
-	assert(len < UINT32_MAX);
-	if (s->data)
-		bin_put(&m->bin, s->data);
-	s->data = len > 0 ? mem_copy(data, len) : NULL;
-	s->data_len = (uint32_t)len;
+	replace(m, &s->data, &s->data_len, data, len);
+}
+
+void
+memory_session_grant(struct memory *m, struct session *s, const char *grants, size_t len)
+{
+	replace(m, &s->grants, &s->grants_len, grants, len);
 }
 
 void
@@ -217,8 +230,8 @@ memory_session_state(const struct session *s)
 static void
 session_free(struct memory *m, struct session *s)
 {
-	if (s->data)
-		bin_put(&m->bin, s->data);
+	memory_session_set(m, s, NULL, 0);
+	memory_session_grant(m, s, NULL, 0);
 	memory_session_swap(m, s, NULL);
 	free(s->results);
 	m->sessions--;

@@ -45,9 +45,9 @@ finish_without(struct apply_call *apply, enum store_status status, uint64_t next
 static bool
 parse_result(struct store_result *result, const char *word, size_t len)
 {
-	static const char letters[] = "dbtfnRJ";
+	static const char letters[] = "dbtfnRJx";
 	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
-	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT};
+	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN};
 	const char *letter;
 
 	memset(result, 0, sizeof *result);
@@ -124,6 +124,8 @@ static const unsigned keys_of[] = {
 	[STORE_JOIN] = ROOM_KEYS,
 	[STORE_LEAVE] = ROOM_KEYS,
 	[STORE_SET] = 0,
+	[STORE_GRANT] = 0,
+	[STORE_REFUSE] = 0,
 };
 
 static void
@@ -132,7 +134,7 @@ add_op_keys(struct redis_call *call, const struct store_op *op)
 	if (op->kind == STORE_SEND_SESSION) {
 		call_add_key(call, 's', &op->target);
 		call_add_key(call, 'm', &op->target);
-	} else if (op->kind != STORE_SET) {
+	} else if (keys_of[op->kind] > 0) {
 		call_add_room_keys(call, &op->target);
 	}
 }
@@ -140,18 +142,19 @@ add_op_keys(struct redis_call *call, const struct store_op *op)
 static void
 add_op(struct redis_call *call, const struct store_op *op)
 {
-	static const char kinds[] = {'d', 'r', 'j', 'l', 's'};
+	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x'};
 	struct redis_command *command = &call->command;
 
 	redis_command_add(command, &kinds[op->kind], 1);
-	if (op->kind != STORE_SET) {
+	if (keys_of[op->kind] > 0) {
 		call_add_channel(call, &op->target);
 		call_add_name(call, &op->target);
 	}
 	if (op->kind == STORE_SEND_ROOM || op->kind == STORE_JOIN)
 		redis_command_adds(command, op->title);
-	redis_command_add(command, op->payload, op->payload_len);
-	if (op->kind == STORE_SET)
+	if (op->kind != STORE_GRANT && op->kind != STORE_REFUSE)
+		redis_command_add(command, op->payload, op->payload_len);
+	if (op->kind == STORE_SET || op->kind == STORE_GRANT)
 		redis_command_add(command, op->data, op->data_len);
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);

@@ -23,6 +23,8 @@ struct read_call {
 	char *rooms; /* Owned: the field g. */
 	size_t rooms_len;
 	struct store_state state; /* Its text is owned; NULL for none. */
+	char *grants;             /* Owned; NULL for none. */
+	size_t grants_len;
 };
 
 static void
@@ -32,6 +34,7 @@ free_read(struct redis_call *call)
 
 	free(read->rooms);
 	free((char *)read->state.text);
+	free(read->grants);
 }
 
 /* ---- The view ---- */
@@ -43,6 +46,7 @@ finish(struct read_call *read, struct store_view *view)
 
 	view->away = read->away;
 	view->state = read->state;
+	view->grants = (struct store_grants){read->grants ? read->grants : "", read->grants_len};
 	if (read->rooms)
 		view->rooms = rooms = parse_rooms(read->rooms, read->rooms_len, &view->rooms_count);
 	read->fn(read->arg, view);
@@ -149,7 +153,7 @@ read_entries(struct read_call *read)
 	redis_call_send(call);
 }
 
-/* The mailbox's other fields: away, rooms, acknowledged, state. */
+/* The mailbox's other fields: away, rooms, acknowledged, state, grants. */
 static void
 take_session(struct read_call *read, redisReply **field)
 {
@@ -164,6 +168,10 @@ take_session(struct read_call *read, redisReply **field)
 		read->state.text = mem_copy(read->state.text, read->state.len);
 	else
 		read->state.text = NULL;
+	if (is_string(field[5])) {
+		read->grants_len = (size_t)field[5]->len;
+		read->grants = mem_copy(field[5]->str, read->grants_len);
+	}
 	if (acked) {
 		acked->emptied = !reply_id(field[3], &acked->position);
 		if (acked->emptied)
@@ -178,7 +186,7 @@ on_stands(struct redis_call *call, const redisReply *reply)
 	struct store_view view = {.status = STORE_OK};
 	int order;
 
-	if (!reply || !has_fields(reply, read->mailbox ? 5 : 1)) {
+	if (!reply || !has_fields(reply, read->mailbox ? 6 : 1)) {
 		finish_without(read, STORE_UNAVAILABLE);
 		return;
 	}
@@ -236,7 +244,7 @@ struct store_call *
 redis_store_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *fn, void *arg)
 {
-	return start_read(new_read(store, id, after, max_entries, on_stands, fn, arg), max_bytes, 's', "lwgas");
+	return start_read(new_read(store, id, after, max_entries, on_stands, fn, arg), max_bytes, 's', "lwgasp");
 }
 
 struct store_call *

@@ -71,10 +71,10 @@ static void
 on_looked(struct redis_call *call, const redisReply *reply)
 {
 	struct look_call *look = (struct look_call *)call;
-	struct store_session session = {.status = STORE_UNAVAILABLE, .data = ""};
+	struct store_session session = {.status = STORE_UNAVAILABLE, .data = "", .grants.text = ""};
 	struct store_joined *rooms = NULL;
 
-	if (reply && has_fields(reply, 6)) {
+	if (reply && has_fields(reply, 7)) {
 		redisReply **field = reply->element;
 
 		session.status = reply_id(field[0], &session.last) ? STORE_OK : STORE_GONE;
@@ -88,6 +88,8 @@ on_looked(struct redis_call *call, const redisReply *reply)
 		reply_state(field[4], &session.state);
 		if (is_string(field[5]))
 			session.rooms = rooms = parse_rooms(field[5]->str, (size_t)field[5]->len, &session.rooms_count);
+		if (is_string(field[6]))
+			session.grants = (struct store_grants){field[6]->str, (size_t)field[6]->len};
 	}
 	look->fn(look->arg, &session);
 	free(rooms);
@@ -105,7 +107,7 @@ redis_store_look(struct store *store, const struct name *id, store_session_fn *f
 	call->repeatable = true;
 	redis_call_start(call, "HMGET");
 	call_add_key(call, 's', id);
-	for (const char *field = "lwuasg"; *field; field++)
+	for (const char *field = "lwuasgp"; *field; field++)
 		redis_command_add(&call->command, field, 1);
 	redis_call_send(call);
 	return &call->call;

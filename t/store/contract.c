@@ -12,6 +12,7 @@ contract_run(const struct contract *contract)
 	contract_rooms(contract);
 	contract_numbers(contract);
 	contract_state(contract);
+	contract_grants(contract);
 	contract_read(contract);
 	contract_trim(contract);
 	contract_presence(contract);

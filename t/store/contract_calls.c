@@ -83,6 +83,18 @@ op_set(const char *data, const char *payload)
 	return op;
 }
 
+struct store_op
+op_grant(const char *grants)
+{
+	return (struct store_op){.kind = STORE_GRANT, .data = grants, .data_len = strlen(grants)};
+}
+
+struct store_op
+op_refuse(void)
+{
+	return (struct store_op){.kind = STORE_REFUSE};
+}
+
 /* ---- Answers ---- */
 
 static struct answer *
@@ -158,6 +170,13 @@ keep_state(struct answer *a, const struct store_state *state)
 }
 
 static void
+keep_grants(struct answer *a, const struct store_grants *grants)
+{
+	a->grants = kit_keep(a->kit, grants->text, grants->len);
+	a->grants_len = grants->len;
+}
+
+static void
 on_applied(void *arg, const struct store_applied *applied)
 {
 	struct answer *a = arg;
@@ -200,6 +219,7 @@ on_view(void *arg, const struct store_view *view)
 		a->entries[i].payload = kit_keep(a->kit, view->entries[i].payload, view->entries[i].len);
 	keep_rooms(a, view->rooms, view->rooms_count);
 	keep_state(a, &view->state);
+	keep_grants(a, &view->grants);
 	finished(a);
 }
 
@@ -232,6 +252,7 @@ on_session(void *arg, const struct store_session *session)
 	a->data_len = session->data_len;
 	a->data = kit_keep(a->kit, session->data, session->data_len);
 	keep_state(a, &session->state);
+	keep_grants(a, &session->grants);
 	keep_rooms(a, session->rooms, session->rooms_count);
 	finished(a);
 }

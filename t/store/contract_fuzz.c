@@ -70,10 +70,12 @@ make_op(struct fuzz *f, struct store_op *op, char texts[2][16])
 
 	snprintf(texts[0], 16, "%u", ++f->serial);
 	snprintf(texts[1], 16, "<%u>", any(f, 3) ? f->serial : 0);
-	switch (any(f, 8)) {
+	switch (any(f, 10)) {
 	case 0: *op = op_join(title, texts[0]); break;
 	case 1: *op = op_leave(title, texts[0]); break;
 	case 2: *op = op_set(texts[1], texts[0]); break;
+	case 8: *op = op_grant(texts[1]); break;
+	case 9: *op = op_refuse(); break;
 	case 3:
 	case 4: *op = op_room(model_titles[any(f, ROOMS / 2)], texts[0]); break; /* In the others nothing is ever said. */
 	default: *op = op_send(&f->sessions[any(f, SESSIONS)].id, texts[0]); break;
@@ -151,8 +153,8 @@ step_apply(struct fuzz *f, struct model_session *m)
 	for (i = kept; i < n; i++)
 		make_op(f, &ops[i], texts[i]);
 	for (i = 0; i < n; i++) { /* Copied operations point to the texts of where they were. */
-		ops[i].payload = texts[i][0];
-		ops[i].data = ops[i].kind == STORE_SET ? texts[i][1] : NULL;
+		ops[i].payload = ops[i].kind < STORE_GRANT ? texts[i][0] : "";
+		ops[i].data = ops[i].kind == STORE_SET || ops[i].kind == STORE_GRANT ? texts[i][1] : NULL;
 	}
 	a = apply(f->k, &m->id, seq, ops, n);
 	renew = m->open && seq && seq <= m->next_seq && seq + n > m->next_seq;
@@ -183,6 +185,7 @@ step_open(struct fuzz *f, struct model_session *m)
 	}
 	m->open = true;
 	snprintf(m->data, sizeof(m->data), "%s", data);
+	m->grants[0] = '\0';
 	m->next_seq = m->first_seq = 1;
 	m->last_count = 0;
 	m->acked_most = a->position;
@@ -220,6 +223,7 @@ step_look(struct fuzz *f, struct model_session *m)
 	if (!m->open || f->wrong)
 		return;
 	hold(f, strcmp(a->data, m->data) == 0, "its data are those set last");
+	hold(f, strcmp(a->grants, m->grants) == 0, "so are its grants");
 	hold(f, entry_id_compare(a->acked, m->acked_most) <= 0, "it has acknowledged what it said");
 	stream_learn(f, s, (ptrdiff_t)s->count - 1, a->last);
 }

@@ -53,6 +53,8 @@ struct answer {
 	struct name *ids;
 	char *data;
 	struct store_state state; /* Its text has a NUL behind it. */
+	char *grants;             /* The same. */
+	size_t grants_len;
 	enum store_presence_result result;
 	int64_t latency_us;
 };
@@ -103,6 +105,8 @@ struct store_op op_room(const char *title, const char *payload);
 struct store_op op_join(const char *title, const char *payload);
 struct store_op op_leave(const char *title, const char *payload);
 struct store_op op_set(const char *data, const char *payload);
+struct store_op op_grant(const char *grants);
+struct store_op op_refuse(void);
 
 /* ---- Calls: start_* return at once, the others wait for the answer ---- */
 

@@ -201,6 +201,11 @@ model_op(struct fuzz *f, struct model_session *m, const struct store_op *op, con
 			if (m->joined[i])
 				stream_append(&f->rooms[i], op->payload, m->data);
 		return STORE_DONE;
+	case STORE_GRANT:
+		snprintf(m->grants, sizeof(m->grants), "%s", op->data);
+		return STORE_DONE;
+	case STORE_REFUSE:
+		return STORE_FORBIDDEN;
 	}
 	return STORE_DONE;
 }

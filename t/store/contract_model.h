@@ -36,7 +36,7 @@ struct model_stream {
 struct model_session {
 	struct name id;
 	bool open;
-	char data[16];
+	char data[16], grants[16];
 	uint64_t next_seq;
 	uint64_t first_seq; /* Of the last numbered call, ... */
 	size_t last_count;

@@ -11,6 +11,7 @@ void contract_apply(const struct contract *);
 void contract_rooms(const struct contract *);
 void contract_numbers(const struct contract *);
 void contract_state(const struct contract *);
+void contract_grants(const struct contract *);
 void contract_read(const struct contract *);
 void contract_trim(const struct contract *);
 void contract_presence(const struct contract *);

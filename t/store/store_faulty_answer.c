@@ -24,6 +24,12 @@ copy_state(struct faulty_call *c, struct store_state *state)
 }
 
 static void
+copy_grants(struct faulty_call *c, struct store_grants *grants)
+{
+	grants->text = copy(c, grants->text, grants->len);
+}
+
+static void
 copy_rooms(struct faulty_call *c, const struct store_joined **rooms, size_t count)
 {
 	struct store_joined *copies = (struct store_joined *)copy(c, *rooms, count * sizeof(*copies));
@@ -43,6 +49,7 @@ copy_view(struct faulty_call *c, struct store_view *view)
 		entries[i].payload = copy(c, entries[i].payload, entries[i].len);
 	view->entries = entries;
 	copy_rooms(c, &view->rooms, view->rooms_count);
+	copy_grants(c, &view->grants);
 	copy_state(c, &view->state);
 }
 
@@ -79,6 +86,7 @@ keep(struct faulty_call *c)
 	case FAULTY_LOOK:
 		c->answer.session.data = copy(c, c->answer.session.data, c->answer.session.data_len);
 		copy_state(c, &c->answer.session.state);
+		copy_grants(c, &c->answer.session.grants);
 		copy_rooms(c, &c->answer.session.rooms, c->answer.session.rooms_count);
 		break;
 	case FAULTY_SWEEP:
@@ -198,7 +206,7 @@ faulty_call_fail(struct faulty_call *c)
 	memset(&c->answer, 0, sizeof(c->answer));
 	c->answer.status = c->fault == FAULTY_GONE ? STORE_GONE : STORE_UNAVAILABLE;
 	if (c->kind == FAULTY_LOOK)
-		c->answer.session.data = "";
+		c->answer.session.data = c->answer.session.grants.text = "";
 }
 
 void
