@@ -10,12 +10,15 @@ const here = new URL('.', import.meta.url);
 const { build } = createRequire(new URL('../t/', here))('esbuild');
 const { version } = JSON.parse(readFileSync(new URL('package.json', here)));
 
+/** Members that only our own objects have, and only our own modules use: they get short names. */
+const OURS = /^(acknowledge|asking|attempt|backoff|base|broken|deliver|failed|forget|held|http|joined|joining|kick|last|learn|link|lost|memory|options|prove|session|socketUrl|told|wait|worked)$/;
+
 /** Both files as they should be: name -> text. */
 export async function bundles() {
 	const bundle = async (contents) => {
 		const { outputFiles: [{ text }] } = await build({
 			stdin: { contents, resolveDir: new URL('client/', here).pathname }, bundle: true, minify: true, write: false, format: 'esm',
-			target: 'es2022', charset: 'utf8', external: ['node:*'], logLevel: 'error',
+			target: 'es2022', charset: 'utf8', external: ['node:*'], logLevel: 'error', mangleProps: OURS,
 		});
 		return text.trim();
 	};
@@ -26,7 +29,7 @@ export async function bundles() {
 		'pollgate.classic.js': await classic("import { connect, PollgateError } from './index.js'; globalThis.Pollgate = { connect, PollgateError };"),
 	};
 	return Object.fromEntries(Object.entries(texts).map(([name, text]) =>
-		[name, `/* Pollgate ${version}, MIT; made from www/client/ by "npm run build" */\n${text}\n`]));
+		[name, `/* Pollgate ${version}, MIT, made from client/ */\n${text}\n`]));
 }
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href)

@@ -77,6 +77,9 @@ export interface Options {
 	WebSocket?: new (url: string, protocol: string) => any;
 	/** ms that a poll may take, if shorter than the gateway's setting. */
 	hold?: number;
+	/** Poll together with the other tabs of this origin, where the browser can (true). */
+	tabs?: boolean;
+	/** In place of the global one; polls are not shared then. */
 	fetch?: typeof fetch;
 }
 

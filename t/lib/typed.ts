@@ -1,7 +1,7 @@
 /* Uses all of pollgate.d.ts; t/bundle.mjs lets the compiler read it. */
 import { connect, PollgateError, type Client, type Joined, type Member, type Message, type Options, type TransportName } from '../../www/pollgate.js';
 
-const options: Options = { data: { name: 'Ann' }, rooms: ['a', { room: 'b', history: 5, max: 2 }], resume: true, maxQueue: 10, hold: 5000, transports: ['poll', 'sse', 'ws'], WebSocket, fetch };
+const options: Options = { data: { name: 'Ann' }, rooms: ['a', { room: 'b', history: 5, max: 2 }], resume: true, maxQueue: 10, hold: 5000, transports: ['poll', 'sse', 'ws'], WebSocket, tabs: true, fetch };
 const client: Client = connect('http://127.0.0.1:8080', options);
 
 async function everything(): Promise<void> {

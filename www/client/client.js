@@ -54,7 +54,7 @@ export class Client {
 
 	constructor(url, options) {
 		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, transports: ['poll', 'sse', 'ws'],
-			WebSocket: globalThis.WebSocket, ...options };
+			WebSocket: globalThis.WebSocket, tabs: true, ...options };
 		this.#http = new Http(url, this.#options.fetch);
 		this.#memory = new Memory(url);
 		this.#outbox = new Outbox({
@@ -344,7 +344,7 @@ export class Client {
 				this.#receiving.stop();
 				this.#receiving = null;
 				this.#failures.clear();
-				if (this.#options.resume && (error.status === 410 || error.code === 'bad_cursor'))
+				if (this.#options.resume && ['session_gone', 'bad_cursor'].includes(error.code))
 					this.#reopen(error).catch(() => {});
 				else
 					this.#finish(error);
@@ -376,7 +376,7 @@ export class Client {
 		});
 		listen(globalThis, 'pageshow', ({ persisted }) => { // From the back-forward cache.
 			if (persisted)
-				this.#link('page').lost(new PollgateError('session_gone', '', { status: 410 }));
+				this.#link('page').lost(new PollgateError('session_gone'));
 		});
 	}
 }

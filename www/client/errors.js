@@ -13,3 +13,6 @@ export class PollgateError extends Error {
 		Object.assign(this, more);
 	}
 }
+
+/** Something does not work now: ask again. */
+export const broken = (code, detail) => new PollgateError(code, detail, { retry: true });

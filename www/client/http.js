@@ -1,6 +1,6 @@
 /* One request and its answer. */
 
-import { PollgateError } from './errors.js';
+import { broken, PollgateError } from './errors.js';
 
 export const ANSWER_LIMIT = 20_000;
 
@@ -21,13 +21,15 @@ function refusal({ status, headers }, { code, detail, expected } = {}) {
 	});
 }
 
+const asFailure = (error, { signal }) => error instanceof PollgateError ? error : broken(signal.aborted ? 'timeout' : 'network', error?.message);
+
 /** What a peer has to say that it is a gateway and not somebody else who answers 200 and JSON. */
 export function isBatch({ cursor, messages, gaps = [] }) {
 	return typeof cursor === 'string' && [messages, gaps].every(Array.isArray) &&
 		messages.every((message) => /^\d+-\d+$/.test(message?.id)) && gaps.every((gap) => /^\d+-\d+$/.test(gap?.to));
 }
 
-export const badAnswer = () => new PollgateError('bad_answer', '', { retry: true });
+export const badAnswer = () => broken('bad_answer');
 
 /** One event of a stream, of which the gateway writes each field in a line; undefined for a comment. */
 function parseEvent(block) {
@@ -47,7 +49,7 @@ export class Http {
 
 	constructor(base, fetch = globalThis.fetch) {
 		this.base = base.replace(/\/+$/, '');
-		this.#fetch = (...args) => fetch(...args);
+		this.#fetch = (path, { signal }, init) => fetch(this.base + path, { cache: 'no-store', credentials: 'omit', signal, ...init });
 	}
 
 	/** Where a WebSocket is opened. */
@@ -62,9 +64,7 @@ export class Http {
 		const timer = setTimeout(() => abort.abort(), limit);
 		try {
 			// No headers, and a string as the body: needs no preflight.
-			const answer = await this.#fetch(this.base + path, {
-				method: body === undefined ? 'GET' : 'POST', body, cache: 'no-store', credentials: 'omit', signal: abort.signal, keepalive,
-			});
+			const answer = await this.#fetch(path, abort, { method: body === undefined ? 'GET' : 'POST', body, keepalive });
 			const json = await answer.json().catch(() => {});
 			if (answer.ok && json instanceof Object) {
 				if (valid(json))
@@ -73,9 +73,7 @@ export class Http {
 			}
 			throw refusal(answer, json);
 		} catch (error) {
-			if (error instanceof PollgateError)
-				throw error;
-			throw new PollgateError(abort.signal.aborted ? 'timeout' : 'network', error?.message, { retry: true });
+			throw asFailure(error, abort);
 		} finally {
 			clearTimeout(timer);
 		}
@@ -84,7 +82,7 @@ export class Http {
 	/** The events of a stream, {event, data}; heard() when anything comes.  Throws a PollgateError. */
 	async *events(path, abort, heard) {
 		try {
-			const answer = await this.#fetch(this.base + path, { cache: 'no-store', credentials: 'omit', signal: abort.signal });
+			const answer = await this.#fetch(path, abort);
 			if (!answer.ok || !/event-stream/.test(answer.headers.get('Content-Type')))
 				throw refusal(answer, await answer.json().catch(() => {}));
 			const reader = answer.body.getReader();
@@ -97,9 +95,7 @@ export class Http {
 				yield* blocks.map(parseEvent).filter(Boolean);
 			}
 		} catch (error) {
-			if (error instanceof PollgateError)
-				throw error;
-			throw new PollgateError(abort.signal.aborted ? 'timeout' : 'network', error?.message, { retry: true });
+			throw asFailure(error, abort);
 		}
 	}
 }

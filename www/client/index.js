@@ -7,8 +7,8 @@
  *     await client.send({ room: 'lobby', event: 'chat', data: 'hello' });
  *
  * Sends are numbered and repeated unchanged until they are answered; each receiver goes on from the last cursor; what comes twice
- * is delivered once.  Http asks once; Receiving chooses a receiver (PollReceiver, SseReceiver, WsReceiver), which brings batches
- * in; the Outbox sends, the Inbox removes duplicates, Presence knows who is in a room, Client ties them together.
+ * is delivered once.  Http asks once; Receiving chooses a receiver (PollReceiver, SharedReceiver, SseReceiver, WsReceiver), which
+ * brings batches in; the Outbox sends, the Inbox removes duplicates, Presence knows who is in a room, Client ties them together.
  */
 
 import { Client } from './client.js';
@@ -26,7 +26,8 @@ export { PollgateError } from './errors.js';
  * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting
  * @param {('poll'|'sse'|'ws')[]} [options.transports] that may be used where they prove to work, besides 'poll' (all)
  * @param {typeof WebSocket} [options.WebSocket] a class for it, where there is none: Node before 22
- * @param {typeof fetch} [options.fetch]
+ * @param {boolean} [options.tabs] poll together with the other tabs of this origin (true)
+ * @param {typeof fetch} [options.fetch] in place of the global one; polls are not shared then
  * @returns {Client}
  */
 export function connect(url = '', options = {}) {

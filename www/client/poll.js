@@ -2,22 +2,19 @@
 
 import { Backoff } from './backoff.js';
 import { isBatch } from './http.js';
+import { asQuery, Receiver } from './receiver.js';
 
 const POLL_SLACK = 10_000;
 const CUT_AFTER = 5_000; // A poll that fails after so long was perhaps cut for being idle.
 
-/** Calls link.deliver(batch), worked() and failed(error, delay) as it goes, and at last lost(error) if the gateway refuses. */
-export class PollReceiver {
+export class PollReceiver extends Receiver {
 	#cuts = 0;
 	#backoff = new Backoff();
 	#abort = new AbortController();
 	#since = 0;
 	#renewed = false;
+	#trusted;
 	#stopped = false;
-
-	constructor(http, link, session, options) {
-		Object.assign(this, { http, link, session, hold: Math.min(session.hold, options.hold) });
-	}
 
 	stop() {
 		this.#stopped = true;
@@ -25,11 +22,12 @@ export class PollReceiver {
 		this.#backoff.kick();
 	}
 
-	/** Do not wait.  renew: the connection under a poll is probably dead. */
-	kick(renew) {
+	/** Do not wait.  renew: the connection under a poll is probably dead, unless it is trusted. */
+	kick(renew, trusted) {
 		this.#backoff.kick();
 		if (renew || this.#lasted() > this.hold * 1.1 + POLL_SLACK) {
 			this.#renewed = true;
+			this.#trusted = trusted;
 			this.#abort.abort();
 		}
 	}
@@ -38,6 +36,7 @@ export class PollReceiver {
 	async start(after) {
 		if (after)
 			await this.#backoff.wait({ after });
+		this.hold = Math.min(this.session.hold, this.options.hold);
 		let proven = true; // After a failure comes a poll that is not held: we soon know that the way is open again.
 		let empty = 0;
 		while (!this.#stopped) {
@@ -63,20 +62,22 @@ export class PollReceiver {
 					return;
 				if (!error.retry)
 					return this.link.lost(error);
-				proven = false;
+				proven = this.#renewed && this.#trusted;
 				if (!this.#renewed)
 					await this.#failed(error, hold);
 			}
 		}
 	}
 
-	async #poll(hold) {
-		const { token, cursor } = this.session;
+	#poll(hold) {
 		this.#abort = new AbortController();
 		this.#renewed = false;
 		this.#since = Date.now();
-		return this.http.ask(`/v1/poll?token=${token}&cursor=${encodeURIComponent(cursor)}` +
-			(hold === this.session.hold ? '' : `&hold=${hold}`), { limit: hold * 1.1 + POLL_SLACK, abort: this.#abort, valid: isBatch });
+		return this.ask(this.session, hold, { limit: hold * 1.1 + POLL_SLACK, abort: this.#abort });
+	}
+
+	ask(session, hold, options) {
+		return this.http.ask(`/v1/poll${asQuery(session)}` + (hold === this.session.hold ? '' : `&hold=${hold}`), { ...options, valid: isBatch });
 	}
 
 	#lasted() {

@@ -1,6 +1,6 @@
 /* Who is in which room: the answer to a join, and the gateway's events since then. */
 
-const CHANGES = { $join: 'join', $leave: 'leave', $away: 'away', $back: 'back', $set: 'set' };
+const CHANGE = /^\$(join|leave|away|back|set)$/;
 
 export class Presence {
 	#rooms = new Map(); // name -> {members: Map by id, or null before the first answer; asking: answers pending; news: events meanwhile}
@@ -42,12 +42,12 @@ export class Presence {
 	/** A message that is perhaps about a member. */
 	take(message) {
 		const state = this.#rooms.get(message.room);
-		if (!state || !CHANGES[message.event])
+		if (!state || !CHANGE.test(message.event))
 			return;
 		if (state.asking)
 			state.news.push(message);
 		if (state.members && this.#apply(state, message))
-			this.#tell(message.room, { type: CHANGES[message.event], id: message.from, data: message.data });
+			this.#tell(message.room, { type: message.event.slice(1), id: message.from, data: message.data });
 	}
 
 	/** Our own public data, of which the gateway tells only the others. */

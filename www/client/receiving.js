@@ -1,12 +1,16 @@
 /* By which transport messages come: polls at once, then the best one that proves to work, and polls again whenever that fails. */
 
+import { PollgateError } from './errors.js';
 import { ANSWER_LIMIT } from './http.js';
 import { PollReceiver } from './poll.js';
+import { SharedReceiver } from './shared.js';
 import { SseReceiver } from './sse.js';
+import { sharedName } from './tabs.js';
 import { WsReceiver } from './ws.js';
 
 const RECEIVERS = { poll: PollReceiver, sse: SseReceiver, ws: WsReceiver };
 const RANKS = Object.keys(RECEIVERS); // From what always works to the best.
+const ACK_AFTER = 2_000;
 const LONG = 60_000; // What lived so long and then broke works well.
 const BUSY = 60_000; // Other tabs use as much of it as they should.
 const TAKEN = 5_000; // Another sink took over, perhaps a request of ours that was late: do not fight.
@@ -20,6 +24,7 @@ export class Receiving {
 	#working = true; // Requests were answered when last tried.
 	#trying; // A receiver that is not proven yet,
 	#timer; // or when to try.
+	#ack; // When to tell that direct messages have come.
 	#stopped = false;
 
 	/** told(transport, reason) */
@@ -34,12 +39,15 @@ export class Receiving {
 
 	stop() {
 		this.#stopped = true;
+		clearTimeout(this.#ack);
 		this.#halt();
 		this.#receiver?.stop();
 	}
 
 	/** renew: this is perhaps another network. */
 	kick(renew) {
+		if (this.#stopped)
+			return;
 		this.#receiver.kick(renew);
 		if (!renew)
 			return;
@@ -66,8 +74,9 @@ export class Receiving {
 
 	/** Send a request of numbered operations. */
 	post(body, abort) {
-		const limit = ANSWER_LIMIT + body.length / 4; // 4 kB/s is slow, but not dead.
-		return this.#receiver.post?.(body, limit) ?? this.http.ask(`/v1/send?token=${this.session.token}`, { body, abort, limit });
+		return this.#receiver.post?.(body) ?? this.http.ask(`/v1/send?token=${this.session.token}`, {
+			body, abort, limit: ANSWER_LIMIT + body.length / 4, // 4 kB/s is slow, but not dead.
+		});
 	}
 
 	/** What should be tried, the best first. */
@@ -100,7 +109,7 @@ export class Receiving {
 			} catch (error) {
 				if (receiver !== this.#trying)
 					return;
-				if (error.status && !error.retry)
+				if (error instanceof PollgateError && !error.retry)
 					return this.link.lost(error);
 				if (error.code === 'busy')
 					this.memory.pause(name, BUSY);
@@ -135,8 +144,18 @@ export class Receiving {
 	}
 
 	#make(name) {
-		return new RECEIVERS[name](this.http, {
+		const { tabs, fetch } = this.options;
+		const Receiver = name === 'poll' && tabs && !fetch && sharedName(this.http.base) ? SharedReceiver : RECEIVERS[name];
+		return new Receiver(this.http, {
 			...this.link,
+			deliver: (batch) => {
+				this.link.deliver(batch);
+				if (batch.messages.some(({ room }) => room === undefined))
+					this.#ack ??= setTimeout(() => {
+						this.#ack = undefined;
+						this.#receiver.acknowledge?.(); // The next poll does.
+					}, ACK_AFTER);
+			},
 			worked: () => {
 				this.#working = true;
 				this.link.worked();

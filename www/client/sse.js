@@ -1,28 +1,22 @@
 /* The receiver that reads one long answer: server-sent events, by fetch, so that silence is noticed and Node needs nothing more. */
 
 import { Backoff } from './backoff.js';
-import { PollgateError } from './errors.js';
+import { broken, PollgateError } from './errors.js';
 import { badAnswer, isBatch } from './http.js';
+import { asQuery, Receiver } from './receiver.js';
 import { claim, sharedName } from './tabs.js';
 
 const SILENCE = 25_000; // The gateway says something every 15 s.
 const PROBE_LIMIT = 5_000; // For two events that are sent a second apart.
-const ACK_AFTER = 2_000;
 const BRIEF = 1_000;
-const FINAL = [400, 401, 403, 410]; // What a poll would be refused for, too.
 
-/** As PollReceiver, but at the first failure it calls link.broken(error) and is of no more use. */
-export class SseReceiver {
+/** prove(), then start().  At the first failure it calls link.broken(error) and is of no more use. */
+export class SseReceiver extends Receiver {
 	#backoff = new Backoff();
 	#abort;
 	#silence;
-	#ack;
 	#release; // Of a lock.
 	#stopped = false;
-
-	constructor(http, link, session) {
-		Object.assign(this, { http, link, session });
-	}
 
 	/** Rejected unless events come through as they are sent. */
 	async prove() {
@@ -49,7 +43,6 @@ export class SseReceiver {
 		this.#abort?.abort();
 		this.#backoff.kick();
 		clearTimeout(this.#silence);
-		clearTimeout(this.#ack);
 	}
 
 	/** renew: the connection is probably dead. */
@@ -68,7 +61,7 @@ export class SseReceiver {
 		if (this.#stopped)
 			this.#release?.();
 		if (!this.#release || this.#stopped)
-			throw new PollgateError('busy', '', { retry: true });
+			throw broken('busy');
 	}
 
 	async start() {
@@ -85,30 +78,26 @@ export class SseReceiver {
 		} catch (error) {
 			clearTimeout(this.#silence);
 			if (!this.#stopped)
-				FINAL.includes(error.status) ? this.link.lost(error) : this.link.broken(error);
+				error.retry || error.status === 404 ? this.link.broken(error) : this.link.lost(error);
 		}
 	}
 
 	async #read() {
-		const { token, cursor } = this.session;
 		this.#abort = new AbortController();
 		this.#heard();
-		const events = this.http.events(`/v1/events?token=${token}&cursor=${encodeURIComponent(cursor)}`, this.#abort, () => this.#heard());
-		for await (const { event, data } of events) {
+		for await (const { event, data } of this.http.events(`/v1/events${asQuery(this.session)}`, this.#abort, () => this.#heard())) {
 			if (this.#stopped)
 				return;
 			if (event === 'taken')
-				throw new PollgateError('taken', '', { retry: true });
+				throw broken('taken');
 			if (event === 'gone')
-				throw new PollgateError('session_gone', data.detail, { status: 410 });
+				throw new PollgateError('session_gone', data?.detail);
 			if (!data?.messages)
 				continue;
 			if (!isBatch(data))
 				throw badAnswer();
 			this.link.worked();
 			this.link.deliver(data);
-			if (data.messages.some(({ room }) => room === undefined))
-				this.#ack ??= setTimeout(() => this.#acknowledge(), ACK_AFTER);
 		}
 	}
 
@@ -118,8 +107,7 @@ export class SseReceiver {
 	}
 
 	/** No next poll tells the gateway what has come. */
-	#acknowledge() {
-		this.#ack = undefined;
+	acknowledge() {
 		this.http.ask(`/v1/send?token=${this.session.token}`, { body: JSON.stringify({ cursor: this.session.cursor }) }).catch(() => {});
 	}
 }

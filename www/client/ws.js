@@ -1,36 +1,26 @@
 /* The receiver over a WebSocket, by which sends go, too.  It takes over only after an echo has come back on it. */
 
-import { PollgateError } from './errors.js';
+import { broken, PollgateError } from './errors.js';
 import { badAnswer, isBatch, passing } from './http.js';
+import { Receiver } from './receiver.js';
 
 const OPEN_LIMIT = 5_000;
 const ECHO_LIMIT = 3_000;
 const PING_EACH = 10_000;
 const PONG_LIMIT = 5_000;
-const ACK_AFTER = 2_000;
 
-const broken = (code) => new PollgateError(code, '', { retry: true });
 /** By the code of a close. */
-const ENDS = {
-	4400: new PollgateError('bad_cursor', '', { status: 400 }),
-	4409: broken('taken'),
-	4410: new PollgateError('session_gone', '', { status: 410 }),
-};
+const ENDS = { 4400: new PollgateError('bad_cursor'), 4409: broken('taken'), 4410: new PollgateError('session_gone') };
 
-/** prove(), then start(), after which it calls its link as SseReceiver does. */
-export class WsReceiver {
+/** As SseReceiver. */
+export class WsReceiver extends Receiver {
 	#socket;
 	#failed; // (error): called once, when the socket is of no more use
 	#proved = () => {};
 	#ping;
 	#sent; // Bytes that were still to be sent when the limit began.
 	#timer;
-	#ack;
 	#answers = []; // Of the frames with operations, in their order: {resolve, reject}.
-
-	constructor(http, link, session, options) {
-		Object.assign(this, { http, link, session, options });
-	}
 
 	/** Rejected unless the path works both ways.  Nothing is delivered yet. */
 	prove() {
@@ -49,7 +39,7 @@ export class WsReceiver {
 	/** Messages come here from now on: the other receiver has stopped. */
 	start() {
 		this.#failed = (error) => error.retry ? this.link.broken(error) : this.link.lost(error);
-		this.#say({ cursor: this.session.cursor });
+		this.acknowledge();
 		this.link.worked();
 	}
 
@@ -63,20 +53,18 @@ export class WsReceiver {
 		renew ? this.#end(broken('network')) : this.#beat(PONG_LIMIT);
 	}
 
-	/** As a POST to /v1/send. */
-	post(body, limit) {
+	/** As a POST to /v1/send.  It needs no limit: where pings are answered, frames with operations are. */
+	post(body) {
 		return new Promise((resolve, reject) => {
 			if (this.#socket.readyState !== 1)
 				throw broken('network');
-			// One that is late keeps its place among the answers.
-			const timer = setTimeout(() => reject(broken('timeout')), limit);
-			const settle = (fn) => (value) => {
-				clearTimeout(timer);
-				fn(value);
-			};
-			this.#answers.push({ resolve: settle(resolve), reject: settle(reject) });
+			this.#answers.push({ resolve, reject });
 			this.#socket.send(body);
 		});
+	}
+
+	acknowledge() {
+		this.#say({ cursor: this.session.cursor });
 	}
 
 	#say(frame) {
@@ -120,16 +108,7 @@ export class WsReceiver {
 			this.#answers.shift()?.reject(new PollgateError(frame.code, frame.detail,
 				{ status: frame.status, expected: frame.expected, retry: passing(frame.status) }));
 		else if (frame.messages)
-			isBatch(frame) ? this.#deliver(frame) : this.#end(badAnswer());
-	}
-
-	#deliver(batch) {
-		this.link.deliver(batch);
-		if (batch.messages.some(({ room }) => room === undefined))
-			this.#ack ??= setTimeout(() => {
-				this.#ack = undefined;
-				this.#say({ cursor: this.session.cursor });
-			}, ACK_AFTER);
+			isBatch(frame) ? this.link.deliver(frame) : this.#end(badAnswer());
 	}
 
 	#end(error, later) {
@@ -139,7 +118,6 @@ export class WsReceiver {
 		const failed = this.#failed;
 		this.#failed = () => {};
 		clearTimeout(this.#timer);
-		clearTimeout(this.#ack);
 		this.#answers.splice(0).forEach(({ reject }) => reject(broken('network')));
 		socket.onmessage = socket.onclose = null;
 		socket.onopen = () => socket.close();

@@ -1,0 +1,248 @@
+#!/usr/bin/env node
+/* Tabs of one browser share what it has: www/pollgate.js in many pages of Chromium, which makes six connections to a host. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { atEnd, done, is, isDeep, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
+import { forEachStore, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const playwright = await import('playwright-core').catch(() => null);
+if (!playwright)
+	skipAll('playwright-core is not installed: npm ci in t/');
+if (!existsSync(executablePath))
+	skipAll(`there is no ${executablePath}`);
+limit(240);
+
+const WAIT = 30_000;
+const TABS = 8;
+const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
+const range = (n) => [...Array(n).keys()];
+
+/** A page with a client, `client`, all that it told in `told`, and a name among those that hold locks. */
+class Tab {
+	static async open(context, base, name, options) {
+		const tab = new Tab();
+		Object.assign(tab, { name, wrong: [], page: await context.newPage() });
+		tab.page.setDefaultTimeout(WAIT * slowness);
+		tab.page.on('pageerror', (error) => tab.wrong.push(error.message));
+		tab.page.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.wrong.push(message.text()));
+		await tab.page.goto(`${base}/health`); // Any page of this origin that forbids nothing.
+		tab.id = await tab.page.evaluate(async ([name, options]) => {
+			navigator.locks.request(`tab ${name}`, () => new Promise(() => {}));
+			const { connect } = await import('./pollgate.js');
+			window.told = [];
+			window.client = connect('', options);
+			for (const event of ['message', 'gap', 'reconnecting', 'resumed', 'transport', 'closed'])
+				client.on(event, (value) => told.push({ told: event, ...value }));
+			return (await client.ready).id;
+		}, [name, { rooms: ['all'], ...options }]);
+		return tab;
+	}
+
+	send(data, message = { room: 'all' }) {
+		return this.page.evaluate((message) => client.send(message), { event: 'n', data, ...message });
+	}
+
+	of(event) {
+		return this.page.evaluate((event) => told.filter((one) => one.told === event), event);
+	}
+
+	/** What came from this tab in the room. */
+	async from(tab) {
+		return (await this.of('message')).filter(({ from, room, event }) => from === tab.id && room && event === 'n').map(({ data }) => data);
+	}
+
+	get transport() {
+		return this.page.evaluate(() => client.transport);
+	}
+
+	leave() {
+		return this.page.close();
+	}
+
+	async session() {
+		return this.debugger ??= await this.page.context().newCDPSession(this.page);
+	}
+}
+
+const everybody = (tabs, condition, what) => waitFor(async () => (await Promise.all(tabs.map(condition))).every(Boolean), WAIT, what, 50);
+
+/** Everybody but the sender has got these, in this order, once. */
+async function got(tabs, sender, wanted) {
+	let counts;
+	await waitFor(async () => {
+		counts = await Promise.all(tabs.filter((tab) => tab !== sender).map(async (tab) => [tab.name, (await tab.from(sender).catch(({ message }) => message)).length]));
+		return counts.every(([, n]) => n >= wanted.length);
+	}, WAIT, () => `${wanted.length} messages from tab ${sender.name}: ${JSON.stringify(counts)}`);
+	const all = await Promise.all(tabs.filter((tab) => tab !== sender).map((tab) => tab.from(sender)));
+	return all.find((one) => one.join() !== wanted.join()) ?? '';
+}
+
+/** The tab whose request it is. */
+async function leader(tabs) {
+	const { held } = await tabs[0].page.evaluate(() => navigator.locks.query());
+	const { clientId } = held.find(({ name }) => /^pollgate \S+$/.test(name)) ?? {};
+	const mark = held.find((lock) => lock.clientId === clientId && lock.name.startsWith('tab '));
+	return tabs.find(({ name }) => mark?.name === `tab ${name}`);
+}
+
+/** Only the one poll is under way. */
+const calm = (proxy, n = 1) => waitFor(() => proxy.now.requests === n, WAIT, () => `${n} open requests, not ${proxy.now.requests}`);
+
+async function browse(browser, test) {
+	const context = await browser.newContext();
+	await test(context);
+	await context.close();
+}
+
+async function sharing(context, { base, proxy }) {
+	proxy.resetCounts();
+	let tabs = [];
+	for (const name of range(TABS))
+		tabs.push(await Tab.open(context, base, name, { transports: ['poll'] }));
+	await calm(proxy);
+	ok(true, `${TABS} tabs have one poll`);
+	ok(proxy.count('/v1/polls') > 0, 'for all of them', JSON.stringify(proxy.counts));
+	ok(proxy.most.connections <= 6, 'and few connections', proxy.most.connections);
+	for (const [i, tab] of tabs.entries())
+		await tab.send(i);
+	for (const [i, tab] of tabs.entries())
+		is(await got(tabs, tab, [i]), '', `what tab ${i} sends comes to all others`);
+	await calm(proxy);
+	ok(true, 'and there is one poll again');
+	const counts = range(40);
+	await Promise.all(tabs.slice(0, 3).map((tab) => tab.page.evaluate((counts) => Promise.all(counts.map((data) => client.send({ room: 'all', event: 'n', data }))), counts)));
+	for (const [i, tab] of tabs.slice(0, 3).entries())
+		is(await got(tabs, tab, [i, ...counts]), '', `what tab ${i} sends in a row comes once and in order`);
+	await Promise.all(tabs.map((tab, i) => tab.send(`to ${i}`, { to: tabs[(i + 1) % TABS].id })));
+	await everybody(tabs, async (tab) => (await tab.of('message')).some(({ room, data }) => !room && `${data}`.startsWith('to ')));
+	ok(true, 'direct messages come to whom they are for');
+
+	const first = await leader(tabs);
+	ok(first, 'one tab leads');
+	tabs = tabs.filter((tab) => tab !== first);
+	await first.leave();
+	const heard = await tabs[1].from(tabs[0]);
+	await tabs[0].send('closed');
+	is(await got(tabs, tabs[0], [...heard, 'closed']), '', 'when it is closed messages go on');
+	const second = await leader(tabs);
+	ok(second && second !== first, 'another one leads');
+
+	tabs = tabs.filter((tab) => tab !== second);
+	const sender = tabs[0];
+	const before = await tabs[1].from(sender);
+	const sending = sender.page.evaluate(async () => {
+		for (let i = 0; i < 30; i++)
+			await client.send({ room: 'all', event: 'n', data: i });
+	});
+	(await second.session()).send('Page.crash').catch(() => {});
+	await sending;
+	is(await got(tabs, sender, [...before, ...range(30)]), '', 'when it crashes while messages come none is lost and none comes twice');
+	await calm(proxy);
+	ok(true, 'and there is one poll again');
+
+	const third = await leader(tabs);
+	tabs = tabs.filter((tab) => tab !== third);
+	const cdp = await third.session();
+	await cdp.send('Debugger.enable');
+	await cdp.send('Debugger.pause');
+	const frozen = third.page.evaluate(() => 0).catch(() => {});
+	const known = await tabs[1].from(tabs[0]);
+	const start = Date.now();
+	await tabs[0].send('frozen');
+	is(await got(tabs, tabs[0], [...known, 'frozen']), '', 'when it stands still another one takes over', Date.now() - start);
+	ok(await leader(tabs), 'which leads');
+	await cdp.send('Debugger.resume');
+	await frozen;
+	await tabs[0].send('thawed');
+	is(await got([...tabs, third], tabs[0], [...known, 'frozen', 'thawed']), '', 'and the one that was frozen goes on like any other');
+	tabs.push(third);
+	await calm(proxy);
+	ok(true, 'with one poll for all');
+	isDeep((await Promise.all(tabs.map(async (tab) => [...await tab.of('gap'), ...await tab.of('closed'), ...await tab.of('resumed')]))).flat(), [], 'no tab lost anything');
+	isDeep(tabs.flatMap(({ wrong }) => wrong), [], 'or complained');
+}
+
+/** All that goes wrong with a poll goes wrong for all. */
+async function outages(context, { base, proxy, instances }, store) {
+	const tabs = await Promise.all(range(3).map((name) => Tab.open(context, base, name, { transports: ['poll'] })));
+	await calm(proxy);
+	proxy.fault = ({ path }) => path.startsWith('/v1/poll') ? { status: 502 } : undefined;
+	await tabs[0].send(1);
+	await everybody(tabs.slice(1), async (tab) => (await tab.of('reconnecting')).length > 0, 'reconnecting');
+	ok(true, 'every tab is told when the poll fails');
+	proxy.fault = undefined;
+	is(await got(tabs, tabs[0], [1]), '', 'and then all goes on');
+	await everybody(tabs, async (tab) => (await tab.of('resumed')).length === 1, 'resumed');
+	ok(true, 'which is told as well');
+	await tabs[1].page.evaluate(() => client.close());
+	await tabs[0].send(2);
+	is(await got([tabs[0], tabs[2]], tabs[0], [1, 2]), '', 'a tab that ends its session holds nobody up');
+	if (store === 'memory') {
+		await instances[0].restart();
+		await everybody([tabs[0], tabs[2]], async (tab) => (await tab.of('resumed')).some(({ fresh }) => fresh), 'new sessions');
+		ok(true, 'a gateway that forgets everything gives new sessions to all');
+		tabs[0].id = await tabs[0].page.evaluate(() => client.id);
+		await tabs[0].send(3);
+		is(await got([tabs[0], tabs[2]], tabs[0], [3]), '', 'which share a poll, too');
+	}
+}
+
+async function transports(context, { base, proxy }) {
+	const tabs = [];
+	for (const name of range(5))
+		tabs.push(await Tab.open(context, base, name, { transports: ['poll', 'sse'] }));
+	const ways = async () => (await Promise.all(tabs.map((tab) => tab.transport))).sort().join();
+	await waitFor(async () => await ways() === 'poll,poll,poll,sse,sse', WAIT, async () => `two streams, not ${await ways()}`);
+	ok(true, 'two tabs have event streams, the others share a poll');
+	await calm(proxy, 3);
+	ok(true, 'with three requests in all');
+	for (const [i, tab] of tabs.entries()) {
+		await tab.send(i);
+		is(await got(tabs, tab, [i]), '', `what tab ${i} sends comes to all others`);
+	}
+	const sockets = [];
+	for (const name of ['a', 'b'])
+		sockets.push(await Tab.open(context, base, name));
+	await everybody(sockets, async (tab) => await tab.transport === 'ws', 'sockets');
+	await calm(proxy, 3);
+	ok(true, 'tabs with a WebSocket take no part in it');
+	await sockets[0].send('x');
+	is(await got([...tabs, ...sockets], sockets[0], ['x']), '', 'and hear the others');
+	await sockets[0].page.evaluate(() => client.use('poll'));
+	await calm(proxy, 3);
+	await sockets[0].send('y');
+	is(await got([...tabs, ...sockets], sockets[0], ['x', 'y']), '', 'a tab that goes back to polls joins those that share one');
+	const alone = await Tab.open(context, base, 'alone', { transports: ['poll'], tabs: false });
+	await calm(proxy, 4);
+	await sockets[1].send('z');
+	is(await got([alone], sockets[1], ['z']), '', 'with tabs: false a tab polls for itself');
+}
+
+/** The gateway takes fewer sessions in a request than there are tabs. */
+async function crowded(context, { base, proxy }) {
+	const tabs = await Promise.all(range(5).map((name) => Tab.open(context, base, name, { transports: ['poll'] })));
+	for (const [i, tab] of tabs.entries()) {
+		await tab.send(i);
+		is(await got(tabs, tab, [i]), '', `what tab ${i} sends comes to all others, who take turns`);
+	}
+	isDeep((await Promise.all(tabs.map((tab) => tab.of('closed')))).flat(), [], 'none is refused');
+	ok(proxy.now.requests <= 1, 'with one poll', proxy.now.requests);
+}
+
+const browser = await playwright.chromium.launch({
+	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+});
+atEnd(() => browser.close());
+await forEachStore(async ({ store, start }) => {
+	const cluster = await start({ options: { www } });
+	await scope('sharing', () => browse(browser, (context) => sharing(context, cluster)));
+	await scope('outages', () => browse(browser, (context) => outages(context, cluster, store)));
+	await scope('transports', () => browse(browser, (context) => transports(context, cluster)));
+	if (store === 'memory') {
+		const narrow = await start({ options: { www, 'polls-max': 2 } });
+		await scope('more than fit', () => browse(browser, (context) => crowded(context, narrow)));
+	}
+	note('requests:', JSON.stringify(cluster.proxy.counts));
+});
+await done();
