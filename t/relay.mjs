@@ -171,6 +171,23 @@ async function waitsForStore(instances, redis) {
 	await Promise.all([a, b, early].map((peer) => peer.close()));
 }
 
+/** One leaves while the store is away, and one is closed by the end of its instance meanwhile. */
+async function leaves(start, redis) {
+	const { instances: [one, other] } = await start({ options: { 'store-timeout': '200ms', drain: '8s' } });
+	const [a, b] = await together([one.base], 'leave', 2);
+	redis.pause();
+	const errors = await one.metrics('pollgate_store_errors_total');
+	a.ws.terminate();
+	b.send('last');
+	await one.waitMetric('pollgate_store_errors_total', (n) => n > errors + 4, 10000);
+	const stopped = one.stop();
+	await b.ended();
+	redis.resume();
+	isDeep(await stopped, { code: 0, signal: null }, 'an instance that ends waits for its relays');
+	await waitFor(async () => await memberCount(other.base, 'leave') === 0, 10000, 'no members');
+	ok(true, 'who leaves while the store is away is no member when it is back');
+}
+
 async function drains(start, redis) {
 	const { instances } = await start({ options: { drain: '3s' } });
 	const bases = instances.map(({ base }) => base);
@@ -207,8 +224,10 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('other transports', () => meets(bases));
 	await scope('refusals', () => refuses(bases[0]));
 	await scope('gaps', () => tellsGaps(start));
-	if (redis)
+	if (redis) {
 		await scope('outage', () => waitsForStore(instances, redis));
+		await scope('leave', () => leaves(start, redis));
+	}
 	await scope('drain', () => drains(start, redis));
 });
 await scope('--no-relay', async () => {

@@ -96,29 +96,14 @@ relay_free_all(struct front *front)
 		relay_free(LIST_FIRST(&front->relays));
 }
 
-static void
-on_session_closed(void *arg, const struct store_presence *presence)
-{
-	(void)arg;
-	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
-}
-
-static void
-finish(struct relay *relay)
-{
-	sessions_close(relay->front->parts.sessions, &relay->id, on_session_closed, NULL);
-	relay_free(relay);
-}
-
-/* What the client sent before it left goes out: it takes it for sent. */
+/* What the client sent before it left goes out: it takes it for sent.  Then the session is closed. */
 static void
 on_gone(void *arg)
 {
 	struct relay *relay = arg;
 
 	relay->socket = NULL;
-	if (!relay->call && STAILQ_EMPTY(&relay->frames))
-		finish(relay);
+	step(relay);
 }
 
 static void
@@ -213,7 +198,7 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 	step(relay);
 }
 
-/* ---- Steps: opening the session, joining the room, sending ---- */
+/* ---- Steps: opening the session, joining the room, sending, closing the session ---- */
 
 /* A step is done: the next, if there is one. */
 static void
@@ -221,10 +206,7 @@ go_on(struct relay *relay)
 {
 	if (relay->socket && relay->is_joined && !has_too_many(relay))
 		socket_hold(relay->socket, false);
-	if (!relay->socket && STAILQ_EMPTY(&relay->frames))
-		finish(relay);
-	else
-		step(relay);
+	step(relay);
 }
 
 static void
@@ -232,10 +214,10 @@ try_again(struct relay *relay)
 {
 	static const struct timeval pause = {0, RETRY_MS * 1000};
 
-	if (relay->socket || (!STAILQ_EMPTY(&relay->frames) && ++relay->tries < LAST_TRIES))
+	if (relay->socket || ++relay->tries < LAST_TRIES)
 		event_add(&relay->retry, &pause);
 	else
-		finish(relay);
+		relay_free(relay); /* Its session will lapse. */
 }
 
 static void
@@ -364,13 +346,29 @@ send_frames(struct relay *relay)
 }
 
 static void
+on_session_closed(void *arg, const struct store_presence *presence)
+{
+	struct relay *relay = arg;
+
+	relay->call = NULL;
+	if (presence->status == STORE_UNAVAILABLE) {
+		try_again(relay);
+		return;
+	}
+	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
+	relay_free(relay);
+}
+
+static void
 step(struct relay *relay)
 {
 	struct front *front = relay->front;
 
 	if (relay->call || event_pending(&relay->retry, EV_TIMEOUT, NULL))
 		return;
-	if (relay->seq == 0)
+	if (!relay->socket && STAILQ_EMPTY(&relay->frames))
+		relay->call = sessions_close(front->parts.sessions, &relay->id, on_session_closed, relay);
+	else if (relay->seq == 0)
 		relay->call = store_open(front->parts.store, &relay->id, "", 0, on_opened, relay);
 	else if (!relay->is_joined)
 		join(relay);
