@@ -2,8 +2,8 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1}
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}

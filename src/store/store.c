@@ -26,6 +26,12 @@ store_swap(struct store *store, const struct name *id, const struct store_swap *
 }
 
 struct store_call *
+store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
+{
+	return store->ops->order(store, once, ops, n, fn, arg);
+}
+
+struct store_call *
 store_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t max_entries, size_t max_bytes,
     store_view_fn *fn, void *arg)
 {

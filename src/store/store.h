@@ -27,6 +27,7 @@ enum store_status {
 	STORE_GONE,       /* There is no such session (or room, where a room is asked for). */
 	STORE_HOLE,       /* Operations before this one are missing: see store_applied.next_seq.  Nothing was applied. */
 	STORE_STALE,      /* The session's state is another one: see store_applied.state.  Nothing was applied. */
+	STORE_OTHER,      /* Another order has this key: see store_order.  Nothing was applied. */
 	STORE_FULL,       /* Refused by a limit of store_limits.  Nothing was applied. */
 	STORE_UNAVAILABLE /* The store cannot be reached or is out of memory.  All was applied or nothing was. */
 };
@@ -41,6 +42,8 @@ struct store_limits {
 	uint32_t max_sessions;  /* In the whole store.  An instance counts at least every few seconds, not at each call. */
 	uint32_t max_rooms;
 	uint32_t rooms_per_session;
+	uint32_t orders_max;    /* Keys of orders that are remembered at once ... */
+	int64_t orders_ttl_ms;  /* ... and for how long each. */
 };
 
 /* ---- Opening ---- */
@@ -87,7 +90,8 @@ enum store_op_kind {
 	                       applied to since it was made is forgotten at once, with its log; nothing is appended then. */
 	STORE_SET,          /* `data` becomes the session's public data; append `payload` + data to each joined room. */
 	STORE_GRANT,        /* `data` becomes the session's grants.  Who watches the session hears on_changed. */
-	STORE_REFUSE        /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
+	STORE_REFUSE,       /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
+	STORE_END           /* Only in orders: what store_close does, with `payload`. */
 };
 
 struct store_op {
@@ -99,12 +103,13 @@ struct store_op {
 	const char *data; /* SET and GRANT only. */
 	size_t data_len;
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
+	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
 };
 
 enum store_result_code {
 	STORE_DONE,
 	STORE_DONE_BEFORE,   /* A repeat of an operation so old that its id is not known any more. */
-	STORE_NO_TARGET,     /* No such session. */
+	STORE_NO_TARGET,     /* No such session: the target, or in an order the one whose operation it is. */
 	STORE_ROOM_FULL,     /* max_members reached. */
 	STORE_NOT_JOINED,    /* LEAVE of a room that the session is not in. */
 	STORE_ROOMS_LIMIT,   /* max_rooms reached and the room would be a new one. */
@@ -119,7 +124,7 @@ struct store_result {
 };
 
 struct store_applied {
-	enum store_status status; /* OK, GONE, HOLE, STALE, UNAVAILABLE */
+	enum store_status status; /* OK, GONE, HOLE, STALE, UNAVAILABLE; of an order OK, OTHER, FULL, UNAVAILABLE */
 	uint64_t next_seq;        /* OK, HOLE: the number that the session's next operation has.  0 when seq was 0. */
 	size_t repeated;          /* So many, from the first on, had been applied before; their results are as they were then. */
 	bool away;                /* The session was marked away: call store_back. */
@@ -148,6 +153,23 @@ struct store_call *store_apply(struct store *, const struct name *id, uint64_t s
  */
 struct store_call *store_swap(struct store *, const struct name *id, const struct store_swap *swap, const struct store_op *ops,
     size_t n, store_applied_fn *, void *arg);
+
+/* ---- Orders: operations of who is no session ---- */
+
+struct store_once {
+	struct name key;     /* What the order is known by: a hash of that. */
+	struct name request; /* A hash of all that is asked for: the same key must stand for the same. */
+};
+
+/*
+ * Apply n operations (at least one), each of the session that it names, in order, all of them or none; each has a result of its own, and one
+ * that is refused does not stop those behind it.  Sending needs no session.
+ *
+ * With once, which may be NULL, the call may be repeated anywhere, also while another one with this key is under way: one is
+ * applied, and for orders_ttl_ms the others find that: `repeated` is n then, and the results are as they were.
+ */
+struct store_call *store_order(struct store *, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *,
+    void *arg);
 
 /* ---- Reading ---- */
 

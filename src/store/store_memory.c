@@ -361,6 +361,7 @@ static const struct store_ops ops = {
     .open = open_session,
     .apply = memory_apply,
     .swap = memory_swap,
+    .order = memory_order,
     .read_mailbox = read_mailbox,
     .read_room = read_room,
     .read_tail = read_tail,
@@ -391,6 +392,7 @@ store_memory_new(struct event_base *base, const struct store_limits *limits)
 	if (getrandom(m->seed, sizeof(m->seed), 0) != (ssize_t)sizeof(m->seed))
 		assert(!"getrandom");
 	TAILQ_INIT(&m->by_age);
+	TAILQ_INIT(&m->orders_by_age);
 	TAILQ_INIT(&m->tasks);
 	m->turn = event_new(base, -1, 0, on_turn, m);
 	metric_set(STORE_UP, 1);

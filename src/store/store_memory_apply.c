@@ -97,7 +97,7 @@ set(struct memory *m, struct session *s, const struct store_op *op)
 }
 
 static struct store_result
-apply_one(struct memory *m, struct session *s, const struct store_op *op)
+apply_kind(struct memory *m, struct session *s, const struct store_op *op)
 {
 	switch (op->kind) {
 	case STORE_SEND_SESSION:
@@ -115,8 +115,19 @@ apply_one(struct memory *m, struct session *s, const struct store_op *op)
 		return (struct store_result){.code = STORE_DONE};
 	case STORE_REFUSE:
 		return (struct store_result){.code = STORE_FORBIDDEN};
+	case STORE_END:
+		break; /* Whoever may do that does it: see store_memory_order.c. */
 	}
 	abort();
+}
+
+struct store_result
+memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, bool *changed)
+{
+	struct store_result result = apply_kind(m, s, op);
+
+	*changed |= (op->kind == STORE_JOIN && !result.existing) || op->kind == STORE_LEAVE || op->kind == STORE_GRANT;
+	return result;
 }
 
 /* The results of n operations that were applied before, the first of which had number seq. */
@@ -152,16 +163,13 @@ apply_some(struct memory *m, struct session *s, const struct store_op *ops, size
 {
 	bool changed = false;
 
-	for (size_t i = 0; i < n; i++) {
-		results[i] = apply_one(m, s, &ops[i]);
-		changed |= (ops[i].kind == STORE_JOIN && !results[i].existing) || ops[i].kind == STORE_LEAVE ||
-		    ops[i].kind == STORE_GRANT;
-	}
+	for (size_t i = 0; i < n; i++)
+		results[i] = memory_apply_op(m, s, &ops[i], &changed);
 	return changed;
 }
 
-static void
-tell_changed(struct memory *m, struct session *s)
+void
+memory_tell_changed(struct memory *m, struct session *s)
 {
 	if (s->stream.watches > 0)
 		memory_post_notice(m, TASK_CHANGED, &s->stream);
@@ -177,7 +185,7 @@ apply_all(struct memory *m, struct session *s, uint64_t seq, const struct store_
 		repeated = s->next_seq - seq < n ? (size_t)(s->next_seq - seq) : n;
 	recall(s, seq, results, repeated);
 	if (apply_some(m, s, ops + repeated, n - repeated, results + repeated))
-		tell_changed(m, s);
+		memory_tell_changed(m, s);
 	if (seq > 0 && n > repeated) {
 		s->next_seq = seq + n;
 		remember(s, seq, results, n);
@@ -266,7 +274,7 @@ memory_swap(struct store *store, const struct name *id, const struct store_swap 
 	} else {
 		apply_some(m, s, ops, n, results);
 		memory_session_swap(m, s, new_state(&swap->state, results, n));
-		tell_changed(m, s);
+		memory_tell_changed(m, s);
 	}
 	task->u.applied = (struct store_applied){.status = STORE_OK, .repeated = repeated ? n : 0, .away = s->away, .count = n,
 	    .results = results};

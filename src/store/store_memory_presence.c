@@ -38,7 +38,7 @@ memory_lapse(struct store *store, const struct name *id, const char *away, const
 
 	if (s && memory_deadline(m, s) <= clock_mono_ms()) {
 		if (s->away) {
-			memory_session_remove(m, s, leave);
+			memory_session_remove(m, s, leave, strlen(leave));
 			s = NULL;
 			presence.result = STORE_PRESENCE_GONE;
 		} else {
@@ -79,7 +79,7 @@ memory_close(struct store *store, const struct name *id, const char *leave, stor
 	struct store_presence presence = {STORE_GONE, STORE_PRESENCE_NONE};
 
 	if (s) {
-		memory_session_remove(m, s, leave);
+		memory_session_remove(m, s, leave, strlen(leave));
 		presence = (struct store_presence){STORE_OK, STORE_PRESENCE_GONE};
 	}
 	return post_presence(m, presence, fn, arg);
@@ -102,6 +102,7 @@ memory_run_sweep(struct memory *m, struct task *task)
 
 	due.count = memory_due_claim(m, ids, DUE_MAX);
 	memory_rooms_age(m, AGED_MAX);
+	memory_orders_age(m);
 	metric_set(SESSIONS, m->sessions);
 	metric_set(ROOMS, m->rooms);
 	task->fn.due(task->arg, &due);

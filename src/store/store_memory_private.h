@@ -78,6 +78,16 @@ struct room {
 	TAILQ_HEAD(, membership) memberships;
 };
 
+struct order { /* One that had a key. */
+	UT_hash_handle hh;
+	TAILQ_ENTRY(order) by_age;
+	struct name key;
+	struct name request;
+	int64_t until; /* On the monotonic clock. */
+	size_t count;
+	struct store_result results[];
+};
+
 struct due {
 	int64_t at; /* Not after the session's deadline, which a touch moves without coming here. */
 	struct session *session;
@@ -92,6 +102,8 @@ struct memory {
 	struct stream *streams; /* By name. */
 	uint32_t sessions, rooms;
 	TAILQ_HEAD(, room) by_age; /* All rooms, the least active first. */
+	struct order *orders; /* By key. */
+	TAILQ_HEAD(, order) orders_by_age; /* The oldest first. */
 	struct due *due;           /* A heap of all sessions, the earliest first. */
 	size_t due_room;
 	struct entry_id last_id; /* Of all streams: no id comes twice, though a stream goes and comes again in one millisecond. */
@@ -111,7 +123,7 @@ struct memory *memory_of(struct store *);
 struct session *memory_session(struct memory *, const struct name *); /* NULL: there is none. */
 struct session *memory_session_new(struct memory *, const struct name *, const char *data, size_t len);
 /* Leave all rooms with an entry of payload leave + data, tell who watches, and free it. */
-void memory_session_remove(struct memory *, struct session *, const char *leave);
+void memory_session_remove(struct memory *, struct session *, const char *leave, size_t len);
 void memory_session_set(struct memory *, struct session *, const char *data, size_t len);
 void memory_session_grant(struct memory *, struct session *, const char *grants, size_t len);
 /* Takes state. */
@@ -212,10 +224,23 @@ void memory_post_entry(struct memory *, const struct stream *, struct entry_id p
 void memory_post_notice(struct memory *, enum task_kind, const struct stream *);
 void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
 
-/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _presence.c, _read.c) ---- */
+/* ---- Operations (store_memory_apply.c) ---- */
+
+/* Apply one; s is whose it is, and needed for all but sending.  *changed is set if who watches s is to be told. */
+struct store_result memory_apply_op(struct memory *, struct session *s, const struct store_op *, bool *changed);
+/* Tell who watches the session. */
+void memory_tell_changed(struct memory *, struct session *);
+
+/* ---- Orders (store_memory_order.c) ---- */
+
+void memory_orders_age(struct memory *);    /* Forget those past their time. */
+void memory_orders_forget(struct memory *); /* Forget all. */
+
+/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _order.c, _presence.c, _read.c) ---- */
 
 store_apply_slot memory_apply;
 store_swap_slot memory_swap;
+store_order_slot memory_order;
 store_touch_slot memory_touch;
 store_lapse_slot memory_lapse;
 store_presence_slot memory_back, memory_close;

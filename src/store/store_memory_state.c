@@ -239,12 +239,12 @@ session_free(struct memory *m, struct session *s)
 }
 
 void
-memory_session_remove(struct memory *m, struct session *s, const char *leave)
+memory_session_remove(struct memory *m, struct session *s, const char *leave, size_t len)
 {
 	struct membership *member;
 
 	while ((member = LIST_FIRST(&s->memberships)))
-		memory_leave(m, member, leave, strlen(leave));
+		memory_leave(m, member, leave, len);
 	if (s->stream.watches > 0)
 		memory_post_notice(m, TASK_CLOSED, &s->stream);
 	memory_due_remove(m, s);
@@ -368,6 +368,7 @@ memory_forget(struct memory *m)
 {
 	struct stream *s, *next;
 
+	memory_orders_forget(m);
 	HASH_ITER(hh, m->streams, s, next) {
 		struct session *session = (struct session *)s;
 		struct membership *member;

@@ -15,6 +15,8 @@ typedef struct store_call *store_apply_slot(struct store *, const struct name *i
     size_t n, store_applied_fn *, void *arg);
 typedef struct store_call *store_swap_slot(struct store *, const struct name *id, const struct store_swap *swap,
     const struct store_op *ops, size_t n, store_applied_fn *, void *arg);
+typedef struct store_call *store_order_slot(struct store *, const struct store_once *once, const struct store_op *ops, size_t n,
+    store_applied_fn *, void *arg);
 typedef struct store_call *store_read_slot(struct store *, const struct name *stream, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *, void *arg);
 typedef struct store_call *store_read_tail_slot(struct store *, const struct name *room, struct entry_id upto, uint32_t max_entries,
@@ -40,6 +42,7 @@ struct store_ops {
 	store_open_slot *open;
 	store_apply_slot *apply;
 	store_swap_slot *swap;
+	store_order_slot *order;
 	store_read_slot *read_mailbox;
 	store_read_slot *read_room;
 	store_read_tail_slot *read_tail;

@@ -188,6 +188,7 @@ static const struct store_ops ops = {
 	.open = redis_store_open,
 	.apply = redis_store_apply,
 	.swap = redis_store_swap,
+	.order = redis_store_order,
 	.read_mailbox = redis_store_read_mailbox,
 	.read_room = redis_store_read_room,
 	.read_tail = redis_store_read_tail,

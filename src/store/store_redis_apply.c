@@ -41,46 +41,12 @@ finish_without(struct apply_call *apply, enum store_status status, uint64_t next
 	finish(apply, &(struct store_applied){.status = status, .next_seq = next_seq});
 }
 
-/* The words are those of redis_apply.lua. */
-static bool
-parse_result(struct store_result *result, const char *word, size_t len)
-{
-	static const char letters[] = "dbtfnRJx";
-	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
-	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN};
-	const char *letter;
-
-	memset(result, 0, sizeof *result);
-	if (len == 1 && (letter = memchr(letters, *word, sizeof letters - 1))) {
-		result->code = codes[letter - letters];
-		return true;
-	}
-	result->code = STORE_DONE;
-	result->existing = len && *word == 'e';
-	return entry_id_parse(&result->id, word + result->existing, len - result->existing);
-}
-
-static bool
-parse_results(struct store_result *results, size_t count, const redisReply *words)
-{
-	const char *p = words->str, *end = p + words->len;
-
-	for (size_t i = 0; i < count; i++) {
-		const char *space = memchr(p, ' ', (size_t)(end - p)), *word_end = space ? space : end;
-
-		if (!parse_result(&results[i], p, (size_t)(word_end - p)))
-			return false;
-		p = space ? space + 1 : end;
-	}
-	return p == end;
-}
-
 static void
 finish_ok(struct apply_call *apply, struct store_applied *applied, const redisReply *words)
 {
 	struct store_result one, *results = apply->count > 1 ? mem_zero(apply->count, sizeof *results) : &one;
 
-	applied->status = parse_results(results, apply->count, words) ? STORE_OK : STORE_UNAVAILABLE;
+	applied->status = reply_results(results, apply->count, words) ? STORE_OK : STORE_UNAVAILABLE;
 	applied->results = results;
 	finish(apply, applied);
 	if (results != &one)
@@ -126,10 +92,17 @@ static const unsigned keys_of[] = {
 	[STORE_SET] = 0,
 	[STORE_GRANT] = 0,
 	[STORE_REFUSE] = 0,
+	[STORE_END] = 0,
 };
 
-static void
-add_op_keys(struct redis_call *call, const struct store_op *op)
+unsigned
+op_keys(const struct store_op *op)
+{
+	return keys_of[op->kind];
+}
+
+void
+call_add_op_keys(struct redis_call *call, const struct store_op *op)
 {
 	if (op->kind == STORE_SEND_SESSION) {
 		call_add_key(call, 's', &op->target);
@@ -139,10 +112,10 @@ add_op_keys(struct redis_call *call, const struct store_op *op)
 	}
 }
 
-static void
-add_op(struct redis_call *call, const struct store_op *op)
+void
+call_add_op(struct redis_call *call, const struct store_op *op)
 {
-	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x'};
+	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'c'};
 	struct redis_command *command = &call->command;
 
 	redis_command_add(command, &kinds[op->kind], 1);
@@ -198,7 +171,7 @@ make_send(struct apply_call *apply, const struct store_op *op)
 
 	redis_call_script(call, SCRIPT_SEND, 3);
 	call_add_key(call, 's', &apply->id);
-	add_op_keys(call, op);
+	call_add_op_keys(call, op);
 	add_numbers(apply);
 	call_add_channel(call, &op->target);
 	call_add_name(call, &op->target);
@@ -214,13 +187,13 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	unsigned keys = 1;
 
 	for (size_t i = 0; i < apply->count; i++)
-		keys += keys_of[ops[i].kind];
+		keys += op_keys(&ops[i]);
 	if (rooms)
 		keys += ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len);
 	redis_call_script(call, SCRIPT_APPLY, keys);
 	call_add_key(call, 's', &apply->id);
 	for (size_t i = 0; i < apply->count; i++)
-		add_op_keys(call, &ops[i]);
+		call_add_op_keys(call, &ops[i]);
 	if (rooms)
 		call_add_rooms_keys(call, rooms, rooms_len);
 	add_numbers(apply);
@@ -231,7 +204,7 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	redis_command_adds(&call->command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
 	add_swap(apply, &apply->swap.state);
 	for (size_t i = 0; i < apply->count; i++)
-		add_op(call, &ops[i]);
+		call_add_op(call, &ops[i]);
 	if (rooms) {
 		redis_command_add(&call->command, rooms, rooms_len);
 		call_add_rooms_channels(call, rooms, rooms_len);
@@ -257,7 +230,7 @@ copy_into(char **p, const char *bytes, size_t len)
 	return copy;
 }
 
-static struct store_op *
+struct store_op *
 copy_ops(const struct store_op *ops, size_t n)
 {
 	size_t size = n * sizeof *ops;

@@ -208,6 +208,40 @@ reply_state(const redisReply *reply, struct store_state *state)
 	return true;
 }
 
+/* The words are those of redis_apply.lua. */
+static bool
+parse_result(struct store_result *result, const char *word, size_t len)
+{
+	static const char letters[] = "dbtfnRJx";
+	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
+	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN};
+	const char *letter;
+
+	memset(result, 0, sizeof *result);
+	if (len == 1 && (letter = memchr(letters, *word, sizeof letters - 1))) {
+		result->code = codes[letter - letters];
+		return true;
+	}
+	result->code = STORE_DONE;
+	result->existing = len && *word == 'e';
+	return entry_id_parse(&result->id, word + result->existing, len - result->existing);
+}
+
+bool
+reply_results(struct store_result *results, size_t n, const redisReply *words)
+{
+	const char *p = words->str, *end = p + words->len;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *space = memchr(p, ' ', (size_t)(end - p)), *word_end = space ? space : end;
+
+		if (!parse_result(&results[i], p, (size_t)(word_end - p)))
+			return false;
+		p = space ? space + 1 : end;
+	}
+	return p == end;
+}
+
 bool
 next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
     size_t *title_len)

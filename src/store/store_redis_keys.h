@@ -13,6 +13,8 @@
  *	PREFIX:{tag}d       when sessions are due: sorted set by milliseconds; 256 shards: up to some 30,000 sessions each is
  *	                    small enough to be stored densely (44 B for a session, else 140), and one ZADD still touches many
  *	PREFIX:{tag}c       when rooms are past their time: sorted set; 16 shards
+ *	PREFIX:{tag}o:KEY   an order that was applied: its request and its results, a line each
+ *	PREFIX:{tag}o       when orders are past their time: sorted set, one for all
  *	PREFIX:{tag}        the channel
  *	PREFIX:^            the channel of sinks, the same for all
  */
@@ -37,8 +39,8 @@ unsigned keys_bucket(const struct name *);
 unsigned keys_deadline_shard(const struct name *session);
 
 /* Each adds one argument. */
-void keys_add(const struct keys *, struct redis_command *, char kind, const struct name *); /* kind: s m r l p */
-void keys_add_shard(const struct keys *, struct redis_command *, char kind, unsigned shard); /* kind: d c */
+void keys_add(const struct keys *, struct redis_command *, char kind, const struct name *); /* kind: s m r l p o */
+void keys_add_shard(const struct keys *, struct redis_command *, char kind, unsigned shard); /* kind: d c; o has shard 0 alone. */
 void keys_add_deadlines(const struct keys *, struct redis_command *, const struct name *session);
 void keys_add_catalogue(const struct keys *, struct redis_command *, const struct name *room);
 void keys_add_channel(const struct keys *, struct redis_command *, unsigned bucket);

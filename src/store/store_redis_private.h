@@ -29,6 +29,8 @@ enum script_id {
 	SCRIPT_OPEN,
 	SCRIPT_SEND,
 	SCRIPT_APPLY,
+	SCRIPT_JOINED,
+	SCRIPT_ORDER,
 	SCRIPT_PRESENCE,
 	SCRIPT_ACK,
 	SCRIPT_SWEEP,
@@ -157,6 +159,9 @@ bool reply_id(const redisReply *reply, struct entry_id *id);
 /* From a session's field s, see redis_apply.lua; lent by reply.  False, and none, if it is no state. */
 bool reply_state(const redisReply *reply, struct store_state *state);
 
+/* The results of n operations in words, see redis_apply.lua.  False if they are none. */
+bool reply_results(struct store_result *results, size_t n, const redisReply *words);
+
 /* The next of the rooms in a session's field g; false at the end.  *title is lent and not terminated. */
 bool next_room(const char **text, const char *end, struct entry_id *since, struct name *room, const char **title,
     size_t *title_len);
@@ -168,11 +173,20 @@ void call_add_room_keys(struct redis_call *, const struct name *room); /* head l
 void call_add_rooms_keys(struct redis_call *, const char *rooms, size_t len);     /* The same of each room in a field g. */
 void call_add_rooms_channels(struct redis_call *, const char *rooms, size_t len); /* Channel and name of each. */
 
+/* ---- Operations as the scripts take them (store_redis_apply.c) ---- */
+
+unsigned op_keys(const struct store_op *); /* How many keys an operation has. */
+void call_add_op_keys(struct redis_call *, const struct store_op *);
+void call_add_op(struct redis_call *, const struct store_op *);
+/* A copy in one piece with what they point to, to be freed. */
+struct store_op *copy_ops(const struct store_op *ops, size_t n);
+
 /* ---- The parts, as store_ops has them ---- */
 
 store_open_slot redis_store_open;
 store_apply_slot redis_store_apply;
 store_swap_slot redis_store_swap;
+store_order_slot redis_store_order;
 store_read_slot redis_store_read_mailbox, redis_store_read_room;
 store_read_tail_slot redis_store_read_tail;
 store_list_members_slot redis_store_list_members;

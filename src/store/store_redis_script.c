@@ -16,12 +16,15 @@
 /* What comes in front of a body besides redis_append.lua. */
 static const char *const fronts[SCRIPTS] = {
 	[SCRIPT_APPLY] = lua_redis_rooms,
+	[SCRIPT_ORDER] = lua_redis_rooms,
 };
 
 static const char *const bodies[SCRIPTS] = {
 	[SCRIPT_OPEN] = lua_redis_open,
 	[SCRIPT_SEND] = lua_redis_send,
 	[SCRIPT_APPLY] = lua_redis_apply,
+	[SCRIPT_JOINED] = lua_redis_joined,
+	[SCRIPT_ORDER] = lua_redis_order,
 	[SCRIPT_PRESENCE] = lua_redis_presence,
 	[SCRIPT_ACK] = lua_redis_ack,
 	[SCRIPT_SWEEP] = lua_redis_sweep,

@@ -95,6 +95,19 @@ op_refuse(void)
 	return (struct store_op){.kind = STORE_REFUSE};
 }
 
+struct store_op
+op_end(const char *payload)
+{
+	return op_of(STORE_END, session_named("unused"), payload);
+}
+
+struct store_op
+op_by(const struct name *id, struct store_op op)
+{
+	op.session = *id;
+	return op;
+}
+
 /* ---- Answers ---- */
 
 static struct answer *
@@ -358,6 +371,19 @@ start_swap(struct kit *k, const struct name *id, const struct store_swap *swap, 
 	free(text);
 	memset(&copy, '#', sizeof(copy));
 	memset(&name, '#', sizeof(name));
+	return a;
+}
+
+struct answer *
+start_order(struct kit *k, const struct store_once *once, const struct store_op *ops, size_t n)
+{
+	struct answer *a = answer_new(k);
+	struct store_op *brief = brief_ops(ops, n);
+	struct store_once copy = once ? *once : (struct store_once){0};
+
+	asked(a, store_order(k->at, once ? &copy : NULL, brief, n, on_applied, a));
+	spoil_ops(brief, n);
+	memset(&copy, '#', sizeof(copy));
 	return a;
 }
 

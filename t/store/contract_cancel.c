@@ -6,7 +6,7 @@
 #include "contract_kit.h"
 #include "contract_parts.h"
 
-#define KINDS 12
+#define KINDS 13
 
 static struct answer *
 start_kind(struct kit *k, size_t kind, const struct name *id)
@@ -26,6 +26,7 @@ start_kind(struct kit *k, size_t kind, const struct name *id)
 	case 8: return start_back(k, id, "$back");
 	case 9: return start_close(k, &fresh, "$leave");
 	case 10: return start_sweep(k);
+	case 11: return start_order(k, NULL, &op, 1);
 	default: return start_try(k, KIT_LIMIT_MS);
 	}
 }

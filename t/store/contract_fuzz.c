@@ -125,6 +125,15 @@ check_applied(struct fuzz *f, struct model_session *m, uint64_t seq, const struc
 	hold(f, a->next_seq == (seq ? m->next_seq : 0), "the next number is told");
 }
 
+/* What a session may ask for without a number, who is no session may order for it. */
+static struct answer *
+order(struct fuzz *f, const struct model_session *m, struct store_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ops[i].session = m->id;
+	return await(start_order(f->k, NULL, ops, n));
+}
+
 static void
 step_apply(struct fuzz *f, struct model_session *m)
 {
@@ -156,7 +165,7 @@ step_apply(struct fuzz *f, struct model_session *m)
 		ops[i].payload = ops[i].kind < STORE_GRANT ? texts[i][0] : "";
 		ops[i].data = ops[i].kind == STORE_SET || ops[i].kind == STORE_GRANT ? texts[i][1] : NULL;
 	}
-	a = apply(f->k, &m->id, seq, ops, n);
+	a = how < 3 && m->open ? order(f, m, ops, n) : apply(f->k, &m->id, seq, ops, n);
 	renew = m->open && seq && seq <= m->next_seq && seq + n > m->next_seq;
 	check_applied(f, m, seq, ops, n, a);
 	if (!renew || f->wrong)
@@ -204,8 +213,16 @@ step_close(struct fuzz *f, struct model_session *m)
 	size_t i;
 
 	snprintf(leave, sizeof(leave), "%u", ++f->serial);
-	a = await(start_close(f->k, &m->id, leave));
-	hold(f, a->status == (m->open ? STORE_OK : STORE_GONE), "an open session is closed");
+	if (any(f, 2)) {
+		struct store_op end = op_by(&m->id, op_end(leave));
+
+		a = await(start_order(f->k, NULL, &end, 1));
+		hold(f, a->status == STORE_OK && a->results[0].code == (m->open ? STORE_DONE : STORE_NO_TARGET),
+		    "an open session is ended");
+	} else {
+		a = await(start_close(f->k, &m->id, leave));
+		hold(f, a->status == (m->open ? STORE_OK : STORE_GONE), "an open session is closed");
+	}
 	was_open = m->open;
 	m->open = m->mailbox.made = false;
 	for (i = 0; i < ROOMS && was_open; i++)

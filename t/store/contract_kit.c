@@ -12,6 +12,8 @@ const struct store_limits kit_limits = {
     .max_sessions = 100000,
     .max_rooms = 10000,
     .rooms_per_session = 32,
+    .orders_max = 100000,
+    .orders_ttl_ms = 60000,
 };
 
 struct store_limits kit_brief;

@@ -107,6 +107,9 @@ struct store_op op_leave(const char *title, const char *payload);
 struct store_op op_set(const char *data, const char *payload);
 struct store_op op_grant(const char *grants);
 struct store_op op_refuse(void);
+struct store_op op_end(const char *payload);
+/* The same operation, of this session. */
+struct store_op op_by(const struct name *id, struct store_op op);
 
 /* ---- Calls: start_* return at once, the others wait for the answer ---- */
 
@@ -116,6 +119,7 @@ void cancel(struct answer *);
 struct answer *start_open(struct kit *, const struct name *id, const char *data);
 struct answer *start_apply(struct kit *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n);
 struct answer *start_swap(struct kit *, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n);
+struct answer *start_order(struct kit *, const struct store_once *once, const struct store_op *ops, size_t n);
 struct answer *start_read_mailbox(struct kit *, const struct name *id, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_read_room(struct kit *, const struct name *room, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_read_tail(struct kit *, const struct name *room, struct entry_id upto, uint32_t entries);

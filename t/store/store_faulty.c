@@ -105,6 +105,17 @@ faulty_swap(struct store *store, const struct name *id, const struct store_swap 
 }
 
 static struct store_call *
+faulty_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_ORDER, arg);
+
+	c->fn.applied = fn;
+	while (to_run(c))
+		c->inner = store_order(c->faulty->inner, once, ops, n, on_applied, c->who);
+	return &c->call;
+}
+
+static struct store_call *
 faulty_read_mailbox(struct store *store, const struct name *id, struct entry_id after, uint32_t entries, size_t bytes,
     store_view_fn *fn, void *arg)
 {
@@ -347,6 +358,7 @@ static const struct store_ops ops = {
     .open = faulty_open,
     .apply = faulty_apply,
     .swap = faulty_swap,
+    .order = faulty_order,
     .read_mailbox = faulty_read_mailbox,
     .read_room = faulty_read_room,
     .read_tail = faulty_read_tail,

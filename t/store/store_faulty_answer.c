@@ -71,6 +71,7 @@ keep(struct faulty_call *c)
 	switch (c->kind) {
 	case FAULTY_APPLY:
 	case FAULTY_SWAP:
+	case FAULTY_ORDER:
 		c->answer.applied.results = copy(c, c->answer.applied.results,
 		    c->answer.applied.count * sizeof(struct store_result));
 		copy_state(c, &c->answer.applied.state);
@@ -147,6 +148,7 @@ deliver(struct faulty_call *c)
 		break;
 	case FAULTY_APPLY:
 	case FAULTY_SWAP:
+	case FAULTY_ORDER:
 		c->fn.applied(c->arg, &c->answer.applied);
 		break;
 	case FAULTY_READ_MAILBOX:

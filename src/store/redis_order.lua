@@ -1,0 +1,86 @@
+-- Apply operations that no session asked for, all or none; those of an order with a key once.
+--
+-- KEYS if it has a key: order, orders; then for each session whose operations they are: session mailbox deadlines, and for each
+--      of the rooms it was assumed to be in: head log members catalogue; then for each operation: as redis_apply.lua; c: none
+-- ARGV key (empty: none) request now ttl max count sessions expiry may_create,
+--      then for each session: id channel rooms (that were assumed; - if it does not matter), and for each of them: channel name
+--      then for each operation: which session's it is (0: nobody's), and as redis_apply.lua; c payload
+-- -> results | {results} (a repeat) | status RETRY (other rooms than assumed: nothing applied) | status OTHER (the key is that of
+--    another request: nothing applied) | status FULL (too many keys: nothing applied)
+local key, request, now, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+room_expiry, may_create = ARGV[8], ARGV[9] == '1'
+local k, a = 1, 10
+
+if key ~= '' then
+	local known = redis.call('GET', KEYS[1])
+	if known then
+		local known_request, words = string.match(known, '^([^\n]*)\n(.*)$')
+		if known_request ~= request then
+			return redis.status_reply('OTHER')
+		end
+		return {words}
+	end
+	if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') >= tonumber(ARGV[5]) then
+		return redis.status_reply('FULL')
+	end
+	k = 3
+end
+
+local sessions, own = {}, {}
+for i = 1, tonumber(ARGV[7]) do
+	local id, channel, rooms = ARGV[a], ARGV[a + 1], ARGV[a + 2]
+	local fields = redis.call('HMGET', KEYS[k], 'l', 'w', 'g', 'u')
+	if rooms ~= '-' and rooms ~= (fields[3] or '') then
+		return redis.status_reply('RETRY')
+	end
+	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2]}
+	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4])
+	k, a = k + 3, a + 3
+	for _ in string.gmatch(rooms, '\n') do
+		room_keys[ARGV[a + 1]] = {k, ARGV[a]}
+		k, a = k + 4, a + 2
+	end
+end
+
+-- As redis_presence.lua does it.
+local function close(session, mine, payload)
+	redis.call('UNLINK', session.key, mine.mailbox)
+	redis.call('ZREM', mine.deadlines, session.id)
+	redis.call('PUBLISH', mine.channel, session.id .. ' -')
+	while #session.order > 0 do
+		local name = session.order[1]
+		leave(session, room_keys[name][1], room_keys[name][2], name, payload)
+	end
+	return 'd'
+end
+
+local results = {}
+for i = 1, tonumber(ARGV[6]) do
+	local whose, kind = tonumber(ARGV[a]), ARGV[a + 1]
+	if whose > 0 and not sessions[whose] then
+		results[i] = 't'
+	elseif kind == 'c' then
+		results[i] = close(sessions[whose], own[whose], ARGV[a + 2])
+		sessions[whose] = false
+	else
+		results[i] = apply_op(sessions[whose], k, a + 1)
+	end
+	k, a = k + KEYS_OF[kind], a + 1 + ARGS_OF[kind]
+end
+
+for i, session in ipairs(sessions) do
+	if session and session.changed then
+		save_rooms(session)
+	end
+	if session and (session.changed or session.granted) then
+		redis.call('PUBLISH', own[i].channel, session.id .. ' !')
+	end
+end
+local words = table.concat(results, ' ')
+if key ~= '' then
+	redis.call('SET', KEYS[1], request .. '\n' .. words, 'PX', ttl)
+	redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+	redis.call('ZADD', KEYS[2], string.format('%.0f', now + ttl), key)
+	redis.call('PEXPIRE', KEYS[2], ttl)
+end
+return words

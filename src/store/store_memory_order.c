@@ -1,0 +1,122 @@
+/*
+ * Orders: operations of who is no session, and those that were applied and may be asked for again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/store_memory_private.h"
+
+/* ---- What was applied ---- */
+
+static void
+order_free(struct memory *m, struct order *order)
+{
+	HASH_DEL(m->orders, order);
+	TAILQ_REMOVE(&m->orders_by_age, order, by_age);
+	free(order);
+}
+
+void
+memory_orders_age(struct memory *m)
+{
+	int64_t now = clock_mono_ms();
+	struct order *order;
+
+	while ((order = TAILQ_FIRST(&m->orders_by_age)) && order->until <= now)
+		order_free(m, order);
+}
+
+void
+memory_orders_forget(struct memory *m)
+{
+	struct order *order;
+
+	while ((order = TAILQ_FIRST(&m->orders_by_age)))
+		order_free(m, order);
+}
+
+static struct order *
+find(const struct memory *m, const struct name *key)
+{
+	struct order *order;
+
+	HASH_FIND(hh, m->orders, key->s, NAME_LEN, order);
+	return order;
+}
+
+static void
+remember(struct memory *m, const struct store_once *once, const struct store_result *results, size_t n)
+{
+	struct order *order = mem_zero(1, sizeof(*order) + n * sizeof(*results));
+
+	order->key = once->key;
+	order->request = once->request;
+	order->until = clock_mono_ms() + m->limits.orders_ttl_ms;
+	order->count = n;
+	memcpy(order->results, results, n * sizeof(*results));
+	HASH_ADD(hh, m->orders, key.s, NAME_LEN, order);
+	TAILQ_INSERT_TAIL(&m->orders_by_age, order, by_age);
+}
+
+/* ---- Applying ---- */
+
+static struct store_result
+apply(struct memory *m, const struct store_op *op)
+{
+	bool sends = op->kind == STORE_SEND_SESSION || op->kind == STORE_SEND_ROOM, changed = false;
+	struct session *s = sends ? NULL : memory_session(m, &op->session);
+	struct store_result result = {.code = STORE_DONE};
+
+	if (!sends && !s)
+		return (struct store_result){.code = STORE_NO_TARGET};
+	if (op->kind == STORE_END)
+		memory_session_remove(m, s, op->payload, op->payload_len);
+	else
+		result = memory_apply_op(m, s, op, &changed);
+	if (changed)
+		memory_tell_changed(m, s);
+	return result;
+}
+
+/* Was this order, of n operations, applied before?  Then *repeated is n, and results are as they were. */
+static enum store_status
+recall(struct memory *m, const struct store_once *once, struct store_result *results, size_t n, size_t *repeated)
+{
+	const struct order *known;
+
+	memory_orders_age(m);
+	known = find(m, &once->key);
+	if (!known)
+		return HASH_COUNT(m->orders) < m->limits.orders_max ? STORE_OK : STORE_FULL;
+	if (!name_equal(&known->request, &once->request) || known->count != n)
+		return STORE_OTHER;
+	memcpy(results, known->results, n * sizeof(*results));
+	*repeated = n;
+	return STORE_OK;
+}
+
+struct store_call *
+memory_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
+{
+	struct memory *m = memory_of(store);
+	struct task *task = memory_post(m, TASK_APPLIED, NULL, n * sizeof(struct store_result), arg);
+	struct store_applied *applied = &task->u.applied;
+	struct store_result *results = (struct store_result *)(task + 1);
+
+	task->fn.applied = fn;
+	*applied = (struct store_applied){.status = STORE_OK};
+	if (once)
+		applied->status = recall(m, once, results, n, &applied->repeated);
+	if (applied->status != STORE_OK)
+		return &task->call;
+	applied->count = n;
+	applied->results = results;
+	if (applied->repeated == n)
+		return &task->call;
+	for (size_t i = 0; i < n; i++)
+		results[i] = apply(m, &ops[i]);
+	if (once)
+		remember(m, once, results, n);
+	return &task->call;
+}

@@ -1,0 +1,279 @@
+/*
+ * store_order: one script call, as for store_apply.  Whose rooms have to be told of an operation must be known before; so they are
+ * read first, of all such sessions at once.  See redis_order.lua.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_redis_private.h"
+
+#define RETRIES 5
+
+struct owner { /* A session whose operations are in the order. */
+	struct name id;
+	bool tells; /* Its rooms, one by one: they must be known. */
+};
+
+struct order_call {
+	struct redis_call call;
+	store_applied_fn *fn;
+	void *arg;
+	bool has_key;
+	struct store_once once;
+	size_t count;
+	struct store_op *ops; /* Owned, in one piece with what they point to; only if a session tells its rooms. */
+	size_t owners_count;
+	struct owner *owners; /* Owned. */
+	int tries;
+};
+
+static void on_rooms(struct redis_call *call, const redisReply *reply);
+static void on_ordered(struct redis_call *call, const redisReply *reply);
+
+/* ---- Whose they are ---- */
+
+static bool
+has_owner(const struct store_op *op)
+{
+	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM;
+}
+
+/* Which of the owners it is, from 1; 0 for nobody. */
+static size_t
+owner_of(const struct order_call *order, const struct store_op *op)
+{
+	size_t i = 0;
+
+	if (!has_owner(op))
+		return 0;
+	while (i < order->owners_count && !name_equal(&order->owners[i].id, &op->session))
+		i++;
+	return i + 1;
+}
+
+/* True if the rooms of one of them must be known. */
+static bool
+find_owners(struct order_call *order, const struct store_op *ops)
+{
+	bool any = false;
+
+	order->owners = mem_zero(order->count, sizeof *order->owners);
+	for (size_t i = 0; i < order->count; i++) {
+		size_t n = owner_of(order, &ops[i]);
+		bool tells = ops[i].kind == STORE_SET || ops[i].kind == STORE_END;
+
+		if (n == 0)
+			continue;
+		if (n > order->owners_count)
+			order->owners[order->owners_count++].id = ops[i].session;
+		order->owners[n - 1].tells |= tells;
+		any |= tells;
+	}
+	return any;
+}
+
+/* ---- The answer ---- */
+
+static void
+finish(struct order_call *order, const struct store_applied *applied)
+{
+	order->fn(order->arg, applied);
+	redis_call_free(&order->call);
+}
+
+static void
+finish_without(struct order_call *order, enum store_status status)
+{
+	finish(order, &(struct store_applied){.status = status});
+}
+
+static void
+finish_ok(struct order_call *order, const redisReply *words, size_t repeated)
+{
+	struct store_result *results = mem_zero(order->count, sizeof *results);
+
+	if (reply_results(results, order->count, words))
+		finish(order, &(struct store_applied){.status = STORE_OK, .repeated = repeated, .count = order->count, .results = results});
+	else
+		finish_without(order, STORE_UNAVAILABLE);
+	free(results);
+}
+
+static void read_rooms(struct order_call *order);
+
+static void
+on_ordered(struct redis_call *call, const redisReply *reply)
+{
+	struct order_call *order = (struct order_call *)call;
+	const char *status = reply && reply->type == REDIS_REPLY_STATUS ? reply->str : "";
+
+	if (strcmp(status, "RETRY") == 0 && order->tries++ < RETRIES)
+		read_rooms(order); /* One of them entered or left one meanwhile. */
+	else if (strcmp(status, "OTHER") == 0)
+		finish_without(order, STORE_OTHER);
+	else if (strcmp(status, "FULL") == 0)
+		finish_without(order, STORE_FULL);
+	else if (reply && is_string(reply))
+		finish_ok(order, reply, 0);
+	else if (reply && has_fields(reply, 1) && is_string(reply->element[0]))
+		finish_ok(order, reply->element[0], order->count);
+	else
+		finish_without(order, STORE_UNAVAILABLE);
+}
+
+/* ---- The command ---- */
+
+/* rooms[i]: those of owner i; NULL for whom that does not matter. */
+static unsigned
+count_keys(const struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+{
+	unsigned keys = order->has_key ? 2 : 0;
+
+	for (size_t i = 0; i < order->owners_count; i++)
+		keys += 3 + (rooms[i] ? ROOM_KEYS * (unsigned)count_rooms(rooms[i]->str, (size_t)rooms[i]->len) : 0);
+	for (size_t i = 0; i < order->count; i++)
+		keys += op_keys(&ops[i]);
+	return keys;
+}
+
+static void
+add_keys(struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+{
+	struct redis_call *call = &order->call;
+	const struct keys *keys = redis_store_of(call->call.store)->keys;
+
+	if (order->has_key) {
+		call_add_key(call, 'o', &order->once.key);
+		keys_add_shard(keys, &call->command, 'o', 0);
+	}
+	for (size_t i = 0; i < order->owners_count; i++) {
+		call_add_key(call, 's', &order->owners[i].id);
+		call_add_key(call, 'm', &order->owners[i].id);
+		keys_add_deadlines(keys, &call->command, &order->owners[i].id);
+		if (rooms[i])
+			call_add_rooms_keys(call, rooms[i]->str, (size_t)rooms[i]->len);
+	}
+	for (size_t i = 0; i < order->count; i++)
+		call_add_op_keys(call, &ops[i]);
+}
+
+static void
+add_settings(struct order_call *order)
+{
+	struct redis_store *store = redis_store_of(order->call.call.store);
+	struct redis_command *command = &order->call.command;
+
+	redis_command_adds(command, order->has_key ? order->once.key.s : "");
+	redis_command_adds(command, order->once.request.s);
+	redis_command_addi(command, redis_store_now(&store->store));
+	redis_command_addi(command, store->limits.orders_ttl_ms);
+	redis_command_addu(command, store->limits.orders_max);
+	redis_command_addu(command, order->count);
+	redis_command_addu(command, order->owners_count);
+	redis_command_addi(command, beat_room_expiry(store));
+	redis_command_adds(command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
+}
+
+static void
+send_order(struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+{
+	struct redis_call *call = &order->call;
+
+	redis_call_script(call, SCRIPT_ORDER, count_keys(order, ops, rooms));
+	add_keys(order, ops, rooms);
+	add_settings(order);
+	for (size_t i = 0; i < order->owners_count; i++) {
+		call_add_name(call, &order->owners[i].id);
+		call_add_channel(call, &order->owners[i].id);
+		if (rooms[i]) {
+			redis_command_add(&call->command, rooms[i]->str, (size_t)rooms[i]->len);
+			call_add_rooms_channels(call, rooms[i]->str, (size_t)rooms[i]->len);
+		} else {
+			redis_command_adds(&call->command, "-");
+		}
+	}
+	for (size_t i = 0; i < order->count; i++) {
+		redis_command_addu(&call->command, owner_of(order, &ops[i]));
+		call_add_op(call, &ops[i]);
+	}
+	call->on_reply = on_ordered;
+	call->repeatable = order->has_key;
+	call->repeated = false;
+	redis_call_send(call);
+}
+
+/* ---- The rooms ---- */
+
+static void
+read_rooms(struct order_call *order)
+{
+	struct redis_call *call = &order->call;
+	unsigned tells = 0;
+
+	for (size_t i = 0; i < order->owners_count; i++)
+		tells += order->owners[i].tells;
+	call->on_reply = on_rooms;
+	call->repeatable = true;
+	redis_call_script(call, SCRIPT_JOINED, tells);
+	for (size_t i = 0; i < order->owners_count; i++)
+		if (order->owners[i].tells)
+			call_add_key(call, 's', &order->owners[i].id);
+	redis_call_send(call);
+}
+
+static void
+on_rooms(struct redis_call *call, const redisReply *reply)
+{
+	struct order_call *order = (struct order_call *)call;
+	const redisReply **rooms;
+	size_t told = 0;
+	bool good = reply && reply->type == REDIS_REPLY_ARRAY;
+
+	rooms = mem_zero(order->owners_count, sizeof *rooms);
+	for (size_t i = 0; good && i < order->owners_count; i++) {
+		if (!order->owners[i].tells)
+			continue;
+		good = told < reply->elements && is_string(reply->element[told]);
+		rooms[i] = good ? reply->element[told++] : NULL;
+	}
+	if (good)
+		send_order(order, order->ops, rooms);
+	else
+		finish_without(order, STORE_UNAVAILABLE);
+	free(rooms);
+}
+
+static void
+free_order(struct redis_call *call)
+{
+	struct order_call *order = (struct order_call *)call;
+
+	free(order->ops);
+	free(order->owners);
+}
+
+struct store_call *
+redis_store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
+{
+	struct order_call *order = redis_call_new(redis_store_of(store), sizeof *order, on_ordered);
+
+	order->fn = fn;
+	order->arg = arg;
+	order->has_key = once != NULL;
+	if (once)
+		order->once = *once;
+	order->count = n;
+	order->call.on_free = free_order;
+	if (find_owners(order, ops)) {
+		order->ops = copy_ops(ops, n);
+		read_rooms(order);
+	} else {
+		const redisReply **none = mem_zero(order->owners_count, sizeof *none);
+
+		send_order(order, ops, none);
+		free(none);
+	}
+	return &order->call.call;
+}
