@@ -7,15 +7,17 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
 import path from 'node:path';
 import { newToken, request } from './lib/client.mjs';
+import { startNetwork } from './lib/network.mjs';
 import { pollcat, forEachStore, startPollgate } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
 import { chances } from './lib/proxy.mjs';
 import { done, is, isDeep, like, limit, ok, skip, unlike } from './lib/tap.mjs';
 import { waitFor, within } from './lib/wait.mjs';
 
-limit(180);
+limit(240);
 
 const numbers = (n, from = 1) => Array.from({ length: n }, (_, i) => String(from + i));
 const text = (lines) => lines.map((line) => line + '\n').join('');
@@ -196,39 +198,55 @@ async function kills(start, transport) {
 }
 
 /* Streams, in what is not the same as with polls. */
-async function streams(base) {
-	const reader = await receiver(base, '--transport', 'sse', '--count', '2');
+async function streams(base, transport) {
+	const reader = await receiver(base, '--transport', transport, '--count', '2');
 	await run(base, ['--to', reader.id], 'one\n');
 	await waitFor(async () => {
 		const { json } = await request(base, 'GET', `/v1/sessions/${reader.id}`, { token: newToken() });
 		return json.acked === json.last && reader.received().length === 1;
-	}, 10000, 'what came by a stream to be acknowledged');
-	ok(true, 'what came by a stream is acknowledged');
+	}, 10000, `what came by ${transport} to be acknowledged`);
+	ok(true, `what came by ${transport} is acknowledged`);
 	await run(base, ['--to', reader.id], 'two\nthree\n');
-	is(await ended(reader), 0, 'the stream ends with --count');
+	is(await ended(reader), 0, `${transport} ends with --count`);
 	isDeep(reader.received(), ['one', 'two'], '... with what was asked for');
 	const file = path.join(tempDir('pollcat'), 'token');
-	const first = await receiver(base, '--transport', 'sse', '--token-file', file);
+	const first = await receiver(base, '--transport', transport, '--token-file', file);
 	const token = readFileSync(file, 'utf8').split('\n')[0];
 	await waitFor(async () => {
 		await request(base, 'GET', '/v1/poll', { token, query: { hold: 0 } });
 		return !first.running;
-	}, 10000, 'a stream to be taken over');
-	is(await ended(first), 1, 'a stream that another client takes over does not come back');
+	}, 10000, `${transport} to be taken over`);
+	is(await ended(first), 1, `${transport} that another client takes over does not come back`);
 	like(first.stderr, /another client/, '... which is told');
-	const closed = await receiver(base, '--transport', 'sse', '--token-file', `${file}2`, '--strict');
+	const closed = await receiver(base, '--transport', transport, '--token-file', `${file}2`, '--strict');
 	await request(base, 'POST', '/v1/close', { token: readFileSync(`${file}2`, 'utf8').split('\n')[0] });
-	is(await ended(closed), 5, 'a stream whose session is gone says so');
+	is(await ended(closed), 5, `${transport} whose session is gone says so`);
+}
+
+/* What stands between a client and a WebSocket. */
+async function sockets(targets) {
+	for (const [upgrade, words] of [['400', /a WebSocket was answered 400/], ['strip', /answered 426: .*took the Upgrade header out/]]) {
+		const network = await startNetwork({ targets, upgrade });
+		const refused = await run(network.base, ['--transport', 'ws', '--receive-only']);
+		is(refused.code, 1, `1: a network where Upgrade is not let through (${upgrade})`);
+		like(refused.stderr, words, '... which is told');
+		const { code, stdout } = await execute(pollcat, ['--check', network.base]);
+		is(code, 1, '--check fails there');
+		like(stdout, /^ws +FAIL/m, '... and says what');
+		network.close();
+	}
 }
 
 async function withoutStreams() {
-	const gateway = await startPollgate({ options: { 'no-sse': true } });
-	const refused = await run(gateway.base, ['--transport', 'sse']);
-	is(refused.code, 1, '1: the gateway does not offer the transport');
-	like(refused.stderr, /does not offer sse/, '... which is told');
+	const gateway = await startPollgate({ options: { 'no-sse': true, 'no-websocket': true } });
+	for (const transport of ['sse', 'ws']) {
+		const refused = await run(gateway.base, ['--transport', transport]);
+		is(refused.code, 1, `1: the gateway does not offer ${transport}`);
+		like(refused.stderr, new RegExp(`does not offer ${transport}`), '... which is told');
+	}
 	const { code, stdout } = await execute(pollcat, ['--check', gateway.base]);
-	is(code, 0, '--check succeeds without event streams');
-	unlike(stdout, /sse/, '... and says nothing of them');
+	is(code, 0, '--check succeeds with polls alone');
+	unlike(stdout, /sse|ws/, '... and says nothing of the others');
 	await gateway.check();
 }
 
@@ -250,7 +268,7 @@ async function restarted() {
 async function checks(base) {
 	const good = await execute(pollcat, ['--check', base]);
 	is(good.code, 0, '--check succeeds at a gateway that works', good.stdout, good.stderr);
-	isDeep(linesOf(good.stdout).filter((line) => / ok /.test(line)).map((line) => line.split(' ')[0]), ['open', 'send', 'poll', 'sse', 'close'],
+	isDeep(linesOf(good.stdout).filter((line) => / ok /.test(line)).map((line) => line.split(' ')[0]), ['open', 'send', 'poll', 'sse', 'ws', 'close'],
 		'... and names each step');
 	is((await execute(pollcat, ['--check', `127.0.0.1:${await freePort()}`])).code, 1, '... and fails where there is none');
 	const other = http.createServer((request, response) => response.end('<html>hello</html>'));
@@ -291,6 +309,16 @@ async function connections(base) {
 			answer.pipe(response);
 		}));
 	});
+	tls.on('upgrade', (request, socket, head) => {
+		const { hostname, port } = new URL(base);
+		const on = net.connect(port, hostname, () => {
+			on.write([`GET ${request.url} HTTP/1.1`, ...request.rawHeaders.flatMap((name, i, all) => i % 2 ? [] : `${name}: ${all[i + 1]}`), '', ''].join('\r\n'));
+			on.write(head);
+			socket.pipe(on).pipe(socket);
+		});
+		on.on('error', () => socket.destroy());
+		socket.on('error', () => on.destroy());
+	});
 	await new Promise((resolve) => tls.listen(0, '127.0.0.1', resolve));
 	const safe = `https://127.0.0.1:${tls.address().port}`;
 	const refused = await run(safe, ['--receive-only']);
@@ -310,9 +338,11 @@ await forEachStore(async ({ store, start: startCluster }) => {
 	await resumes(cluster.base);
 	await checks(cluster.base);
 	await connections(cluster.base);
-	await streams(cluster.base);
+	await streams(cluster.base, 'sse');
+	await streams(cluster.base, 'ws');
+	await sockets(cluster.instances);
 	await cluster.stop();
-	for (const transport of ['poll', 'sse']) {
+	for (const transport of ['poll', 'sse', 'ws']) {
 		await volumes(startCluster, transport);
 		if (store === 'redis')
 			await kills(startCluster, transport);

@@ -14,6 +14,7 @@
 #include "codec/native_read.h"
 #include "codec/token.h"
 #include "pollcat/report.h"
+#include "pollcat/ws.h"
 
 enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300, STREAM_MAX = 1 << 20 };
 
@@ -21,6 +22,7 @@ struct check;
 
 struct step {
 	struct http_call *call; /* NULL: answered. */
+	struct ws *socket;      /* NULL: closed. */
 	int64_t started, ended; /* clock_mono_us */
 	int status;
 	struct buf body;
@@ -220,7 +222,7 @@ stream_wait(struct check *check, struct step *step)
 {
 	int64_t until = clock_mono_ms() + STEP_LIMIT_MS, now;
 
-	while (step->call && !(step->wanted ? step->found : step->events > 0) && (now = clock_mono_ms()) < until)
+	while ((step->call || step->socket) && !(step->wanted ? step->found : step->events > 0) && (now = clock_mono_ms()) < until)
 		http_turn(check->http, NULL, 0, until - now);
 	return step->wanted ? step->found : step->events > 0;
 }
@@ -256,6 +258,69 @@ check_sse(struct check *check, const char *text)
 	buf_free(&path);
 }
 
+/* ---- A WebSocket ---- */
+
+static void
+on_socket_opened(void *arg)
+{
+	(void)arg; /* The first batch tells more. */
+}
+
+static void
+on_socket_text(void *arg, const char *text, size_t len)
+{
+	on_event(arg, "message", text, len);
+	((struct step *)arg)->ended = clock_mono_us();
+}
+
+static void
+on_socket_closed(void *arg, unsigned code, const struct http_answer *answer)
+{
+	struct step *step = arg;
+
+	step->socket = NULL;
+	step->status = answer->status;
+	if (code)
+		buf_addf(&step->body, "closed with %u", code);
+	else
+		buf_add(&step->body, answer->body, answer->len);
+}
+
+/* A message that is sent once the socket has brought a batch must come by it. */
+static void
+check_ws(struct check *check, const char *text)
+{
+	static const struct ws_events events = {on_socket_opened, on_socket_text, on_socket_closed};
+	struct step step = {.check = check}, send = {0};
+	struct buf path = BUF_EMPTY;
+	bool flows;
+
+	buf_addf(&path, "/v1/ws?cursor=%s", check->cursor);
+	step.socket = ws_open(check->http, path.data, check->token, &events, &step);
+	flows = stream_wait(check, &step);
+	step.wanted = text;
+	if (!flows && step.socket)
+		show(check, "ws", false, 0, "nothing comes: does something on the way let WebSockets open and no more?");
+	else if (!flows)
+		show_failure(check, "ws", &step);
+	else if (!send_self(check, 3, text, &send))
+		show_failure(check, "send", &send);
+	else if (stream_wait(check, &step))
+		show(check, "ws", true, step.ended - send.started, "it came by a WebSocket");
+	else
+		show(check, "ws", false, 0, "the socket works, but the message did not come");
+	ws_free(step.socket);
+	buf_free(&step.body);
+	buf_free(&send.body);
+	buf_free(&path);
+}
+
+static bool
+is_tested(const char *transport)
+{
+	return strcmp(transport, "poll") == 0 || strcmp(transport, "sse") == 0 || strcmp(transport, "ws") == 0;
+}
+
 /* What the gateway offers besides is not passed over in silence. */
 static void
 show_others(struct check *check)
@@ -265,7 +330,7 @@ show_others(struct check *check)
 	size_t at = 0;
 
 	while (check->opened.transports.text && jspan_next_element(check->opened.transports, &at, &value)) {
-		if (!jspan_string(value, &name) || name.len == 0 || strcmp(name.data, "poll") == 0 || strcmp(name.data, "sse") == 0)
+		if (!jspan_string(value, &name) || name.len == 0 || is_tested(name.data))
 			continue;
 		report_tame(name.data, name.len, "");
 		printf("%-6s offered, not tested\n", name.data);
@@ -291,9 +356,9 @@ int
 check_gateway(struct http *http)
 {
 	struct check check = {.http = http};
-	char text[TOKEN_LEN + 1], second[TOKEN_LEN + 1]; /* Nobody else's messages have them. */
+	char text[TOKEN_LEN + 1], second[TOKEN_LEN + 1], third[TOKEN_LEN + 1]; /* Nobody else's messages have them. */
 
-	if (!token_new(check.token) || !token_new(text) || !token_new(second)) {
+	if (!token_new(check.token) || !token_new(text) || !token_new(second) || !token_new(third)) {
 		report("there is no randomness for a token");
 		return STATUS_FAILED;
 	}
@@ -301,6 +366,8 @@ check_gateway(struct http *http)
 		check_poll(&check, text);
 		if (native_offers(&check.opened, "sse"))
 			check_sse(&check, second);
+		if (native_offers(&check.opened, "ws"))
+			check_ws(&check, third);
 		show_others(&check);
 		close_session(&check);
 	}

@@ -11,12 +11,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "codec/base64.h"
 #include "pollcat/report.h"
 
 #define ANSWER_MAX (96u << 20) /* More than any limit of a gateway allows. */
 #define CONNECT_LIMIT_MS 10000L
 
-enum { FDS_MAX = 4 };
+enum { FDS_MAX = 4, RECEIVE_BYTES = 16384 };
 
 struct http {
 	const struct http_config *config;
@@ -34,6 +35,9 @@ struct http_call {
 	char error[CURL_ERROR_SIZE];
 	int64_t started;
 	void (*piece)(void *arg, const char *p, size_t len);
+	void (*connected)(void *arg); /* Of a connection... */
+	int fd;                       /* ...which is there if this is not -1. */
+	struct buf out;               /* Not sent yet. */
 	http_answered *answered;
 	void *arg;
 };
@@ -98,6 +102,16 @@ call_address(struct http_call *call, const struct http_ask *ask)
 	buf_free(&header);
 }
 
+/* Not a request but a connection: whatever the URL's scheme may let curl think of, it is to carry HTTP/1.1. */
+static bool
+call_configure_connection(struct http_call *call)
+{
+	CURL *c = call->curl;
+
+	return !curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L) && !curl_easy_setopt(c, CURLOPT_HTTPPROXYTUNNEL, 1L) &&
+	    !curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+}
+
 static bool
 call_configure(struct http_call *call, const struct http_ask *ask)
 {
@@ -123,7 +137,8 @@ call_configure(struct http_call *call, const struct http_ask *ask)
 	    (!config->insecure ||
 	        (!curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) && !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L))) &&
 	    (!post || (!curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->len) &&
-	        !curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, ask->body)));
+	        !curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, ask->body))) &&
+	    (!call->connected || call_configure_connection(call));
 }
 
 struct http_call *
@@ -131,7 +146,8 @@ http_start(struct http *http, const struct http_ask *ask, http_answered *answere
 {
 	struct http_call *call = mem_zero(1, sizeof *call);
 
-	*call = (struct http_call){.http = http, .curl = curl_easy_init(), .piece = ask->piece, .answered = answered, .arg = arg, .started = clock_mono_ms()};
+	*call = (struct http_call){.http = http, .curl = curl_easy_init(), .piece = ask->piece, .connected = ask->connected, .fd = -1,
+	    .answered = answered, .arg = arg, .started = clock_mono_ms()};
 	call->next = http->calls;
 	call->link = &http->calls;
 	if (call->next)
@@ -157,6 +173,7 @@ http_cancel(struct http_call *call)
 		call->next->link = call->link;
 	buf_free(&call->url);
 	buf_free(&call->body);
+	buf_free(&call->out);
 	free(call);
 }
 
@@ -169,7 +186,7 @@ hand_on_piece(struct http *http)
 		long status = 0;
 
 		curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
-		if (!call->piece || status != 200 || piece.len == 0)
+		if (!call->piece || (status != 200 && !call->connected) || piece.len == 0)
 			continue;
 		call->body = (struct buf)BUF_EMPTY;
 		call->piece(call->arg, piece.data, piece.len);
@@ -216,27 +233,170 @@ call_finish(struct http_call *call, CURLcode code)
 	buf_free(&body);
 }
 
+/* ---- Connections ---- */
+
+/* The handle must stay with the multi one: libcurl finds the connection by it. */
+static void
+call_connected(struct http_call *call)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	curl_easy_getinfo(call->curl, CURLINFO_ACTIVESOCKET, &fd);
+	call->fd = fd;
+	call->connected(call->arg);
+}
+
+/* What has come is put into the body.  False if the connection has ended. */
+static bool
+receive(struct http_call *call)
+{
+	char bytes[RECEIVE_BYTES];
+	CURLcode code;
+	size_t n = 0;
+
+	while ((code = curl_easy_recv(call->curl, bytes, sizeof bytes, &n)) == CURLE_OK && n > 0 && call->body.len < ANSWER_MAX)
+		buf_add(&call->body, bytes, n);
+	return code == CURLE_AGAIN;
+}
+
+static bool
+send_on(struct http_call *call)
+{
+	size_t sent = 0, n = 0;
+	CURLcode code = CURLE_OK;
+	struct buf left = BUF_EMPTY;
+
+	while (sent < call->out.len && (code = curl_easy_send(call->curl, call->out.data + sent, call->out.len - sent, &n)) == CURLE_OK)
+		sent += n;
+	buf_add(&left, call->out.data + sent, call->out.len - sent);
+	buf_free(&call->out);
+	call->out = left;
+	return code == CURLE_OK || code == CURLE_AGAIN;
+}
+
+void
+http_write(struct http_call *call, const void *p, size_t len)
+{
+	buf_add(&call->out, p, len);
+	if (!send_on(call))
+		buf_clear(&call->out); /* Reading tells of it. */
+}
+
+static struct http_call *
+ended_connection(struct http *http)
+{
+	for (struct http_call *call = http->calls; call; call = call->next)
+		if (call->fd >= 0 && (!receive(call) || !send_on(call)))
+			return call;
+	return NULL;
+}
+
+static bool
+hand_on_connections(struct http *http)
+{
+	struct http_call *ended = ended_connection(http);
+
+	if (hand_on_piece(http))
+		return true;
+	if (ended)
+		call_finish(ended, CURLE_GOT_NOTHING);
+	return ended != NULL;
+}
+
+/* ---- Turning ---- */
+
+static unsigned
+wait_for_connections(struct http *http, struct curl_waitfd *wait, unsigned n)
+{
+	for (struct http_call *call = http->calls; call && n < 2 * FDS_MAX; call = call->next)
+		if (call->fd >= 0)
+			wait[n++] = (struct curl_waitfd){.fd = call->fd, .events = CURL_WAIT_POLLIN | (call->out.len ? CURL_WAIT_POLLOUT : 0)};
+	return n;
+}
+
 void
 http_turn(struct http *http, const struct http_fd *fds, size_t n, int64_t ms)
 {
-	struct curl_waitfd wait[FDS_MAX];
+	struct curl_waitfd wait[2 * FDS_MAX];
+	unsigned count;
 	int left;
 	CURLMsg *msg;
 
 	assert(n <= FDS_MAX);
 	for (size_t i = 0; i < n; i++)
 		wait[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = fds[i].input ? CURL_WAIT_POLLIN : 0};
-	curl_multi_poll(http->multi, wait, (unsigned)n, ms < 60000 ? (int)ms : 60000, NULL);
+	count = wait_for_connections(http, wait, (unsigned)n);
+	curl_multi_poll(http->multi, wait, count, ms < 60000 ? (int)ms : 60000, NULL);
 	curl_multi_perform(http->multi, &left);
-	while (hand_on_piece(http))
+	while (hand_on_connections(http))
 		;
 	while ((msg = curl_multi_info_read(http->multi, &left))) {
-		char *call = NULL;
+		char *arg = NULL;
+		struct http_call *call;
 		CURLcode code = msg->data.result;
 
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call);
-		call_finish((struct http_call *)(void *)call, code);
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &arg);
+		call = (struct http_call *)(void *)arg;
+		if (call->connected && code == CURLE_OK)
+			call_connected(call);
+		else
+			call_finish(call, code);
 	}
+}
+
+/* ---- Requests that are made by hand ---- */
+
+static void
+add_basic(struct buf *b, const char *user, const char *password)
+{
+	struct buf pair = BUF_EMPTY;
+
+	buf_addf(&pair, "%s:%s", user, password ? password : "");
+	buf_adds(b, "Authorization: Basic ");
+	base64_write(b, pair.data, pair.len);
+	buf_adds(b, "\r\n");
+	buf_free(&pair);
+}
+
+static char *
+part_of(CURLU *url, CURLUPart part, unsigned flags)
+{
+	char *text = NULL;
+
+	return curl_url_get(url, part, &text, flags) == CURLUE_OK ? text : NULL;
+}
+
+/* Libcurl has taken the URL before: it is good. */
+void
+http_write_head(const struct http *http, struct buf *b, const char *path, const char *token, const char *more)
+{
+	CURLU *url = curl_url();
+	char *host, *port, *user, *password, *prefix;
+
+	assert(url && curl_url_set(url, CURLUPART_URL, http->config->url, CURLU_DEFAULT_SCHEME) == CURLUE_OK);
+	host = part_of(url, CURLUPART_HOST, 0);
+	port = part_of(url, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
+	user = part_of(url, CURLUPART_USER, CURLU_URLDECODE);
+	password = part_of(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+	prefix = part_of(url, CURLUPART_PATH, 0);
+	buf_addf(b, "GET %s%s", prefix && strcmp(prefix, "/") != 0 ? prefix : "", path);
+	if (http->token_in_query)
+		buf_addf(b, "%ctoken=%s", strchr(path, '?') ? '&' : '?', token);
+	buf_addf(b, " HTTP/1.1\r\nHost: %s%s%s\r\nUser-Agent: pollcat/" PACKAGE_VERSION "\r\n", host, port ? ":" : "", port ? port : "");
+	if (!http->token_in_query)
+		buf_addf(b, "Authorization: Bearer %s\r\n", token);
+	if (user)
+		add_basic(b, user, password);
+	for (size_t i = 0; i < http->config->headers_count; i++)
+		buf_addf(b, "%s\r\n", http->config->headers[i]);
+	buf_adds(b, more);
+	buf_adds(b, "\r\n");
+	curl_free(host);
+	curl_free(port);
+	curl_free(user);
+	curl_free(password);
+	curl_free(prefix);
+	curl_url_cleanup(url);
 }
 
 bool

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 struct http;
 struct http_call;
 
@@ -28,6 +30,11 @@ struct http_ask {
 	int64_t limit_ms;   /* 0: none. */
 	/* NULL, or takes the body of a 200 piece by piece; the answer has none of it then. */
 	void (*piece)(void *arg, const char *p, size_t len);
+	/*
+	 * NULL, or: ask for nothing.  Runs when there is a connection to the gateway, through proxies and TLS, by HTTP/1.1; from then
+	 * on http_write sends bytes and piece takes those that come.  The answer tells of the end, with status 0.
+	 */
+	void (*connected)(void *arg);
 };
 
 struct http_answer {
@@ -47,6 +54,12 @@ typedef void http_answered(void *arg, const struct http_answer *answer);
 /* The call is answered once, from http_turn; it is no more when the callback begins.  A piece may cancel it. */
 struct http_call *http_start(struct http *http, const struct http_ask *ask, http_answered *answered, void *arg);
 void http_cancel(struct http_call *call); /* NULL does nothing. */
+
+/* On a connection; bytes are copied and sent as the network takes them. */
+void http_write(struct http_call *call, const void *p, size_t len);
+
+/* What a request must have that is made by hand: its target on the host, and all lines of its head, with an empty one at the end. */
+void http_write_head(const struct http *http, struct buf *b, const char *path, const char *token, const char *more);
 
 struct http_fd {
 	int fd;

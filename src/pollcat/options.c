@@ -19,7 +19,7 @@ static const char help_text[] =
     "\n"
     "  --room NAME        be in this room: its messages are received, lines go to it\n"
     "  --to ID            lines go to the session with this id\n"
-    "  --transport poll|sse  how to receive (poll)\n"
+    "  --transport NAME   how to receive: poll, sse or ws (poll)\n"
     "  --event NAME       the event of what is sent (message)\n"
     "  --data JSON        the session's public data\n"
     "  --history NUMBER   begin with so many of the room's last messages\n"
@@ -112,6 +112,20 @@ take_number(int64_t *n, bool (*parse)(int64_t *, const char *), const char *s, i
 	return parse(n, s) && *n >= min && *n <= max;
 }
 
+static bool
+parse_transport(struct cat_options *o, const char *name)
+{
+	static const char *const names[] = {[TRANSPORT_POLL] = "poll", [TRANSPORT_SSE] = "sse", [TRANSPORT_WS] = "ws"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		o->transport = (enum transport)i;
+		return true;
+	}
+	return false;
+}
+
 /* NULL, or what the option takes. */
 static const char *
 take_value(struct cat_options *o, int option, char *value)
@@ -127,8 +141,7 @@ take_value(struct cat_options *o, int option, char *value)
 		o->to = value;
 		return name_parse(&id, value, strlen(value)) ? NULL : "--to takes an id: 22 characters of base64url";
 	case O_TRANSPORT:
-		o->transport = strcmp(value, "sse") == 0 ? TRANSPORT_SSE : TRANSPORT_POLL;
-		return o->transport == TRANSPORT_SSE || strcmp(value, "poll") == 0 ? NULL : "--transport takes poll or sse";
+		return parse_transport(o, value) ? NULL : "--transport takes poll, sse or ws";
 	case O_EVENT:
 		o->event = value;
 		return is_text(value) && *value != '$' ? NULL : "--event takes a name in UTF-8 that does not begin with $";

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum transport { TRANSPORT_POLL, TRANSPORT_SSE };
+enum transport { TRANSPORT_POLL, TRANSPORT_SSE, TRANSPORT_WS };
 
 struct cat_options {
 	char *url; /* Owned.  Without a slash at its end. */

@@ -72,9 +72,10 @@ session_has_answer(struct session *session, const char *what, const struct http_
 void
 session_receive(struct session *session)
 {
+	static const enum phase phases[] = {[TRANSPORT_POLL] = POLLING, [TRANSPORT_SSE] = STREAMING, [TRANSPORT_WS] = SOCKET};
 	const struct cat_options *o = session->options;
 
-	session->phase = o->send_only ? RESTING : o->transport == TRANSPORT_SSE ? STREAMING : POLLING;
+	session->phase = o->send_only ? RESTING : phases[o->transport];
 	session->retry.due = session->phase == RESTING ? NEVER : 0;
 }
 
@@ -138,6 +139,7 @@ session_new(const struct cat_options *options, struct http *http, struct state *
 	*session = (struct session){.options = options, .http = http, .state = state, .events = events, .arg = arg, .phase = OPENING};
 	session->retry = (struct retry){.due = 0};
 	session_stream_init(session);
+	session_socket_init(session);
 	return session;
 }
 
@@ -148,6 +150,7 @@ session_free(struct session *session)
 		return;
 	http_cancel(session->call);
 	session_stream_free(session);
+	session_socket_free(session);
 	native_opened_free(&session->opened);
 	native_batch_free(&session->batch);
 	free(session);
@@ -159,6 +162,7 @@ session_renew(struct session *session)
 	http_cancel(session->call);
 	session->call = NULL;
 	session_stream_forget(session);
+	session_socket_free(session);
 	session->phase = OPENING;
 	session->retry = (struct retry){.due = clock_mono_ms() + QUICK_MS};
 	if (state_renew(session->state))
@@ -169,14 +173,24 @@ session_renew(struct session *session)
 
 /* ---- What is due ---- */
 
+/* For an answer, or on a connection that stays. */
+static bool
+is_waiting(const struct session *session)
+{
+	return session->call || session->socket;
+}
+
 int64_t
 session_due(const struct session *session)
 {
-	int64_t due = session->call ? NEVER : session->retry.due, stream_due = session_stream_due(session);
+	int64_t due = is_waiting(session) ? NEVER : session->retry.due, stream_due = session_stream_due(session),
+	        socket_due = session_socket_due(session);
 
 	if (session->phase == RESTING)
 		return NEVER;
-	return stream_due < due ? stream_due : due;
+	if (stream_due < due)
+		due = stream_due;
+	return socket_due < due ? socket_due : due;
 }
 
 void
@@ -185,7 +199,8 @@ session_turn(struct session *session)
 	if (session->phase == RESTING)
 		return;
 	session_stream_turn(session);
-	if (session->call || !retry_take(&session->retry))
+	session_socket_turn(session);
+	if (is_waiting(session) || !retry_take(&session->retry))
 		return;
 	if (session->phase == OPENING)
 		session_ask_open(session);
@@ -193,6 +208,8 @@ session_turn(struct session *session)
 		session_ask_number(session);
 	else if (session->phase == STREAMING)
 		session_ask_stream(session);
+	else if (session->phase == SOCKET)
+		session_ask_socket(session);
 	else
 		ask_poll(session);
 }

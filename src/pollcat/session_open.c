@@ -88,10 +88,12 @@ check_joined(struct session *session)
 static bool
 check_offered(struct session *session)
 {
+	bool ws = session->options->transport == TRANSPORT_WS;
+
 	if (session->options->send_only || session->options->transport == TRANSPORT_POLL ||
-	    native_offers(&session->opened, "sse"))
+	    native_offers(&session->opened, ws ? "ws" : "sse"))
 		return true;
-	session_fail(session, "the gateway does not offer sse");
+	session_fail(session, ws ? "the gateway does not offer ws" : "the gateway does not offer sse");
 	return false;
 }
 

@@ -1,6 +1,6 @@
 /*
  * A session as its files see it.  session.c: answers and what is due, polls.  session_open.c: opening, and the number of the next
- * operation.  session_stream.c: receiving by an event stream.
+ * operation.  session_stream.c: receiving by an event stream.  session_socket.c: by a WebSocket.
  */
 #ifndef POLLCAT_SESSION_PRIVATE_H
 #define POLLCAT_SESSION_PRIVATE_H
@@ -8,13 +8,14 @@
 #include "codec/event_stream.h"
 #include "pollcat/retry.h"
 #include "pollcat/session.h"
+#include "pollcat/ws.h"
 
 enum {
 	ANSWER_LIMIT_MS = 20000,
 	QUICK_MS = 500, /* Who polls or opens again sooner, without anything received, may be going in circles. */
 };
 
-enum phase { OPENING, NUMBERING, POLLING, STREAMING, RESTING };
+enum phase { OPENING, NUMBERING, POLLING, STREAMING, SOCKET, RESTING };
 
 struct session {
 	const struct cat_options *options;
@@ -36,6 +37,10 @@ struct session {
 	int64_t heard_at;
 	int64_t ack_due;
 	struct http_call *ack;
+
+	struct ws *socket; /* NULL: none. */
+	bool socket_open;
+	int64_t socket_ping_due, socket_ack_due;
 };
 
 /* ---- session.c ---- */
@@ -70,5 +75,15 @@ void session_ask_stream(struct session *session);
 /* What else a stream has to do, and when: acknowledge, notice that it is dead. */
 int64_t session_stream_due(const struct session *session);
 void session_stream_turn(struct session *session);
+
+/* ---- session_socket.c ---- */
+
+void session_socket_init(struct session *session);
+/* The socket, if there is one. */
+void session_socket_free(struct session *session);
+void session_ask_socket(struct session *session);
+/* What a socket has to do: acknowledge, ping, notice that it is dead. */
+int64_t session_socket_due(const struct session *session);
+void session_socket_turn(struct session *session);
 
 #endif
