@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum options_relay { OPTIONS_RELAY_NONE, OPTIONS_RELAY_SELF };
 enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
 
 struct option_list {

@@ -4,28 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-
-static bool
-is_base64_digit(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
-/* As RFC 4648 writes it: whoever gets it may be strict. */
-static bool
-is_base64(const char *text, size_t len)
-{
-	size_t digits = len;
-
-	if (len % 4 != 0)
-		return false;
-	for (int padding = 0; padding < 2 && digits > 0 && text[digits - 1] == '='; padding++)
-		digits--;
-	for (size_t i = 0; i < digits; i++)
-		if (!is_base64_digit(text[i]))
-			return false;
-	return true;
-}
+#include "codec/base64.h"
 
 static bool
 is_text(const char *text, size_t len)
@@ -42,7 +21,7 @@ read_packet(struct engineio_packet *packet, const char *text, size_t len)
 		return false;
 	*packet = (struct engineio_packet){ENGINEIO_MESSAGE, *text == 'b', text + 1, len - 1};
 	if (packet->binary)
-		return is_base64(packet->data, packet->len);
+		return base64_check(packet->data, packet->len);
 	if (*text < '0' || *text > '6')
 		return false;
 	packet->type = (enum engineio_type)(*text - '0');

@@ -44,6 +44,23 @@ static const struct route routes[] = {
 	{HTTP_GET, "/", static_file},
 };
 
+/* Protocols that answer for whatever is under a path, by rules of their own. */
+static const struct {
+	const char *prefix;
+	handler_fn *handler;
+} faces[] = {
+	{"/engine.io/", engineio_answer},
+};
+
+static handler_fn *
+find_face(const char *path)
+{
+	for (size_t i = 0; i < sizeof faces / sizeof faces[0]; i++)
+		if (strncmp(path, faces[i].prefix, strlen(faces[i].prefix)) == 0)
+			return faces[i].handler;
+	return NULL;
+}
+
 /* Does path have the form of pattern?  *part gets what the star stands for (to be freed), or NULL. */
 static bool
 match(const char *pattern, const char *path, char **part)
@@ -176,13 +193,16 @@ void
 front_handle(void *arg, struct http_request *req)
 {
 	struct front *front = arg;
+	handler_fn *face = find_face(http_path(req));
 
 	if (!add_cors(front, req))
 		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");
-	else if (http_is_too_large(req))
-		problem_reply(req, 413, "body_too_large", "The body is larger than this gateway takes: see --max-body.");
 	else if (http_method(req) == HTTP_OPTIONS)
 		answer_preflight(req);
+	else if (face)
+		face(front, req, "");
+	else if (http_is_too_large(req))
+		problem_reply(req, 413, "body_too_large", "The body is larger than this gateway takes: see --max-body.");
 	else
 		dispatch(front, req);
 }
@@ -257,8 +277,10 @@ front_new(const struct front_parts *parts)
 	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .polls = o->polls_max,
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
 	LIST_INIT(&front->calls);
+	LIST_INIT(&front->engineio_calls);
 	LIST_INIT(&front->checks);
 	LIST_INIT(&front->relays);
+	front->max_payload = o->max_payload < o->max_body ? o->max_payload : o->max_body;
 	front->ready = ready_new(front);
 	front->www = www;
 	return front;
@@ -301,6 +323,7 @@ front_free(struct front *front)
 	front->settled = NULL;
 	relay_free_all(front);
 	native_free(front);
+	engineio_free(front);
 	ready_free(front->ready);
 	if (front->www >= 0)
 		close(front->www);

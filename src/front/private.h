@@ -11,6 +11,7 @@
 #include "front/front.h"
 
 struct check;
+struct engineio_call;
 struct native_call;
 struct ready_check;
 struct relay;
@@ -20,8 +21,10 @@ struct front {
 	struct http_server *server; /* Lent. */
 	uint32_t connections_max;
 	struct native_limits limits;
+	size_t max_payload; /* Of Engine.IO: no more than a body may have. */
 	bool draining;
 	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
+	LIST_HEAD(, engineio_call) engineio_calls;
 	LIST_HEAD(, check) checks;      /* Requests that check.c answers later, or for a while. */
 	LIST_HEAD(, relay) relays;
 	void (*settled)(void *arg);     /* To be told when relays is empty; NULL: nobody asked yet. */
@@ -36,6 +39,7 @@ typedef void handler_fn(struct front *, struct http_request *req, const char *pa
 handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
 handler_fn check_hold, check_stream, check_echo;
 handler_fn relay_accept;
+handler_fn engineio_answer;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
 
@@ -53,6 +57,7 @@ int64_t front_limit_ms(uint64_t ms, int64_t most);
 bool front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t *ms);
 
 void native_free(struct front *);
+void engineio_free(struct front *);
 void relay_free_all(struct front *);
 void front_check_settled(struct front *);
 

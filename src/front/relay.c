@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "codec/base64.h"
+#include "codec/frame.h"
 #include "codec/op.h"
 #include "codec/token.h"
 #include "core/session.h"
@@ -23,8 +24,6 @@
 #include "transport/ws.h"
 
 enum { CLOSE_GAP = 4000, CLOSE_GONE = 4410, RETRY_MS = 500, LAST_TRIES = 60 };
-
-static const struct jspan text_event = {"\"text\"", 6}, binary_event = {"\"binary\"", 8};
 
 struct frame {
 	STAILQ_ENTRY(frame) in_frames;
@@ -116,24 +115,16 @@ close_relay(struct relay *relay, unsigned code, const char *reason)
 
 /* ---- What the client gets ---- */
 
-static bool
-has_event(const struct message *message, struct jspan event)
-{
-	return message->event.len == event.len && memcmp(message->event.text, event.text, event.len) == 0;
-}
-
 /* Other clients of the room may send anything; what is no frame is not for this one. */
 static void
 send_frame(struct relay *relay, const struct message *message)
 {
-	bool is_text = has_event(message, text_event);
 	struct buf text = BUF_EMPTY, bytes = BUF_EMPTY;
+	enum frame_kind kind = frame_read(&text, message);
 
-	if ((!is_text && !has_event(message, binary_event)) || !jspan_string(message->data, &text))
-		return;
-	if (is_text)
+	if (kind == FRAME_TEXT)
 		socket_send(relay->socket, WS_TEXT, text.data, text.len);
-	else if (base64_read(&bytes, text.data, text.len))
+	else if (kind == FRAME_BINARY && base64_read(&bytes, text.data, text.len))
 		socket_send(relay->socket, WS_BINARY, bytes.data, bytes.len);
 	buf_free(&text);
 	buf_free(&bytes);
@@ -336,7 +327,7 @@ send_frames(struct relay *relay)
 		ops[n++] = (struct client_op){
 			.kind = CLIENT_SEND_ROOM,
 			.room = relay->room,
-			.event = frame->is_text ? text_event : binary_event,
+			.event = frame_event(frame->is_text ? FRAME_TEXT : FRAME_BINARY),
 			.data = {frame->data.data, frame->data.len},
 		};
 	}

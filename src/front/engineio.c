@@ -1,0 +1,168 @@
+/*
+ * /engine.io/: Engine.IO, protocol revision 4, by polling.  Here is what is said of a request before its session is looked at, and
+ * the handshake; the statuses and bodies are those of the reference.
+ */
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/token.h"
+#include "core/session.h"
+#include "front/engineio_call.h"
+#include "front/private.h"
+#include "front/problem.h"
+#include "net/http.h"
+#include "store/store.h"
+
+/* ---- The handshake ---- */
+
+struct opening {
+	struct engineio_call call; /* First. */
+	char sid[TOKEN_LEN + 1];
+};
+
+static void
+tell_open(struct engineio_call *call)
+{
+	const struct options *o = call->front->parts.options;
+	struct engineio_handshake handshake = {.sid = ((struct opening *)call)->sid, .ping_interval_ms = o->ping_interval_ms,
+	    .ping_timeout_ms = o->ping_timeout_ms, .max_payload = call->front->max_payload};
+	struct buf payload = BUF_EMPTY;
+
+	engineio_write_open(&payload, &handshake);
+	engineio_call_reply(call, 200, ENGINEIO_PAYLOAD_TYPE, &payload);
+	buf_free(&payload);
+}
+
+static void
+on_opened(void *arg, const struct store_opened *opened)
+{
+	struct engineio_call *call = arg;
+	const struct front_parts *parts = &call->front->parts;
+
+	if (opened->status == STORE_FULL) {
+		metric_add(SESSIONS_REFUSED, 1);
+		if (call->req)
+			problem_reply(call->req, 503, "too_many_sessions", "The gateway holds as many sessions as it may.");
+		engineio_call_free(call);
+		return;
+	}
+	if (opened->status != STORE_OK) {
+		engineio_call_refuse_unavailable(call);
+		return;
+	}
+	metric_add(SESSIONS_OPENED, 1);
+	metric_add(ENGINEIO_OPENED, 1);
+	call->state = (struct engine_state){.before = opened->position, .after = opened->position,
+	    .ping_at = store_now(parts->store) + parts->options->ping_interval_ms};
+	engineio_call_swap(call, NULL, 0);
+}
+
+/* Nobody else knows the sid. */
+static void
+on_impossible(struct engineio_call *call)
+{
+	engineio_call_refuse_unavailable(call);
+}
+
+static void
+open_session(struct front *front, struct http_request *req)
+{
+	static const struct engineio_kind kind = {on_impossible, tell_open, on_impossible, engineio_call_refuse_unavailable, NULL};
+	char sid[TOKEN_LEN + 1];
+	struct opening *opening;
+	struct name id;
+
+	if (!front_has_room(front, req))
+		return;
+	if (!token_new(sid) || !token_session(&id, sid)) {
+		problem_reply(req, 503, "overloaded", "There is no randomness for a session.");
+		return;
+	}
+	opening = engineio_call_new(front, req, &kind, sizeof *opening, &id);
+	memcpy(opening->sid, sid, sizeof sid);
+	store_open(front->parts.store, &id, "", 0, on_opened, &opening->call);
+}
+
+/* ---- Requests that are none ---- */
+
+static void
+refuse_method(struct engineio_call *call)
+{
+	engineio_call_reply(call, 500, NULL, NULL);
+}
+
+static void
+refuse_unknown(struct engineio_call *call)
+{
+	engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
+}
+
+/* Of a session, which decides which of two errors it is. */
+static void
+refuse_request(struct front *front, struct http_request *req, const struct name *id)
+{
+	static const struct engineio_kind kind = {refuse_method, NULL, refuse_unknown, engineio_call_refuse_unavailable, NULL};
+	struct engineio_call *call = engineio_call_new(front, req, &kind, sizeof *call, id);
+
+	engineio_call_look(call);
+}
+
+/* ---- Requests ---- */
+
+static bool
+is_query(struct http_request *req, const char *name, const char *wanted)
+{
+	const char *value = http_query(req, name);
+
+	return value && strcmp(value, wanted) == 0;
+}
+
+static bool
+is_too_large(const struct front *front, const struct http_request *req)
+{
+	size_t len;
+
+	if (http_is_too_large(req))
+		return true;
+	http_body(req, &len);
+	return len > front->max_payload;
+}
+
+static void
+answer_session(struct front *front, struct http_request *req, const char *sid)
+{
+	struct name id;
+
+	if (!token_session(&id, sid))
+		engineio_refuse(req, ENGINEIO_UNKNOWN_SID);
+	else if (http_method(req) == HTTP_GET)
+		engineio_poll(front, req, &id);
+	else if (http_method(req) != HTTP_POST)
+		refuse_request(front, req, &id);
+	else if (is_too_large(front, req))
+		http_reply(req, 413, NULL, NULL, 0);
+	else
+		engineio_post(front, req, &id);
+}
+
+void
+engineio_answer(struct front *front, struct http_request *req, const char *part)
+{
+	const char *sid = http_query(req, "sid");
+
+	(void)part;
+	if (!is_query(req, "transport", "polling"))
+		engineio_refuse(req, ENGINEIO_UNKNOWN_TRANSPORT);
+	else if (sid)
+		answer_session(front, req, sid);
+	else if (http_method(req) != HTTP_GET)
+		engineio_refuse(req, ENGINEIO_BAD_METHOD);
+	else if (!is_query(req, "EIO", "4"))
+		engineio_refuse(req, ENGINEIO_BAD_VERSION);
+	else
+		open_session(front, req);
+}

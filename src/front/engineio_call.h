@@ -1,0 +1,93 @@
+/*
+ * A request of an Engine.IO session: the session's state is read, something is decided, and perhaps the state is replaced, which
+ * fails if another request did that first: then it is decided again.  src/README.md has the whole of it.
+ */
+#ifndef FRONT_ENGINEIO_CALL_H
+#define FRONT_ENGINEIO_CALL_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "base/name.h"
+#include "codec/engine_state.h"
+#include "codec/engineio.h"
+#include "codec/op.h"
+
+struct engineio_call;
+struct front;
+struct http_request;
+
+struct engineio_kind {
+	/* The state is known, or is another one than was known. */
+	void (*decide)(struct engineio_call *);
+	/* It was replaced, and the operations were applied. */
+	void (*swapped)(struct engineio_call *);
+	/* There is no such session. */
+	void (*unknown)(struct engineio_call *);
+	/* The store could not be used for so long that the client should be told. */
+	void (*late)(struct engineio_call *);
+	/* Give back what this kind of call owns. */
+	void (*release)(struct engineio_call *);
+};
+
+struct engineio_call {
+	LIST_ENTRY(engineio_call) in_calls;
+	const struct engineio_kind *kind;
+	struct front *front;      /* Lent. */
+	struct http_request *req; /* NULL once the client left. */
+	struct name id;
+	bool is_of_version;        /* What the client says it speaks is what is spoken here, or it does not say. */
+	struct engine_state state; /* As it was read; or what it is to become. */
+	uint64_t number;           /* Of the state as it was read. */
+	uint64_t next_number;      /* Of what it is to become. */
+	const struct client_op *ops; /* To be applied with that; lent until then. */
+	size_t ops_count;
+	void (*step)(struct engineio_call *); /* What is asked of the store. */
+	void (*closed)(struct engineio_call *);
+	int64_t deadline; /* When the store was to have answered, by clock_mono_ms. */
+	struct event retry;
+};
+
+/* A call of size bytes, zeroed but for what is above.  Parks req. */
+void *engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
+    const struct name *id);
+void engineio_call_free(struct engineio_call *);
+/* Park the request again, which a transport had meanwhile. */
+void engineio_call_park(struct engineio_call *, struct http_request *req);
+
+/* Read the state, and decide. */
+void engineio_call_look(struct engineio_call *);
+/* False, after a log line, if text is none. */
+bool engineio_call_take_state(struct engineio_call *, uint64_t number, const char *text, size_t len);
+/* Let call->state be the session's, and apply these operations, which are lent until `swapped` or `decide`. */
+void engineio_call_swap(struct engineio_call *, const struct client_op *ops, size_t count);
+/* That is under way: it may be done or not. */
+bool engineio_call_is_swapping(const struct engineio_call *);
+/* Close the session, then call closed. */
+void engineio_call_close(struct engineio_call *, void (*closed)(struct engineio_call *));
+
+/* No pong came in time. */
+bool engineio_call_is_over(const struct engineio_call *);
+
+/* Answer, if the client is still there, and free. */
+void engineio_call_reply(struct engineio_call *, int status, const char *type, const struct buf *body);
+void engineio_call_tell(struct engineio_call *, enum engineio_type type); /* A payload of one packet. */
+void engineio_call_refuse(struct engineio_call *, enum engineio_error error);
+void engineio_call_refuse_empty(struct engineio_call *); /* 400, as the reference ends a session. */
+void engineio_call_refuse_unavailable(struct engineio_call *);
+
+/* Answer at once. */
+void engineio_refuse(struct http_request *req, enum engineio_error error);
+
+#define ENGINEIO_PAYLOAD_TYPE "text/plain; charset=UTF-8"
+
+/* ---- engineio_poll.c, engineio_post.c: what may be asked of a session ---- */
+
+void engineio_poll(struct front *front, struct http_request *req, const struct name *id);
+void engineio_post(struct front *front, struct http_request *req, const struct name *id);
+
+#endif

@@ -1,0 +1,381 @@
+/* What an Engine.IO client gets by polling: see engineio_call.h. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "codec/cursor.h"
+#include "codec/frame.h"
+#include "front/engineio_call.h"
+#include "front/private.h"
+#include "net/http.h"
+#include "store/store.h"
+#include "transport/poll.h"
+#include "transport/spread.h"
+
+#define SLACK_MS 20 /* Timers and the store's clock agree no better. */
+
+struct engineio_poll {
+	struct engineio_call call; /* First. */
+	uint64_t key;              /* See engine_key. */
+	bool is_begun;             /* The state was known once: */
+	uint64_t answered;         /* which poll was answered last then. */
+	bool is_repeat;            /* That is this one. */
+	bool waits;                /* The state says so, and means this one.  Only in strict mode. */
+	bool was_held;
+	int64_t hold_until; /* By clock_mono_ms. */
+	struct entry_id start, after; /* Where the client stands, and will stand. */
+	unsigned packets;
+	bool is_lost; /* Of what was for it some is gone. */
+	struct buf payload;
+	void (*then)(struct engineio_poll *); /* Once the state is replaced. */
+	enum engineio_type last;              /* To be told once the session is closed. */
+};
+
+static struct engineio_poll *
+poll_of(struct engineio_call *call)
+{
+	return (struct engineio_poll *)call;
+}
+
+static bool
+is_strict(const struct engineio_poll *poll)
+{
+	return poll->call.front->parts.options->engineio_strict;
+}
+
+static void
+swap(struct engineio_poll *poll, void (*then)(struct engineio_poll *))
+{
+	poll->then = then;
+	engineio_call_swap(&poll->call, NULL, 0);
+}
+
+/* ---- The session's end ---- */
+
+static void
+tell_last(struct engineio_call *call)
+{
+	engineio_call_tell(call, poll_of(call)->last);
+}
+
+static void
+end(struct engineio_poll *poll, enum engineio_type last)
+{
+	poll->last = last;
+	engineio_call_close(&poll->call, tell_last);
+}
+
+static void
+refuse_unknown(struct engineio_call *call)
+{
+	engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
+}
+
+/* No pong came.  Whoever was waiting is told, whoever comes later finds no session. */
+static void
+end_silent(struct engineio_poll *poll)
+{
+	metric_add(ENGINEIO_TIMED_OUT, 1);
+	if (poll->was_held)
+		end(poll, ENGINEIO_CLOSE);
+	else
+		engineio_call_close(&poll->call, refuse_unknown);
+}
+
+/* Closed by its client's own POST while it polled; or (another protocol, as a repeat) it never was. */
+static void
+on_unknown(struct engineio_call *call)
+{
+	if (poll_of(call)->was_held)
+		engineio_call_tell(call, ENGINEIO_NOOP);
+	else
+		refuse_unknown(call);
+}
+
+/* Its session goes on as soon as the store does: let it come again, unless it may have been told something. */
+static void
+on_late(struct engineio_call *call)
+{
+	if (engineio_call_is_swapping(call))
+		engineio_call_refuse_unavailable(call);
+	else
+		engineio_call_tell(call, ENGINEIO_NOOP);
+}
+
+/* ---- What it is told ---- */
+
+/* As a packet, if it can be one.  False if the payload is to end before it. */
+static bool
+add_message(struct engineio_poll *poll, const struct message *message)
+{
+	const struct options *o = poll->call.front->parts.options;
+	struct buf *payload = &poll->payload, text = BUF_EMPTY;
+	enum frame_kind kind = frame_read(&text, message);
+	bool is_packet = kind == FRAME_BINARY || (kind == FRAME_TEXT && (text.len == 0 || !memchr(text.data, ENGINEIO_SEPARATOR, text.len)));
+	bool fits = poll->packets + 1 < o->max_packets && payload->len + 2 + text.len <= poll->call.front->max_payload; /* One is for a ping. */
+
+	fits |= poll->packets == 0 || !is_packet;
+	if (is_packet && fits) {
+		poll->packets++;
+		if (kind == FRAME_BINARY)
+			engineio_write_binary(payload, text.data, text.len);
+		else
+			engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
+	}
+	buf_free(&text);
+	return fits;
+}
+
+/* As many as an answer holds; the others stay where they are. */
+static void
+write_batch(void *client, size_t place, struct buf *document, const struct batch *batch)
+{
+	struct engineio_poll *poll = client;
+
+	(void)place;
+	(void)document;
+	poll->is_lost |= batch->gaps_count > 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		if (!add_message(poll, batch->messages[i]))
+			return;
+		poll->after = batch->messages[i]->id;
+	}
+	poll->after = batch->cursor->mailbox;
+}
+
+static void leave(struct engineio_poll *poll);
+
+static bool
+is_ping_due(const struct engineio_poll *poll)
+{
+	const struct engine_state *state = &poll->call.state;
+
+	if (poll->is_repeat)
+		return state->pinged;
+	return !state->pinged && store_now(poll->call.front->parts.store) + SLACK_MS >= state->ping_at;
+}
+
+static void
+tell_payload(struct engineio_poll *poll)
+{
+	if (!poll->call.req) {
+		leave(poll);
+		return;
+	}
+	if (poll->payload.len == 0)
+		engineio_write(&poll->payload, ENGINEIO_NOOP, NULL, 0);
+	engineio_call_reply(&poll->call, 200, ENGINEIO_PAYLOAD_TYPE, &poll->payload);
+}
+
+/* The hold is over, or there is something to tell. */
+static void
+answer(struct engineio_poll *poll)
+{
+	struct engine_state *state = &poll->call.state;
+
+	if (engineio_call_is_over(&poll->call)) {
+		engineio_call_look(&poll->call); /* A pong may have come that was not heard of. */
+		return;
+	}
+	if (poll->is_lost) {
+		end(poll, ENGINEIO_CLOSE);
+		return;
+	}
+	if (is_ping_due(poll)) {
+		engineio_write(&poll->payload, ENGINEIO_PING, NULL, 0);
+		state->pinged = true;
+	}
+	if (poll->payload.len == 0 && !poll->waits) {
+		tell_payload(poll);
+		return;
+	}
+	if (poll->payload.len > 0) {
+		state->before = poll->start;
+		state->after = poll->after;
+		state->answered = poll->key;
+	}
+	state->polling = false;
+	swap(poll, tell_payload);
+}
+
+/* ---- Waiting ---- */
+
+static void
+reply(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count)
+{
+	struct engineio_poll *poll = client;
+	struct engineio_call *call = &poll->call;
+	const struct poll_part *part = parts[0];
+
+	(void)count;
+	engineio_call_park(call, req);
+	switch (part->outcome) {
+	case POLL_BATCH:
+		answer(poll);
+		return;
+	case POLL_CHANGED:
+		if (engineio_call_take_state(call, part->state, part->document.data ? part->document.data : "", part->document.len))
+			call->kind->decide(call);
+		else
+			on_unknown(call);
+		return;
+	default: /* A newer poll gets it, or the session was closed. */
+		engineio_call_tell(call, ENGINEIO_NOOP);
+	}
+}
+
+static void
+free_closed(struct engineio_call *call)
+{
+	engineio_call_free(call);
+}
+
+/* To the reference a poll that its client gives up is a session that it gives up. */
+static void
+leave(struct engineio_poll *poll)
+{
+	poll->call.req = NULL;
+	if (poll->waits)
+		engineio_call_close(&poll->call, free_closed);
+	else
+		engineio_call_free(&poll->call);
+}
+
+static void
+on_gone(void *client)
+{
+	leave(client);
+}
+
+/* How long to wait: not beyond the next ping, or the end of what is waited for a pong. */
+static int64_t
+hold_of(const struct engineio_poll *poll)
+{
+	const struct front_parts *parts = &poll->call.front->parts;
+	const struct engine_state *state = &poll->call.state;
+	int64_t due = state->ping_at + (state->pinged ? parts->options->ping_timeout_ms + SLACK_MS : 0) - store_now(parts->store);
+	int64_t left = poll->hold_until - clock_mono_ms();
+
+	if (poll->is_repeat || due < 0 || left < 0)
+		return 0;
+	return due < left ? due : left;
+}
+
+static void
+hold(struct engineio_poll *poll)
+{
+	static const struct poll_protocol protocol = {write_batch, reply, on_gone};
+	struct engineio_call *call = &poll->call;
+	const struct engine_state *state = &call->state;
+	struct cursor cursor = {.dirty = entry_id_compare(state->before, state->after) != 0};
+	struct poll_session session = {.id = call->id, .cursor = &cursor, .has_state = true, .state = call->number};
+	struct http_request *req = call->req;
+
+	poll->is_repeat = poll->key != 0 && poll->key == state->answered;
+	metric_add(ENGINEIO_REPEATED, poll->is_repeat && !poll->was_held);
+	cursor.mailbox = poll->start = poll->after = poll->is_repeat ? state->before : state->after;
+	buf_clear(&poll->payload);
+	poll->packets = 0;
+	poll->was_held = true;
+	call->req = NULL;
+	poll_start(call->front->parts.polls, req, &(struct poll_request){&session, 1, hold_of(poll), &protocol, poll});
+}
+
+/* ---- Who may wait ---- */
+
+static void
+begin_waiting(struct engineio_poll *poll)
+{
+	poll->waits = true;
+	if (poll->call.req)
+		hold(poll);
+	else
+		leave(poll);
+}
+
+static void
+refuse_overlap(struct engineio_poll *poll)
+{
+	engineio_call_refuse_empty(&poll->call);
+}
+
+/* As the reference: the session ends, and the one that waits is told so. */
+static void
+overlap(struct engineio_poll *poll)
+{
+	poll->call.state.phase = ENGINE_CLOSING;
+	swap(poll, refuse_overlap);
+}
+
+static void
+take_turn(struct engineio_poll *poll)
+{
+	if (!is_strict(poll) || poll->waits) {
+		hold(poll);
+	} else if (poll->call.state.polling) {
+		overlap(poll);
+	} else {
+		poll->call.state.polling = true;
+		swap(poll, begin_waiting);
+	}
+}
+
+/* Another poll was told something since this one came: it is the newer one. */
+static bool
+is_overtaken(const struct engineio_poll *poll)
+{
+	uint64_t answered = poll->call.state.answered;
+
+	return poll->is_begun && answered != poll->answered && answered != poll->key;
+}
+
+static void
+on_decide(struct engineio_call *call)
+{
+	struct engineio_poll *poll = poll_of(call);
+	const struct engine_state *state = &call->state;
+
+	if (!call->req)
+		leave(poll);
+	else if (!call->is_of_version)
+		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+	else if (state->phase == ENGINE_LEFT)
+		end(poll, ENGINEIO_NOOP);
+	else if (state->phase == ENGINE_CLOSING && state->polling && !poll->waits)
+		refuse_unknown(call);
+	else if (state->phase == ENGINE_CLOSING)
+		end(poll, ENGINEIO_CLOSE);
+	else if (engineio_call_is_over(call))
+		end_silent(poll);
+	else if (is_overtaken(poll))
+		engineio_call_tell(call, ENGINEIO_NOOP);
+	else {
+		poll->is_begun = true;
+		poll->answered = state->answered;
+		take_turn(poll);
+	}
+}
+
+static void
+on_swapped(struct engineio_call *call)
+{
+	poll_of(call)->then(poll_of(call));
+}
+
+static void
+release(struct engineio_call *call)
+{
+	buf_free(&poll_of(call)->payload);
+}
+
+void
+engineio_poll(struct front *front, struct http_request *req, const struct name *id)
+{
+	static const struct engineio_kind kind = {on_decide, on_swapped, on_unknown, on_late, release};
+	uint64_t key = engine_key(http_query(req, "t"), NULL, 0);
+	struct engineio_poll *poll = engineio_call_new(front, req, &kind, sizeof *poll, id);
+
+	poll->key = key;
+	poll->hold_until = clock_mono_ms() + spread_around(front->parts.options->hold_ms);
+	engineio_call_look(&poll->call);
+}

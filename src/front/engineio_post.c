@@ -1,0 +1,228 @@
+/*
+ * What an Engine.IO client sends: see engineio_call.h.
+ *
+ * A body may hold any number of packets.  They are done in groups, each by one swap, which says how far the body is done: so a
+ * repeat goes on where the first attempt ended.
+ */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/frame.h"
+#include "codec/jspan.h"
+#include "front/engineio_call.h"
+#include "front/private.h"
+#include "net/http.h"
+#include "store/store.h"
+
+struct engineio_post {
+	struct engineio_call call; /* First. */
+	uint64_t key;              /* See engine_key. */
+	char *body;
+	size_t len;
+	bool is_wrong; /* It is no payload, or has packets that no client sends. */
+	size_t from;   /* So far it was done by this call. */
+	/* The group under way: */
+	size_t to;
+	bool has_pong, has_close;
+	struct client_op *ops;
+	struct buf *texts; /* Of its messages, as JSON strings. */
+	size_t count;
+};
+
+static struct engineio_post *
+post_of(struct engineio_call *call)
+{
+	return (struct engineio_post *)call;
+}
+
+/* ---- Answers ---- */
+
+static void
+refuse_empty(struct engineio_call *call)
+{
+	engineio_call_refuse_empty(call);
+}
+
+static void
+refuse_unknown(struct engineio_call *call)
+{
+	engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
+}
+
+static void
+tell_done(struct engineio_call *call)
+{
+	struct buf done = BUF_EMPTY;
+
+	buf_adds(&done, "ok");
+	engineio_call_reply(call, 200, "text/html", &done);
+	buf_free(&done);
+}
+
+/* ---- A group ---- */
+
+static void
+free_group(struct engineio_post *post)
+{
+	for (size_t i = 0; i < post->count; i++)
+		buf_free(&post->texts[i]);
+	post->count = 0;
+}
+
+static void
+add_message(struct engineio_post *post, const struct engineio_packet *packet)
+{
+	struct buf *text = &post->texts[post->count];
+	enum frame_kind kind = packet->binary ? FRAME_BINARY : FRAME_TEXT;
+
+	if (post->call.front->parts.options->relay != OPTIONS_RELAY_SELF)
+		return;
+	*text = (struct buf)BUF_EMPTY;
+	jspan_quote(text, packet->data, packet->len);
+	post->ops[post->count++] = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(kind),
+	    .data = {text->data, text->len}};
+}
+
+/* The packets from post->from on, up to as many as one swap takes. */
+static void
+make_group(struct engineio_post *post)
+{
+	uint32_t most = post->call.front->parts.options->ops_max;
+	struct engineio_packet packet;
+
+	free_group(post);
+	if (!post->ops) {
+		post->ops = mem_zero(most, sizeof *post->ops);
+		post->texts = mem_zero(most, sizeof *post->texts);
+	}
+	post->to = post->from;
+	post->has_pong = post->has_close = false;
+	while (post->count < most && !post->has_close && engineio_next(post->body, post->len, &post->to, &packet) == ENGINEIO_PACKET) {
+		if (packet.type == ENGINEIO_MESSAGE)
+			add_message(post, &packet);
+		post->has_pong |= packet.type == ENGINEIO_PONG;
+		post->has_close |= packet.type == ENGINEIO_CLOSE;
+	}
+}
+
+static bool
+is_done(const struct engineio_post *post)
+{
+	return post->from > post->len;
+}
+
+static void
+do_group(struct engineio_post *post)
+{
+	const struct front_parts *parts = &post->call.front->parts;
+	struct engine_state *state = &post->call.state;
+
+	make_group(post);
+	state->posted = post->key;
+	state->posted_to = post->to;
+	if (post->has_pong) {
+		state->pinged = false;
+		state->ping_at = store_now(parts->store) + parts->options->ping_interval_ms;
+	}
+	/* It may have polled before it closed, and that may not have come yet. */
+	if (post->has_close && parts->options->engineio_strict && !state->polling)
+		state->phase = ENGINE_LEFT;
+	engineio_call_swap(&post->call, post->ops, post->count);
+}
+
+/* ---- Steps ---- */
+
+static void
+on_swapped(struct engineio_call *call)
+{
+	struct engineio_post *post = post_of(call);
+
+	metric_add(MESSAGES_SENT, (int64_t)post->count);
+	post->from = post->to;
+	if (post->has_close && call->state.phase != ENGINE_LEFT)
+		engineio_call_close(call, tell_done);
+	else if (post->has_close || is_done(post))
+		tell_done(call);
+	else
+		do_group(post);
+}
+
+static void
+on_decide(struct engineio_call *call)
+{
+	struct engineio_post *post = post_of(call);
+	const struct engine_state *state = &call->state;
+	bool is_repeat = post->key != 0 && post->key == state->posted;
+
+	if (!call->is_of_version) {
+		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+		return;
+	}
+	if (is_repeat && state->posted_to > post->from) {
+		metric_add(ENGINEIO_REPEATED, 1);
+		post->from = (size_t)state->posted_to;
+	}
+	if (is_repeat && is_done(post))
+		tell_done(call);
+	else if (state->phase != ENGINE_OPEN)
+		refuse_unknown(call);
+	else if (engineio_call_is_over(call)) {
+		metric_add(ENGINEIO_TIMED_OUT, 1);
+		engineio_call_close(call, refuse_unknown);
+	} else if (post->is_wrong)
+		engineio_call_close(call, refuse_empty);
+	else
+		do_group(post);
+}
+
+static void
+release(struct engineio_call *call)
+{
+	struct engineio_post *post = post_of(call);
+
+	free_group(post);
+	free(post->ops);
+	free(post->texts);
+	free(post->body);
+}
+
+/* As a whole, before anything of it is done. */
+static bool
+is_right(const char *body, size_t len)
+{
+	struct engineio_packet packet;
+	enum engineio_step step;
+	size_t at = 0;
+
+	while ((step = engineio_next(body, len, &at, &packet)) == ENGINEIO_PACKET)
+		if (packet.type == ENGINEIO_PING) /* That is for the gateway. */
+			return false;
+	return step == ENGINEIO_END;
+}
+
+/* What clients of older revisions send. */
+static bool
+is_octets(const char *type)
+{
+	return type && strcasecmp(type, "application/octet-stream") == 0;
+}
+
+void
+engineio_post(struct front *front, struct http_request *req, const struct name *id)
+{
+	static const struct engineio_kind kind = {on_decide, on_swapped, refuse_unknown, engineio_call_refuse_unavailable, release};
+	size_t len;
+	const char *body = http_body(req, &len);
+	char *copy = mem_copy(body, len);
+	uint64_t key = engine_key(http_query(req, "t"), body, len);
+	bool is_wrong = is_octets(http_header(req, "Content-Type")) || !is_right(body, len);
+	struct engineio_post *post = engineio_call_new(front, req, &kind, sizeof *post, id);
+
+	post->key = key;
+	post->body = copy;
+	post->len = len;
+	post->is_wrong = is_wrong;
+	engineio_call_look(&post->call);
+}

@@ -1,0 +1,68 @@
+/* States of engines survive a round trip; nothing else is taken. */
+#include "codec/engine_state.h"
+
+#include "t/tap.h"
+
+static void
+test_round_trip(const char *text)
+{
+	struct engine_state state;
+	struct buf b = BUF_EMPTY;
+
+	if (ok(engine_state_parse(&state, text, strlen(text)), "is parsed: %s", text)) {
+		engine_state_write(&b, &state);
+		is_string(b.data, text, "and is written the same");
+	}
+	buf_free(&b);
+}
+
+static void
+test_parts(void)
+{
+	static const char text[] = "1 cpi 1763783427123 11 22 33 4-5 6-7";
+	struct engine_state state;
+
+	ok(engine_state_parse(&state, text, strlen(text)), "a state with all there is");
+	ok(state.phase == ENGINE_CLOSING && state.polling && state.pinged, "has its phase and flags");
+	ok(state.ping_at == 1763783427123 && state.answered == 11 && state.posted == 22 && state.posted_to == 33, "its numbers");
+	ok(state.before.ms == 4 && state.after.seq == 7, "its positions");
+}
+
+static void
+test_refused(void)
+{
+	static const char *const texts[] = {
+		"", "1", "2 o-- 1 0 0 0 1-0 1-0", "1 x-- 1 0 0 0 1-0 1-0", "1 o-- 1 0 0 1-0 1-0",
+		"1 o-- 1 0 0 0 1-0", "1 o-- 1 0 0 0 1-0 ", "1 o-- 1 0 0 0 1-0 1-0 ", "1 oi- 1 0 0 0 1-0 1-0",
+		"1 o-- -1 0 0 0 1-0 1-0", "1 o-- 18446744073709551616 0 0 0 1-0 1-0",
+		"1 o-- 9223372036854775808 0 0 0 1-0 1-0", "1 o-- 1 0 0 0 1-0 1", "1 o--",
+		"1 ", "1 o-- 1 0 0 0 x 1-0",
+	};
+	struct engine_state state;
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		ok(!engine_state_parse(&state, texts[i], strlen(texts[i])), "is not taken: %s", texts[i]);
+	ok(!engine_state_parse(&state, "1 o-- 1 0 0 0 1-0 1-0\0x", 23), "is not taken: one with something behind a NUL");
+}
+
+static void
+test_keys(void)
+{
+	is_int((int64_t)engine_key(NULL, "body", 4), 0, "a request without t is not known again");
+	is_int((int64_t)engine_key("", "body", 4), 0, "nor is one with an empty t");
+	ok(engine_key("a", "body", 4) == engine_key("a", "body", 4), "one with the same t and body is");
+	ok(engine_key("a", "body", 4) != engine_key("b", "body", 4), "one with another t is another one");
+	ok(engine_key("a", "body", 4) != engine_key("a", "bod", 3), "so is one with another body");
+	ok(engine_key("ab", "c", 1) != engine_key("a", "bc", 2), "t and body are two things");
+}
+
+int
+main(void)
+{
+	test_round_trip("1 o-- 0 0 0 0 0-0 0-0");
+	test_round_trip("1 lpi 1763783427123 18446744073709551615 18446744073709551615 1000001 1763783427123-17 5-6");
+	test_parts();
+	test_refused();
+	test_keys();
+	return done();
+}
