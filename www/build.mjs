@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /*
- * Bundles www/client/ into www/pollgate.js (ES module) and www/pollgate.classic.js (global Pollgate), which are committed, so
- * that serving and testing them takes no build.
+ * Bundles www/client/ into www/pollgate.js (ES module), www/pollgate.classic.js (global Pollgate) and www/websocket.js (the shim, a
+ * classic script, too), which are committed, so that serving and testing them takes no build.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', here)));
 /** Members that only our own objects have, and only our own modules use: they get short names. */
 const OURS = /^(acknowledge|asking|attempt|backoff|base|broken|deliver|failed|forget|held|http|joined|joining|kick|last|learn|link|lost|memory|options|prove|session|socketUrl|told|wait|worked)$/;
 
-/** Both files as they should be: name -> text. */
+/** The files as they should be: name -> text. */
 export async function bundles() {
 	const bundle = async (contents) => {
 		const { outputFiles: [{ text }] } = await build({
@@ -27,6 +27,7 @@ export async function bundles() {
 	const texts = {
 		'pollgate.js': await bundle("export * from './index.js'"),
 		'pollgate.classic.js': await classic("import { connect, PollgateError } from './index.js'; globalThis.Pollgate = { connect, PollgateError };"),
+		'websocket.js': await classic("import './shim.js'"),
 	};
 	return Object.fromEntries(Object.entries(texts).map(([name, text]) =>
 		[name, `/* Pollgate ${version}, MIT, made from client/ */\n${text}\n`]));

@@ -54,7 +54,7 @@ export class Client {
 
 	constructor(url, options) {
 		this.#options = { rooms: [], resume: true, maxQueue: 1000, hold: Infinity, transports: ['poll', 'sse', 'ws'],
-			WebSocket: globalThis.WebSocket, tabs: true, ...options };
+			WebSocket: globalThis.WebSocket?.native ?? globalThis.WebSocket, tabs: true, ...options }; // shim.js is none.
 		this.#http = new Http(url, this.#options.fetch);
 		this.#memory = new Memory(url);
 		this.#outbox = new Outbox({
