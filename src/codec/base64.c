@@ -69,3 +69,47 @@ base64_read(struct buf *b, const char *text, size_t len)
 	}
 	return true;
 }
+
+/* ---- Base64url ---- */
+
+static int
+url_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static bool
+url_check(const char *text, size_t len)
+{
+	static const unsigned spare[] = {0, 0, 0xf, 0x3};
+
+	for (size_t i = 0; i < len; i++)
+		if (url_digit(text[i]) < 0)
+			return false;
+	return len % 4 != 1 && (len % 4 == 0 || !((unsigned)url_digit(text[len - 1]) & spare[len % 4]));
+}
+
+bool
+base64url_read(struct buf *b, const char *text, size_t len)
+{
+	unsigned bits = 0, count = 0;
+
+	if (!url_check(text, len))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bits = bits << 6 | (unsigned)url_digit(text[i]);
+		count += 6;
+		if (count >= 8) {
+			char byte = (char)(bits >> (count -= 8));
+
+			buf_add(b, &byte, 1);
+		}
+	}
+	return true;
+}

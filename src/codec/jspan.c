@@ -448,6 +448,15 @@ jspan_string(struct jspan value, struct buf *out)
 }
 
 bool
+jspan_text(struct jspan value, struct buf *out)
+{
+	if (!jspan_string(value, out))
+		return false;
+	buf_add(out, "", 0);
+	return strlen(out->data) == out->len;
+}
+
+bool
 jspan_count(struct jspan value, uint64_t max, uint64_t *n)
 {
 	uint64_t sum = 0;

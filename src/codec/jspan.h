@@ -38,6 +38,9 @@ void jspan_pick(struct jspan object, const char *const *names, struct jspan *val
 /* A string's characters, unescaped, as UTF-8 into out (cleared first).  False: not a string, or it has a lone surrogate. */
 bool jspan_string(struct jspan value, struct buf *out);
 
+/* The same as a C string: out->data is one, and false, too, if a NUL would end it early. */
+bool jspan_text(struct jspan value, struct buf *out);
+
 /* A number without fraction or exponent from 0 to max. */
 bool jspan_count(struct jspan value, uint64_t max, uint64_t *n);
 

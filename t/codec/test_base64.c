@@ -63,11 +63,33 @@ test_refused(void)
 	buf_free(&b);
 }
 
+static void
+test_url(void)
+{
+	static const char *const vectors[][2] = {{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"\xfb\xff\xbf", "-_-_"},
+	    {"\xff", "_w"}};
+	static const char *const refused[] = {"Z", "Zg==", "Zh", "Zm9", "Zm9vY", "+/+/", "Zg\n", " Zg", "Z g", "Zm\xc3\xa9"};
+	struct buf b = BUF_EMPTY;
+
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+		buf_clear(&b);
+		ok(base64url_read(&b, vectors[i][1], strlen(vectors[i][1])), "base64url is read");
+		is_string(b.data ? b.data : "", vectors[i][0], "as what it stands for");
+	}
+	buf_clear(&b);
+	buf_adds(&b, "kept");
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+		ok(!base64url_read(&b, refused[i], strlen(refused[i])), "what is no base64url, or not the only one for its bytes, is refused");
+	is_string(b.data, "kept", "what is refused leaves the buffer as it was");
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	test_vectors();
 	test_lengths();
 	test_refused();
+	test_url();
 	return done();
 }
