@@ -9,8 +9,8 @@ export class PollgateError extends Error {
 export interface Message {
 	/** "ms-n"; ids of one stream grow. */
 	id: string;
-	/** The session that sent it. */
-	from: string;
+	/** The session that sent it, or that the gateway's event is about; absent if the application's backend sent it. */
+	from?: string;
 	/** Absent if it was sent to this session directly. */
 	room?: string;
 	event: string;

@@ -12,10 +12,11 @@
 void
 message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const char *event, size_t event_len)
 {
+	static const char nobody[NAME_LEN + 1] = "----------------------"; /* No hash ends in it: see token.c. */
 	char f = (char)flag;
 
 	buf_add(b, &f, 1);
-	buf_add(b, from->s, NAME_LEN);
+	buf_add(b, from ? from->s : nobody, NAME_LEN);
 	buf_add(b, event, event_len);
 	buf_add(b, "\n", 1);
 }
@@ -23,7 +24,7 @@ message_write_head(struct buf *b, enum message_flag flag, const struct name *fro
 bool
 message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from)
 {
-	if (len < HEAD_LEN || !memchr("-sgl", payload[0], 4) || !name_parse(from, payload + 1, NAME_LEN))
+	if (len < HEAD_LEN || !memchr("-sglbk", payload[0], 6) || !name_parse(from, payload + 1, NAME_LEN))
 		return false;
 	*flag = (enum message_flag)payload[0];
 	return true;
@@ -53,6 +54,12 @@ message_new(struct entry_id id, const char *room, const char *payload, size_t le
 		m->data = (struct jspan){m->event.text + event_len + 1, len - HEAD_LEN - event_len - 1};
 	m->size = len + (room ? strlen(room) : 0) + 64;
 	return m;
+}
+
+bool
+message_has_sender(const struct message *m)
+{
+	return m->flag != MESSAGE_BACKEND && m->flag != MESSAGE_KEPT;
 }
 
 struct message *

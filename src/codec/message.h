@@ -1,7 +1,7 @@
 /*
  * A message on its way: the payload of a store entry, who sent it, what it carries.
  *
- * Payload: one flag byte, the sender's id (22 bytes), the event as a JSON string, "\n", the data as JSON up to the end (empty
+ * Payload: one flag byte, the sender's id (22 bytes; hyphens for no session), the event as a JSON string, "\n", the data as JSON up to the end (empty
  * for none, so that the store can append a session's public data behind a head that it need not understand).
  *
  * Messages are shared by all who get them on this instance, and so is their encoded form.
@@ -22,13 +22,15 @@ enum message_flag {
 	MESSAGE_SELF = 's',    /* The sender gets it too. */
 	MESSAGE_GATEWAY = 'g', /* An event of the gateway's: $join and the like; */
 	MESSAGE_LEAVE = 'l',   /* the same, after which it is in the room no more. */
+	MESSAGE_BACKEND = 'b', /* Of no session: the application's backend sent it. */
+	MESSAGE_KEPT = 'k',    /* The same, for a room's history alone: its members do not get it. */
 };
 
 struct message {
 	unsigned refs;
 	enum message_flag flag;
 	struct entry_id id;
-	struct name from;
+	struct name from;  /* Says nothing if it is of no session. */
 	char *room;        /* Owned; NULL for a direct message. */
 	char *payload;     /* Owned. */
 	struct jspan event; /* In payload, with quotes. */
@@ -37,8 +39,10 @@ struct message {
 	struct buf native; /* Its form in the native protocol, written once by native_write_message. */
 };
 
-/* The part of a payload in front of the data. */
+/* The part of a payload in front of the data.  from: NULL for no session. */
 void message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const char *event, size_t event_len);
+
+bool message_has_sender(const struct message *);
 
 /* NULL if payload has not that form.  room: NULL or the room's title; copied. */
 struct message *message_new(struct entry_id id, const char *room, const char *payload, size_t len);

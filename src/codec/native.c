@@ -379,9 +379,12 @@ native_write_message(struct buf *b, struct message *message)
 	if (m->len == 0) {
 		buf_adds(m, "{\"id\":\"");
 		buf_adds(m, entry_id_format(id, message->id));
-		buf_adds(m, "\",\"from\":\"");
-		buf_add(m, message->from.s, NAME_LEN);
 		buf_adds(m, "\",");
+		if (message_has_sender(message)) {
+			buf_adds(m, "\"from\":\"");
+			buf_add(m, message->from.s, NAME_LEN);
+			buf_adds(m, "\",");
+		}
 		if (message->room) {
 			buf_adds(m, "\"room\":");
 			jspan_quote(m, message->room, strlen(message->room));

@@ -113,7 +113,8 @@ native_read_message(struct native_received *message, struct jspan value)
 		return false;
 	jspan_pick(value, names, v, 5);
 	message->data = v[4];
-	return read_entry_id(&message->id, v[0]) && read_name(&message->from, v[1]) && read_optional(&message->room, v[2]) &&
+	message->from = (struct name){""};
+	return read_entry_id(&message->id, v[0]) && (!v[1].text || read_name(&message->from, v[1])) && read_optional(&message->room, v[2]) &&
 	    jspan_string(v[3], &message->event) && v[4].text;
 }
 

@@ -45,7 +45,7 @@ void native_batch_free(struct native_batch *batch);
 /* An element of messages. */
 struct native_received {
 	struct entry_id id;
-	struct name from;
+	struct name from; /* Empty if no session sent it. */
 	struct buf room;  /* Unescaped; empty for a direct message. */
 	struct buf event; /* Unescaped. */
 	struct jspan data;

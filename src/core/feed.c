@@ -93,19 +93,22 @@ feed_stands(const struct feed *feed)
 	return reader_has_pending(feed->reader) ? feed->told : feed->position;
 }
 
-enum entry_kind { ENTRY_WANTED, ENTRY_OWN, ENTRY_LEAVING };
+enum entry_kind { ENTRY_WANTED, ENTRY_UNWANTED, ENTRY_LEAVING };
 
-/* A room's member does not get what it sent itself, unless it asked. */
+/* A room's member does not get what is for the history alone, nor what it sent itself, unless it asked. */
 static enum entry_kind
 feed_judge(const struct feed *feed, const char *payload, size_t len)
 {
 	enum message_flag flag;
 	struct name from;
 
-	if (!feed->title || !message_peek(payload, len, &flag, &from) || !name_equal(&from, &feed->reader->session) ||
-	    flag == MESSAGE_SELF)
+	if (!feed->title || !message_peek(payload, len, &flag, &from))
 		return ENTRY_WANTED;
-	return flag == MESSAGE_LEAVE ? ENTRY_LEAVING : ENTRY_OWN;
+	if (flag == MESSAGE_KEPT)
+		return ENTRY_UNWANTED;
+	if (flag == MESSAGE_SELF || !name_equal(&from, &feed->reader->session))
+		return ENTRY_WANTED;
+	return flag == MESSAGE_LEAVE ? ENTRY_LEAVING : ENTRY_UNWANTED;
 }
 
 /* What follows may not be for this session. */

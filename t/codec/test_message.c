@@ -35,6 +35,27 @@ test_form(void)
 }
 
 static void
+test_backend(void)
+{
+	struct buf b = BUF_EMPTY;
+	struct message *m, *k;
+
+	message_write_head(&b, MESSAGE_BACKEND, NULL, "\"news\"", 6);
+	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
+	ok(m && !message_has_sender(m), "a message may be of no session");
+	b.data[0] = MESSAGE_KEPT;
+	k = message_new((struct entry_id){7, 1}, "lobby", b.data, b.len);
+	ok(k && !message_has_sender(k), "so may one for the history alone");
+	message_unref(m);
+	b.data[0] = MESSAGE_PLAIN;
+	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
+	ok(m && message_has_sender(m), "any other has a sender");
+	message_unref(m);
+	message_unref(k);
+	buf_free(&b);
+}
+
+static void
 test_refused(void)
 {
 	static const struct {
@@ -69,6 +90,7 @@ int
 main(void)
 {
 	test_form();
+	test_backend();
 	test_refused();
 	return done();
 }

@@ -148,6 +148,13 @@ test_batch(void)
 	    "what is not one of our payloads makes no message");
 	message_unref(messages[0]);
 	message_unref(messages[1]);
+	buf_clear(&payload);
+	buf_clear(&out);
+	message_write_head(&payload, MESSAGE_BACKEND, NULL, "\"news\"", 6);
+	messages[0] = message_new((struct entry_id){7, 0}, NULL, payload.data, payload.len);
+	native_write_message(&out, messages[0]);
+	is_string(out.data, "{\"id\":\"7-0\",\"event\":\"news\",\"data\":null}", "one of no session has no \"from\"");
+	message_unref(messages[0]);
 	buf_free(&payload);
 	buf_free(&out);
 }

@@ -31,12 +31,14 @@ test_batch(void)
 	size_t at = 0;
 
 	ok(READ(native_read_batch, &batch, "{\"cursor\":\"c\",\"messages\":[{\"id\":\"5-1\",\"from\":\"" ID
-	    "\",\"room\":\"a\\u0062\",\"event\":\"e\",\"data\":[1]},{\"id\":\"5\"}],\"gaps\":[{\"from\":\"1-0\",\"to\":\"2-0\"}]}"),
+	    "\",\"room\":\"a\\u0062\",\"event\":\"e\",\"data\":[1]},{\"id\":\"5\"},{\"id\":\"5-2\",\"event\":\"e\",\"data\":1}],\"gaps\":[{\"from\":\"1-0\",\"to\":\"2-0\"}]}"),
 	    "a batch is read");
 	ok(jspan_next_element(batch.messages, &at, &value) && native_read_message(&message, value) && message.id.seq == 1 &&
-	        message.data.len == 3, "... its message");
+	        message.data.len == 3 && strcmp(message.from.s, ID) == 0, "... its message");
 	is_string(message.room.data, "ab", "... whose room is unescaped");
 	ok(jspan_next_element(batch.messages, &at, &value) && !native_read_message(&message, value), "a message without id is none");
+	ok(jspan_next_element(batch.messages, &at, &value) && native_read_message(&message, value) && message.from.s[0] == '\0',
+	    "one without a sender is one of no session");
 	at = 0;
 	ok(jspan_next_element(batch.gaps, &at, &value) && native_read_gap(&gap, value) && gap.room.len == 0 && gap.to.ms == 2,
 	    "a gap of the mailbox has no room");

@@ -12,7 +12,7 @@ import { newToken } from './token.js';
 
 /**
  * A session.  Events:
- * 'message'       {id, from, room (if not direct), event, data}; also emitted under its own event's name.  "$join" "$leave"
+ * 'message'       {id, from (not of the backend's), room (if not direct), event, data}; also emitted under its own event's name.  "$join" "$leave"
  *                 "$away" "$back" "$set" are the gateway's and have the public data of the member `from`.
  * 'gap'           messages are lost: {reason, room (if not direct), from, to}.  reason: 'trimmed', 'session' (see 'resumed'), or
  *                 'sent': the store has lost operations of ours (their numbers) that it had accepted.
