@@ -1,4 +1,4 @@
-/* What a client may ask for in one step, whichever protocol it speaks. */
+/* What a client may ask for in one step, whichever protocol it speaks; and a backend, of any session. */
 #ifndef CODEC_OP_H
 #define CODEC_OP_H
 
@@ -8,18 +8,22 @@
 #include "base/name.h"
 #include "codec/jspan.h"
 
-enum client_op_kind { CLIENT_SEND_SESSION, CLIENT_SEND_ROOM, CLIENT_JOIN, CLIENT_LEAVE, CLIENT_SET };
+enum client_op_kind { CLIENT_SEND_SESSION, CLIENT_SEND_ROOM, CLIENT_JOIN, CLIENT_LEAVE, CLIENT_SET, CLIENT_END };
 
 struct client_op {
 	enum client_op_kind kind;
 	struct name to;    /* SEND_SESSION */
-	char *room;        /* Owned; its title.  All but SEND_SESSION and SET. */
+	char *room;        /* Owned; its title.  All but SEND_SESSION, SET and END. */
 	struct jspan event; /* SEND: a JSON string.  Lent by the document, as is data. */
 	struct jspan data;  /* SEND, SET: text NULL when absent. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
-	bool has_history;  /* JOIN */
-	uint32_t history;  /* JOIN: so many of the last messages are wanted. */
+	bool has_history;  /* JOIN; a backend's SEND_ROOM */
+	uint32_t history;  /* So many of the last messages are wanted. */
 	uint32_t max;      /* JOIN: refuse to be more members than this, 0 for any number. */
+
+	/* A backend's alone, as is END. */
+	struct name session; /* Whose operation it is; SEND: nobody's. */
+	bool kept;           /* SEND_ROOM: for the history; members do not get it. */
 };
 
 #endif

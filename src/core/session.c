@@ -59,24 +59,36 @@ leave_head(struct buf *b, const struct name *id)
 
 /* ---- Operations ---- */
 
+static enum message_flag
+flag_of(const struct client_op *op, const struct name *id)
+{
+	if (!id)
+		return op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
+	return op->self ? MESSAGE_SELF : MESSAGE_PLAIN;
+}
+
+/* id: whose operation it is; NULL if it is a backend's. */
 static void
 write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 {
+	const struct name *whose = id ? id : &op->session;
+
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
-		message_write_head(b, op->self ? MESSAGE_SELF : MESSAGE_PLAIN, id, op->event.text, op->event.len);
+		message_write_head(b, flag_of(op, id), id, op->event.text, op->event.len);
 		if (op->data.text)
 			buf_add(b, op->data.text, op->data.len);
 		return;
 	case CLIENT_JOIN:
-		presence_head(b, "\"$join\"", id);
+		presence_head(b, "\"$join\"", whose);
 		return;
 	case CLIENT_LEAVE:
-		leave_head(b, id);
+	case CLIENT_END:
+		leave_head(b, whose);
 		return;
 	case CLIENT_SET:
-		presence_head(b, "\"$set\"", id);
+		presence_head(b, "\"$set\"", whose);
 	}
 }
 
@@ -89,9 +101,11 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		[CLIENT_JOIN] = STORE_JOIN,
 		[CLIENT_LEAVE] = STORE_LEAVE,
 		[CLIENT_SET] = STORE_SET,
+		[CLIENT_END] = STORE_END,
 	};
 
-	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max};
+	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
+	    .session = op->session};
 	if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
 	if (op->kind == CLIENT_SET) {
@@ -152,6 +166,19 @@ sessions_swap(struct sessions *sessions, const struct name *id, const struct sto
 	make_ops(&made, ops, n, id);
 	store_touch(sessions->store, id);
 	call = store_swap(sessions->store, id, swap, made.ops, n, done, arg);
+	free_ops(&made);
+	return call;
+}
+
+struct store_call *
+sessions_order(struct sessions *sessions, const struct store_once *once, const struct client_op *ops, size_t n, store_applied_fn *done,
+    void *arg)
+{
+	struct made_ops made;
+	struct store_call *call;
+
+	make_ops(&made, ops, n, NULL);
+	call = store_order(sessions->store, once, made.ops, n, done, arg);
 	free_ops(&made);
 	return call;
 }

@@ -32,6 +32,10 @@ struct store_call *sessions_apply(struct sessions *, const struct name *id, uint
 struct store_call *sessions_swap(struct sessions *, const struct name *id, const struct store_swap *swap, const struct client_op *ops,
     size_t n, store_applied_fn *, void *arg);
 
+/* Apply operations of a backend's, each of the session that it names: see store_order. */
+struct store_call *sessions_order(struct sessions *, const struct store_once *once, const struct client_op *ops, size_t n,
+    store_applied_fn *, void *arg);
+
 /* The client asked for its session's end. */
 struct store_call *sessions_close(struct sessions *, const struct name *id, store_presence_fn *, void *arg);
 

@@ -182,6 +182,61 @@ test_presence(void)
 	world_free(&w);
 }
 
+/* ---- Orders ---- */
+
+struct ordered {
+	int done;
+	enum store_result_code codes[8];
+};
+
+static void
+on_ordered(void *arg, const struct store_applied *applied)
+{
+	struct ordered *ordered = arg;
+
+	for (size_t i = 0; i < applied->count; i++)
+		ordered->codes[i] = applied->results[i].code;
+	ordered->done++;
+}
+
+static void
+test_orders(void)
+{
+	struct world w;
+	struct cursor ca, cb;
+	struct name a, b;
+	struct history history = {0};
+	struct ordered ordered = {0};
+	struct probe watcher;
+	char room[] = "o", one[] = "\"1\"", two[] = "\"2\"", direct[] = "\"d\"", data[] = "{\"n\":1}";
+
+	world_new(&w, &(struct world_options){0});
+	a = open_session(&w, &ca);
+	b = open_session(&w, &cb);
+	join(&w, &a, "o");
+	probe_start(&w, &watcher, &a, &ca);
+	watcher.then = PROBE_KEEPS;
+	reaches(&w, &watcher.caught_up, 1);
+	sessions_order(w.sessions, NULL, (struct client_op[]){
+		{.kind = CLIENT_SEND_ROOM, .room = room, .event = {one, 3}},
+		{.kind = CLIENT_SEND_ROOM, .room = room, .event = {two, 3}, .kept = true},
+		{.kind = CLIENT_JOIN, .room = room, .session = b},
+		{.kind = CLIENT_SET, .data = {data, 7}, .session = b},
+		{.kind = CLIENT_LEAVE, .room = room, .session = b},
+		{.kind = CLIENT_END, .session = b},
+		{.kind = CLIENT_END, .session = b},
+		{.kind = CLIENT_SEND_SESSION, .to = a, .event = {direct, 3}}}, 8, on_ordered, &ordered);
+	told(&w, &watcher, "o/1 o/$join o/$set={\"n\":1} o/$leave={\"n\":1} /d | ",
+	    "a backend sends, and makes sessions enter, change and leave; what is for the history alone does not come");
+	ok(reaches(&w, &ordered.done, 1), "it is answered");
+	ok(ordered.codes[5] == STORE_DONE && ordered.codes[6] == STORE_NO_TARGET, "and ends them, once");
+	ask(&w, &history, &(struct history_query){"o", newest, 10, 100000});
+	is_string(history.got.data, "1 2 ", "the history has all that was sent to the room");
+	buf_free(&history.got);
+	probe_stop(&watcher);
+	world_free(&w);
+}
+
 static void
 test_sweep(void)
 {
@@ -211,6 +266,7 @@ main(void)
 	test_history();
 	test_history_pages();
 	test_presence();
+	test_orders();
 	test_sweep();
 	return done();
 }
