@@ -1,167 +1,26 @@
 /* Reading and writing the native protocol's documents. */
 #include "codec/native.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/native_op.h"
 #include "codec/token.h"
-
-/* The members of an operation. */
-enum { OP, TO, ROOM, EVENT, DATA, SELF, HISTORY, MAX, FIELDS };
-
-static const char *const field_names[FIELDS] = {"op", "to", "room", "event", "data", "self", "history", "max"};
-
-struct parse {
-	const struct native_limits *limits;
-	struct native_error *error;
-	struct buf text; /* A string, unescaped. */
-};
-
-__attribute__((format(printf, 3, 4))) static bool
-fail(struct native_error *error, const char *code, const char *format, ...)
-{
-	va_list ap;
-
-	error->code = code;
-	va_start(ap, format);
-	vsnprintf(error->detail, sizeof error->detail, format, ap);
-	va_end(ap);
-	return false;
-}
-
-bool
-native_room_name(const char *name, size_t len, uint32_t max)
-{
-	struct jspan value;
-	struct buf quoted = BUF_EMPTY;
-	bool good = len > 0 && len <= max;
-
-	for (size_t i = 0; good && i < len; i++)
-		good = (unsigned char)name[i] >= 0x20 && name[i] != 0x7f;
-	if (good) {
-		jspan_quote(&quoted, name, len);
-		good = jspan_check(&value, quoted.data, quoted.len);
-	}
-	buf_free(&quoted);
-	return good;
-}
-
-static bool
-parse_room(struct parse *p, struct client_op *op, struct jspan room)
-{
-	if (!jspan_string(room, &p->text) || p->text.len == 0 || strlen(p->text.data) != p->text.len)
-		return fail(p->error, "bad_op", "room must be a string that is not empty.");
-	if (!native_room_name(p->text.data, p->text.len, p->limits->room_name))
-		return fail(p->error, "bad_op", "A room's name has 1 to %u bytes and no control characters.", p->limits->room_name);
-	op->room = mem_copy(p->text.data, p->text.len);
-	return true;
-}
-
-static bool
-parse_event(struct parse *p, struct client_op *op, struct jspan event)
-{
-	if (!jspan_string(event, &p->text) || p->text.len == 0)
-		return fail(p->error, "bad_op", "event must be a string that is not empty.");
-	if (p->text.len > p->limits->event)
-		return fail(p->error, "bad_op", "An event's name has at most %u bytes.", p->limits->event);
-	if (p->text.data[0] == '$')
-		return fail(p->error, "bad_op", "Events that begin with $ are the gateway's.");
-	op->event = event;
-	return true;
-}
-
-static bool
-parse_data(struct parse *p, struct jspan *to, struct jspan data, size_t max)
-{
-	if (data.text && data.len > max)
-		return fail(p->error, "message_too_large", "data has %zu bytes of JSON; at most %zu are taken.", data.len, max);
-	*to = data;
-	return true;
-}
-
-static bool
-parse_send_op(struct parse *p, struct client_op *op, const struct jspan *fields)
-{
-	struct jspan to = fields[TO], room = fields[ROOM];
-	enum jspan_type self = jspan_type(fields[SELF]);
-
-	if (!!to.text == !!room.text)
-		return fail(p->error, "bad_op", "A send has either \"to\" or \"room\".");
-	op->kind = to.text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
-	if (to.text && (!jspan_string(to, &p->text) || !name_parse(&op->to, p->text.len ? p->text.data : "", p->text.len)))
-		return fail(p->error, "bad_op", "\"to\" must be a session's id.");
-	if (room.text && !parse_room(p, op, room))
-		return false;
-	if (self != JSPAN_NONE && self != JSPAN_TRUE && self != JSPAN_FALSE)
-		return fail(p->error, "bad_op", "\"self\" must be true or false.");
-	op->self = self == JSPAN_TRUE;
-	return parse_event(p, op, fields[EVENT]) && parse_data(p, &op->data, fields[DATA], p->limits->message);
-}
-
-static bool
-parse_join_op(struct parse *p, struct client_op *op, const struct jspan *fields)
-{
-	struct jspan history = fields[HISTORY], max = fields[MAX];
-	uint64_t n;
-
-	op->kind = CLIENT_JOIN;
-	if (history.text) {
-		if (!jspan_count(history, p->limits->history, &n))
-			return fail(p->error, "bad_op", "\"history\" must be a number from 0 to %u.", p->limits->history);
-		op->has_history = true;
-		op->history = (uint32_t)n;
-	}
-	if (max.text) {
-		if (!jspan_count(max, UINT32_MAX, &n) || n == 0)
-			return fail(p->error, "bad_op", "\"max\" must be a number of members, at least 1.");
-		op->max = (uint32_t)n;
-	}
-	return parse_room(p, op, fields[ROOM]);
-}
-
-static bool
-parse_op(struct parse *p, struct client_op *op, struct jspan value)
-{
-	struct jspan fields[FIELDS] = {{NULL, 0}};
-
-	if (jspan_type(value) == JSPAN_OBJECT)
-		jspan_pick(value, field_names, fields, FIELDS);
-	if (!jspan_string(fields[OP], &p->text) || p->text.len == 0)
-		return fail(p->error, "bad_op", "Each of \"ops\" is an object with \"op\": send, join, leave or set.");
-	if (strcmp(p->text.data, "send") == 0)
-		return parse_send_op(p, op, fields);
-	if (strcmp(p->text.data, "join") == 0)
-		return parse_join_op(p, op, fields);
-	if (strcmp(p->text.data, "leave") == 0) {
-		op->kind = CLIENT_LEAVE;
-		return parse_room(p, op, fields[ROOM]);
-	}
-	if (strcmp(p->text.data, "set") == 0) {
-		op->kind = CLIENT_SET;
-		return parse_data(p, &op->data, fields[DATA], p->limits->data);
-	}
-	return fail(p->error, "bad_op", "\"op\" must be send, join, leave or set.");
-}
 
 /* A room of an opening: its name, or the object of a join. */
 static bool
-parse_opening_room(struct parse *p, struct client_op *op, struct jspan value)
+parse_opening_room(struct native_parse *p, struct client_op *op, struct jspan value)
 {
-	struct jspan fields[FIELDS];
-
 	op->kind = CLIENT_JOIN;
 	if (jspan_type(value) != JSPAN_OBJECT)
-		return parse_room(p, op, value);
-	jspan_pick(value, field_names, fields, FIELDS);
-	return parse_join_op(p, op, fields);
+		return native_op_room(p, op, value);
+	return native_op_join(p, op, value);
 }
 
 static bool
-parse_list(struct parse *p, struct native_request *request, struct jspan list,
-    bool (*item)(struct parse *, struct client_op *, struct jspan))
+parse_list(struct native_parse *p, struct native_request *request, struct jspan list,
+    bool (*item)(struct native_parse *, struct client_op *, struct jspan))
 {
 	struct jspan value;
 	size_t at = 0, count = 0;
@@ -169,7 +28,7 @@ parse_list(struct parse *p, struct native_request *request, struct jspan list,
 	while (jspan_next_element(list, &at, &value))
 		count++;
 	if (count > p->limits->ops)
-		return fail(p->error, "too_many_ops", "%zu operations; at most %u are taken at once.", count, p->limits->ops);
+		return native_fail(p->error, "too_many_ops", "%zu operations; at most %u are taken at once.", count, p->limits->ops);
 	request->ops = mem_zero(count + 1, sizeof *request->ops);
 	at = 0;
 	while (jspan_next_element(list, &at, &value))
@@ -192,60 +51,84 @@ parse_cursor(struct cursor *cursor, struct buf *text, struct jspan value, const 
 }
 
 static bool
-parse_send(struct parse *p, struct native_request *request, struct jspan document)
+parse_send(struct native_parse *p, struct native_request *request, struct jspan document)
 {
 	static const char *const names[] = {"seq", "ops", "cursor"};
 	struct jspan values[3], seq, ops, cursor;
 
 	if (jspan_type(document) != JSPAN_OBJECT)
-		return fail(p->error, "bad_request", "The body must be an object with \"ops\".");
+		return native_fail(p->error, "bad_request", "The body must be an object with \"ops\".");
 	jspan_pick(document, names, values, 3);
 	seq = values[0];
 	ops = values[1];
 	cursor = values[2];
 	if (cursor.text && !parse_cursor(&request->cursor, &p->text, cursor, p->limits))
-		return fail(p->error, "bad_cursor", "The cursor is not one that this gateway gave.");
+		return native_fail(p->error, "bad_cursor", "The cursor is not one that this gateway gave.");
 	request->has_cursor = cursor.text != NULL;
 	if (request->has_cursor && !ops.text && !seq.text)
 		return true;
 	if (jspan_type(ops) != JSPAN_ARRAY)
-		return fail(p->error, "bad_request", "\"ops\" must be an array of operations.");
+		return native_fail(p->error, "bad_request", "\"ops\" must be an array of operations.");
 	if (seq.text && (!jspan_count(seq, (UINT64_C(1) << 53) - 1, &request->seq) || request->seq == 0))
-		return fail(p->error, "bad_request", "\"seq\" must be a whole number from 1 to 2^53-1.");
-	return parse_list(p, request, ops, parse_op);
+		return native_fail(p->error, "bad_request", "\"seq\" must be a whole number from 1 to 2^53-1.");
+	return parse_list(p, request, ops, native_op_parse);
 }
 
 static bool
-parse_open(struct parse *p, struct native_request *request, struct jspan document)
+parse_open(struct native_parse *p, struct native_request *request, struct jspan document)
 {
 	static const char *const names[] = {"rooms", "data", "token"};
 	struct jspan values[3], rooms;
 
 	if (jspan_type(document) != JSPAN_OBJECT)
-		return fail(p->error, "bad_request", "The body must be an object, or empty.");
+		return native_fail(p->error, "bad_request", "The body must be an object, or empty.");
 	jspan_pick(document, names, values, 3);
 	rooms = values[0];
 	if (rooms.text && jspan_type(rooms) != JSPAN_ARRAY)
-		return fail(p->error, "bad_request", "\"rooms\" must be an array of rooms.");
+		return native_fail(p->error, "bad_request", "\"rooms\" must be an array of rooms.");
 	if (rooms.text && !parse_list(p, request, rooms, parse_opening_room))
 		return false;
 	request->token = values[2];
-	return parse_data(p, &request->data, values[1], p->limits->data);
+	return native_op_data(p, &request->data, values[1], p->limits->data);
+}
+
+static bool
+parse_order(struct native_parse *p, struct native_request *request, struct jspan document)
+{
+	static const char *const names[] = {"ops"};
+	struct jspan ops = {NULL, 0}, first;
+	size_t at = 0;
+
+	if (jspan_type(document) == JSPAN_OBJECT)
+		jspan_pick(document, names, &ops, 1);
+	if (jspan_type(ops) != JSPAN_ARRAY || !jspan_next_element(ops, &at, &first))
+		return native_fail(p->error, "bad_request", "The body must be an object with \"ops\", an array of at least one operation.");
+	return parse_list(p, request, ops, native_op_order);
+}
+
+static bool
+parse_publish(struct native_parse *p, struct native_request *request, struct jspan document)
+{
+	if (jspan_type(document) != JSPAN_OBJECT)
+		return native_fail(p->error, "bad_request", "The body must be an object with \"room\" or \"to\", and \"event\".");
+	request->ops = mem_zero(1, sizeof *request->ops);
+	request->count = 1;
+	return native_op_publish(p, request->ops, document);
 }
 
 static bool
 check_document(struct jspan *document, const char *body, size_t len, struct native_error *error)
 {
 	if (!jspan_check(document, body, len))
-		return fail(error, "bad_json", "The body is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
+		return native_fail(error, "bad_json", "The body is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
 	return true;
 }
 
 static bool
 parse_document(struct native_request *request, const char *body, size_t len, const struct native_limits *limits,
-    struct native_error *error, bool (*parse)(struct parse *, struct native_request *, struct jspan))
+    struct native_error *error, bool (*parse)(struct native_parse *, struct native_request *, struct jspan))
 {
-	struct parse p = {limits, error, BUF_EMPTY};
+	struct native_parse p = {limits, error, BUF_EMPTY};
 	struct jspan document;
 	bool good;
 
@@ -274,6 +157,20 @@ native_parse_open(struct native_request *request, const char *body, size_t len, 
 	if (len == 0)
 		return parse_document(request, "{}", 2, limits, error, parse_open);
 	return parse_document(request, body, len, limits, error, parse_open);
+}
+
+bool
+native_parse_order(struct native_request *request, const char *body, size_t len, const struct native_limits *limits,
+    struct native_error *error)
+{
+	return parse_document(request, body, len, limits, error, parse_order);
+}
+
+bool
+native_parse_publish(struct native_request *request, const char *body, size_t len, const struct native_limits *limits,
+    struct native_error *error)
+{
+	return parse_document(request, body, len, limits, error, parse_publish);
 }
 
 bool
@@ -330,17 +227,17 @@ parse_polls(struct native_polls *polls, struct jspan document, const struct nati
 	if (jspan_type(document) == JSPAN_OBJECT)
 		jspan_pick(document, names, values, 2);
 	if (jspan_type(values[0]) != JSPAN_ARRAY)
-		return fail(error, "bad_request", "The body must be an object with \"polls\", an array.");
+		return native_fail(error, "bad_request", "The body must be an object with \"polls\", an array.");
 	polls->has_hold = values[1].text != NULL;
 	if (polls->has_hold && !jspan_count(values[1], UINT64_MAX, &polls->hold))
-		return fail(error, "bad_request", "\"hold\" must be a number of milliseconds.");
+		return native_fail(error, "bad_request", "\"hold\" must be a number of milliseconds.");
 	for (; jspan_next_element(values[0], &at, &value); count++)
 		if (jspan_type(value) != JSPAN_OBJECT)
-			return fail(error, "bad_request", "Each of \"polls\" is an object with \"token\" and \"cursor\".");
+			return native_fail(error, "bad_request", "Each of \"polls\" is an object with \"token\" and \"cursor\".");
 	if (count == 0)
-		return fail(error, "bad_request", "\"polls\" must not be empty.");
+		return native_fail(error, "bad_request", "\"polls\" must not be empty.");
 	if (count > limits->polls)
-		return fail(error, "too_many_polls", "%zu polls; at most %u are taken at once.", count, limits->polls);
+		return native_fail(error, "too_many_polls", "%zu polls; at most %u are taken at once.", count, limits->polls);
 	polls->polls = mem_zero(count, sizeof *polls->polls);
 	at = 0;
 	while (jspan_next_element(values[0], &at, &value))

@@ -42,9 +42,14 @@ struct native_request {
 	struct jspan token;     /* The same. */
 };
 
-/* Read the body of a send, or of an opening (whose rooms become JOIN operations).  On an error request needs no freeing. */
+/*
+ * Read the body of a send, of an opening (whose rooms become JOIN operations), or a backend's: operations of any session, or one
+ * message to publish.  On an error request needs no freeing.
+ */
 bool native_parse_send(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 bool native_parse_open(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
+bool native_parse_order(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
+bool native_parse_publish(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 void native_request_free(struct native_request *request);
 
 /* A frame that a client sends on its WebSocket: one document, for three things that it may ask for. */

@@ -106,3 +106,47 @@ room_name_key(struct name *key, const char *title, size_t len)
 	hash_add(context, title, len);
 	hash_name(context, key);
 }
+
+void
+order_key_name(struct name *name, const char *key, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+
+	hash_add(context, "order ", 6);
+	hash_add(context, key, len);
+	hash_name(context, name);
+}
+
+void
+order_request_name(struct name *name, const char *target, const char *body, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+
+	hash_add(context, target, strlen(target) + 1);
+	hash_add(context, body, len);
+	hash_name(context, name);
+}
+
+static bool
+is_printable(char c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
+bool
+order_key_parse(struct buf *b, const char *value, size_t max)
+{
+	bool quoted = *value == '"';
+	size_t before = b->len;
+
+	for (value += quoted; *value && *value != '"'; value++) {
+		if (quoted && *value == '\\' && *++value != '"' && *value != '\\')
+			return false;
+		if (!is_printable(*value) || (!quoted && *value == ' ') || b->len - before == max)
+			return false;
+		buf_add(b, value, 1);
+	}
+	if (quoted && *value++ != '"')
+		return false;
+	return *value == '\0' && b->len > before;
+}

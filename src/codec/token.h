@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/name.h"
 
 #define TOKEN_LEN 22
@@ -26,5 +27,18 @@ bool token_session(struct name *id, const char *token);
 
 /* The name of the room with this title: the first 16 bytes of SHA-256("room " title) in base64url. */
 void room_name_key(struct name *key, const char *title, size_t len);
+
+/*
+ * What an order of a backend's is known by: hashes of its idempotency key, and of what it asks for (two equal requests have equal
+ * ones, whoever made them).
+ */
+void order_key_name(struct name *name, const char *key, size_t len);
+void order_request_name(struct name *name, const char *target, const char *body, size_t len);
+
+/*
+ * The value of an Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header): a string of RFC 8941, or, as many write it,
+ * the same without quotes.  The key is appended to b; false if it is none, or longer than max.
+ */
+bool order_key_parse(struct buf *b, const char *value, size_t max);
 
 #endif

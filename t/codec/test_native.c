@@ -107,6 +107,49 @@ test_polls(void)
 }
 
 static void
+test_order(void)
+{
+	const char *body = "{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"e\",\"data\":[1],\"history\":5},"
+	    "{\"op\":\"append\",\"room\":\"r\",\"event\":\"e\"},{\"op\":\"send\",\"to\":\"" ID "\",\"event\":\"e\"},"
+	    "{\"op\":\"join\",\"session\":\"" ID "\",\"room\":\"r\",\"history\":2,\"max\":3},{\"op\":\"leave\",\"session\":\"" ID "\",\"room\":\"r\"},"
+	    "{\"op\":\"set\",\"session\":\"" ID "\",\"data\":{}},{\"op\":\"disconnect\",\"session\":\"" ID "\"}]}";
+	static const char *const refused[][2] = {
+		{"", "bad_json"}, {"[]", "bad_request"}, {"{}", "bad_request"}, {"{\"ops\":[]}", "bad_request"}, {"{\"ops\":[1]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"self\"}]}", "bad_op"}, {"{\"ops\":[{\"op\":\"leave\",\"room\":\"r\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"disconnect\",\"session\":\"" ID "A\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"append\",\"to\":\"" ID "\",\"event\":\"e\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"to\":\"" ID "\",\"event\":\"e\",\"history\":1}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"user\":\"u\",\"event\":\"e\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"$join\"}]}", "bad_op"},
+		{"{\"ops\":[1,2,3,4]}", "too_many_ops"},
+	};
+	struct native_limits more = limits;
+	struct native_request request;
+	struct native_error error;
+
+	more.ops = 7;
+	if (ok(native_parse_order(&request, body, strlen(body), &more, &error), "operations of a backend are read")) {
+		const struct client_op *ops = request.ops;
+
+		ok(request.count == 7 && ops[0].kind == CLIENT_SEND_ROOM && !ops[0].kept && ops[0].history == 5, "a send with history");
+		ok(ops[1].kind == CLIENT_SEND_ROOM && ops[1].kept && !ops[1].has_history, "one for the history");
+		ok(ops[2].kind == CLIENT_SEND_SESSION && strcmp(ops[2].to.s, ID) == 0 && !ops[2].session.s[0], "a direct one");
+		ok(ops[3].kind == CLIENT_JOIN && strcmp(ops[3].session.s, ID) == 0 && ops[3].max == 3 && ops[3].history == 2, "a join");
+		ok(ops[4].kind == CLIENT_LEAVE && ops[5].kind == CLIENT_SET && ops[6].kind == CLIENT_END, "and all others");
+		native_request_free(&request);
+	}
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		ok(!native_parse_order(&request, refused[i][0], strlen(refused[i][0]), &limits, &error), "is refused: %.70s", refused[i][0]);
+		is_string(error.code, refused[i][1], "by its code");
+	}
+	body = "{\"room\":\"r\",\"event\":\"e\",\"data\":1}";
+	ok(native_parse_publish(&request, body, strlen(body), &limits, &error) && request.count == 1, "one message alone is read");
+	native_request_free(&request);
+	ok(!native_parse_publish(&request, "1", 1, &limits, &error), "a number is none");
+	ok(!native_parse_publish(&request, "{\"event\":\"e\"}", 13, &limits, &error), "nor is what has no recipient");
+}
+
+static void
 test_open(void)
 {
 	const char *body = "{\"rooms\":[\"a\",{\"room\":\"b\",\"history\":2}],\"data\":{\"n\":1},\"token\":\"t\"}";
@@ -166,6 +209,7 @@ main(void)
 	test_bad_sends();
 	test_open();
 	test_polls();
+	test_order();
 	test_batch();
 	return done();
 }

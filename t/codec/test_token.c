@@ -86,6 +86,53 @@ test_room(void)
 	is_int(taken, 1000, "every room's key has the shape of a name");
 }
 
+static bool
+is_key(const char *value, const char *wanted)
+{
+	struct buf b = BUF_EMPTY;
+	bool good = order_key_parse(&b, value, 8) && strcmp(b.data, wanted) == 0;
+
+	buf_free(&b);
+	return good;
+}
+
+static void
+test_order_keys(void)
+{
+	static const char *const bad[] = {"", "\"\"", "\"abc", "abc\"", "\"a\"b", "\"a\" ", "a b", "123456789", "\"123456789\"", "\"\\a\"", "\"a\\",
+	    "\"a\tb\"", "a\x7f", "\"\xc3\xa9\""};
+
+	ok(is_key("\"abc\"", "abc"), "a key is a string in quotes");
+	ok(is_key("\"a\\\"b\\\\\"", "a\"b\\"), "in which quotes and backslashes are escaped");
+	ok(is_key("\"a b\"", "a b"), "and spaces are not");
+	ok(is_key("abc-1", "abc-1"), "or what has no quotes");
+	ok(is_key("a\\b", "a\\b"), "where nothing is escaped");
+	ok(is_key("\"12345678\"", "12345678"), "it may be as long as is said");
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct buf b = BUF_EMPTY;
+
+		ok(!order_key_parse(&b, bad[i], 8), "is no key: %s", bad[i]);
+		buf_free(&b);
+	}
+}
+
+static void
+test_order_names(void)
+{
+	struct name a, b;
+
+	order_key_name(&a, "k", 1);
+	token_session(&b, "AAAAAAAAAAAAAAAAAAAAAA");
+	ok(name_parse(&b, a.s, NAME_LEN), "the hash of a key has the shape of a name");
+	room_name_key(&b, "k", 1);
+	ok(!name_equal(&a, &b), "and is none of a room");
+	order_request_name(&a, "POST /a", "b", 1);
+	order_request_name(&b, "POST /a", "b", 1);
+	ok(name_equal(&a, &b), "equal requests have equal hashes");
+	order_request_name(&b, "POST /", "ab", 2);
+	ok(!name_equal(&a, &b), "and others have others");
+}
+
 int
 main(void)
 {
@@ -93,5 +140,7 @@ main(void)
 	test_session();
 	test_session_refused();
 	test_room();
+	test_order_keys();
+	test_order_names();
 	return done();
 }

@@ -1,5 +1,5 @@
 /*
- * Fuzzes what reads the native protocol: sends, openings, shared polls, cursors, payloads.  jansson is the judge of what is JSON: what it
+ * Fuzzes what reads the native protocol: sends, openings, shared polls, cursors, payloads, and what backends ask for.  jansson is the judge of what is JSON: what it
  * accepts jspan accepts (up to its depth), and what jspan accepts jansson refuses only for reasons that are not syntax.
  */
 #include <jansson.h>
@@ -11,6 +11,7 @@
 #include "codec/cursor.h"
 #include "codec/message.h"
 #include "codec/native.h"
+#include "codec/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -100,6 +101,25 @@ round_trip_payload(const char *payload, size_t len)
 	buf_free(&b);
 }
 
+/* A key, written as a string of RFC 8941, is read as itself. */
+static void
+check_key(const char *text)
+{
+	struct buf key = BUF_EMPTY, quoted = BUF_EMPTY, again = BUF_EMPTY;
+
+	if (order_key_parse(&key, text, 64)) {
+		buf_adds(&quoted, "\"");
+		for (size_t i = 0; i < key.len; i++)
+			buf_addf(&quoted, "%s%c", strchr("\"\\", key.data[i]) ? "\\" : "", key.data[i]);
+		buf_adds(&quoted, "\"");
+		if (key.len > 64 || !order_key_parse(&again, quoted.data, 64) || strcmp(again.data, key.data) != 0)
+			abort();
+	}
+	buf_free(&key);
+	buf_free(&quoted);
+	buf_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -117,6 +137,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		native_request_free(&request);
 	if (native_parse_open(&request, text, size, &limits, &error))
 		native_request_free(&request);
+	if (native_parse_order(&request, text, size, &limits, &error))
+		native_request_free(&request);
+	if (native_parse_publish(&request, text, size, &limits, &error))
+		native_request_free(&request);
+	check_key(text);
 	if (native_parse_frame(&frame, text, size, &limits) && frame.ping.text)
 		walk(frame.ping);
 	cursor_free(&frame.cursor);
