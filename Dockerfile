@@ -19,7 +19,7 @@ COPY www www
 RUN autoreconf -i && mkdir /build && cd /build && \
 	/src/configure --prefix=/usr CFLAGS='-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=3' \
 		LDFLAGS='-s -Wl,--as-needed -Wl,-z,relro,-z,now' && \
-	make -j"$(nproc)" pollgate pollcat && make -s install-binPROGRAMS install-dist_wwwDATA DESTDIR=/image
+	make -j"$(nproc)" pollgate pollcat && make -s install-binPROGRAMS install-dist_wwwDATA install-dist_doctorDATA DESTDIR=/image
 # What ldd names, under the names it gives: the loader finds /lib and /lib64 without a cache file.
 RUN ldd /image/usr/bin/pollgate /image/usr/bin/pollcat | grep -o '/\(usr/\)\?lib[^ ]*' | sort -u | xargs cp -L --parents -t /image && \
 	mkdir -p /image/etc/ssl/certs && cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ && \

@@ -114,6 +114,7 @@ async function testContents({ name, root }) {
 	isDeep(all.filter((file) => file.uid !== 0 || file.mode & 0o6022).map((file) => file.name), [],
 		'all files are root\'s, none can be written by others or changes the user');
 	ok(all.some((file) => file.name === '/usr/share/pollgate/www/call.html'), 'the page for calls is in the image');
+	ok(all.some((file) => file.name === '/usr/share/pollgate/www/doctor/page.js'), 'so is the doctor');
 
 	const { config } = JSON.parse(await buildah('inspect', name)).Docker;
 	is(config.User, `${USER}:${USER}`, 'the image names an unprivileged user by number');

@@ -1,0 +1,242 @@
+#!/usr/bin/env node
+/*
+ * doctor.html in Chromium, through each kind of network (lib/network.mjs): its table is the truth, cell by cell, and what it says to
+ * be in the way is what was put there.  CHROMIUM names the browser.
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { haveAxe, violations } from './lib/axe.mjs';
+import { startNetwork } from './lib/network.mjs';
+import { slowness, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { haveRedis, startRedis } from './lib/redis.mjs';
+import { atEnd, done, is, isDeep, like, limit, ok, scope, skip, skipAll, unlike } from './lib/tap.mjs';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const playwright = await import('playwright-core').catch(() => null);
+if (!playwright)
+	skipAll('playwright-core is not installed: npm ci in t/');
+if (!existsSync(executablePath))
+	skipAll(`there is no ${executablePath}`);
+limit(180);
+
+const WAIT = 40_000 * slowness;
+const AT_ONCE = 5; // Pages.
+const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
+const browser = await playwright.chromium.launch({
+	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+});
+atEnd(() => browser.close());
+
+/* What the page asks for instead of 5, 25 and 55 s and a minute: between the last two polls there is room for a cut. */
+const [SHORT, MIDDLE, LONG, IDLE] = [0.5, 1.5, 4.5, 3].map((seconds) => seconds * slowness);
+const CUT = 3000 * slowness; // Event streams prove themselves in 2 s.
+const HOLDS = [SHORT, MIDDLE, LONG].map((seconds) => `hold-${seconds * 1000}`);
+const KEYS = ['request', 'post', 'session', 'bodies', ...HOLDS, 'stream', 'stream-long', 'sse', 'eventsource', 'sse-long', 'ws-open', 'ws-echo',
+	'ws-idle'];
+const LONGER = [...HOLDS.slice(1), 'stream-long', 'sse-long', 'ws-idle'];
+const each = (keys, verdict) => Object.fromEntries(keys.map((key) => [key, verdict]));
+
+class Doctor {
+	static async open(base, settings = {}) {
+		const doctor = new Doctor();
+		doctor.wrong = [];
+		doctor.context = await browser.newContext(settings);
+		doctor.page = await doctor.context.newPage();
+		doctor.page.setDefaultTimeout(WAIT);
+		doctor.page.on('pageerror', (error) => doctor.wrong.push(error.message));
+		doctor.page.on('console', (message) => /Content Security Policy/.test(message.text()) && doctor.wrong.push(message.text()));
+		await doctor.page.goto(`${base}/doctor.html?waits=${SHORT},${MIDDLE},${LONG}&idle=${IDLE}`);
+		return doctor;
+	}
+
+	press(name) {
+		return this.page.getByRole('button', { name, exact: true }).click();
+	}
+
+	until(state) {
+		return this.page.waitForSelector(`body[data-state="${state}"]`);
+	}
+
+	async run(name = 'Test this network') {
+		await this.press(name);
+		await this.until('done');
+		return this.read();
+	}
+
+	/** What the page shows: cells { key: { verdict, detail, ms } }, verdicts, summary, causes, advice, report. */
+	async read() {
+		const seen = await this.page.evaluate(() => {
+			const text = (element) => (element?.checkVisibility() ? element.textContent : '').replaceAll('\u00a0', ' ');
+			const texts = (selector) => [...document.querySelectorAll(selector)].map(text).filter(Boolean);
+			return {
+				cells: Object.fromEntries([...document.querySelectorAll('.tests tbody tr')].map((row) => [row.dataset.key, {
+					verdict: text(row.querySelector('.verdict span:last-child')), detail: text(row.querySelector('p')), ms: text(row.querySelector('.ms')),
+				}])),
+				summary: text(document.querySelector('#result')),
+				causes: texts('#causes h3'),
+				advice: texts('#advice dd').join('\n'),
+				report: document.querySelector('#report').textContent,
+			};
+		});
+		return { ...seen, verdicts: Object.fromEntries(Object.entries(seen.cells).map(([key, { verdict }]) => [key, verdict])) };
+	}
+
+	async close() {
+		isDeep(this.wrong, [], 'the page has no errors');
+		await this.context.close();
+	}
+}
+
+/* ---- The gateways ---- */
+
+const options = { www, 'sse-comment': '400ms' };
+const redis = haveRedis() ? await startRedis() : undefined;
+if (redis)
+	atEnd(() => redis.kill());
+const several = await Promise.all(Array.from({ length: redis ? 2 : 1 }, () => startPollgate({ redis, options })));
+const without = (name) => startPollgate({ options: { ...options, [name]: true } });
+
+/* ---- The networks, and what is true of them: rows that do not say `works`, causes, a word of the advice ---- */
+
+const socketless = { 'ws-open': 'refused', 'ws-echo': 'not tested', 'ws-idle': 'not tested' };
+const held = { sse: 'held back', eventsource: 'held back', 'sse-long': 'no answer' };
+const cut = { [HOLDS[2]]: 'cut', 'stream-long': 'cut', 'sse-long': 'cut' };
+const seconds = (key) => ({ cells }) => {
+	const [, number, unit] = /([\d.]+) (m?s)/.exec(cells[key].ms);
+	return Number(number) * (unit === 's' ? 1000 : 1);
+};
+
+const networks = [
+	['nothing blocked', {}, { summary: /^WebSockets work here\.$/ }],
+	['Upgrade answered 400', { upgrade: '400' }, { rows: socketless, causes: [/upgrade to WebSocket/], summary: /^Event streams work here, not/,
+		advice: /proxy_set_header Upgrade/ }],
+	['Upgrade stripped', { upgrade: 'strip' }, { rows: socketless, causes: [/upgrade to WebSocket/], summary: /^Event streams work here, not/,
+		advice: /proxy_set_header Upgrade/ }],
+	['Upgrade black-holed', { upgrade: 'hole' }, { rows: { 'ws-echo': 'silent', 'ws-idle': 'not tested' }, causes: [/WebSockets open, but nothing passes/],
+		summary: /^Event streams work here, not/, advice: /\['poll', 'sse'\]/ }],
+	['event streams held back', { hold: 'sse' }, { rows: held, causes: [/^Event streams are held back/], summary: /^WebSockets work here, not/,
+		advice: /proxy_buffering off/ }],
+	['every answer held back', { hold: 'all' }, { rows: { ...held, ...socketless, stream: 'held back', 'stream-long': 'held back' },
+		causes: [/upgrade to WebSocket/, /^Answers are held back/], summary: /^Long polling works here, not/, advice: /\['poll'\]/ }],
+	['requests cut by a reset', { cutAfter: CUT }, { rows: cut, causes: [/^Requests are cut after [3-4](\.\d)? s$/], summary: /^WebSockets work here, not/,
+		advice: /--hold 2s/, cutAt: HOLDS[2] }],
+	['requests cut with 504', { cutAfter: CUT, cutWith: 504 }, { rows: cut, causes: [/^Requests are cut after [3-4](\.\d)? s$/],
+		summary: /^WebSockets work here, not/, advice: /proxy_read_timeout/, cutAt: HOLDS[2], details: { [HOLDS[2]]: /Answered 504 .*, not by the gateway/ } }],
+	['bodies limited', { bodyMax: 100_000 }, { rows: { bodies: 'limited' }, causes: [/^Bodies of 256 KiB do not come through$/],
+		summary: /^WebSockets work here, not/, advice: /client_max_body_size/, details: { bodies: /64 KiB arrive, 256 KiB are answered 413/ } }],
+	['POST refused', { post: 403 }, { rows: { post: 'refused', session: 'refused', bodies: 'refused', 'sse-long': 'not tested' },
+		causes: [/^POST requests do not come through$/], summary: /^No transport was seen to work/ }],
+	['idle WebSockets cut', { wsIdle: 1500 * slowness }, { rows: { 'ws-idle': 'cut' }, causes: [/idle is cut after/], summary: /^Event streams work here, not/,
+		advice: /--ws-ping 1s/ }],
+	['a random instance for each request', { targets: several, seed: 3 }, { summary: /^WebSockets work here\.$/ }],
+	['--no-websocket', { targets: [await without('no-websocket')] }, { rows: { ...socketless, 'ws-open': 'switched off' },
+		causes: [/does not offer WebSockets/], summary: /^Event streams work here\.$/ }],
+	['--no-sse', { targets: [await without('no-sse')] }, { rows: each(['sse', 'eventsource', 'sse-long'], 'switched off'),
+		causes: [/does not offer event streams/], summary: /^WebSockets work here\.$/ }],
+	['--no-check', { targets: [await without('no-check')] }, { rows: each(['post', 'bodies', ...HOLDS, 'stream', 'stream-long'], 'switched off'),
+		causes: [/checks are switched off/], summary: /^WebSockets work here\.$/ }],
+];
+
+/** The whole story of a network; then asserted, one network after the other. */
+async function examine([, settings]) {
+	const network = await startNetwork({ targets: several.slice(0, 1), ...settings });
+	const doctor = await Doctor.open(network.base);
+	const seen = await doctor.run();
+	const wide = await doctor.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+	return { doctor, network, seen, wide };
+}
+
+async function assert([name, , { rows = {}, causes = [], summary, advice = /^/, details = {}, cutAt }], { doctor, network, seen, wide }) {
+	await scope(name, async () => {
+		for (const key of KEYS)
+			is(seen.verdicts[key], rows[key] ?? 'works', `“${key}” is shown as it is`, seen.cells[key].detail);
+		is(Object.keys(seen.cells).length, KEYS.length, 'there are no other rows');
+		ok(causes.length === seen.causes.length && causes.every((cause, n) => cause.test(seen.causes[n])), 'the cause is what was put there', seen.causes);
+		like(seen.summary, summary, 'the summary says what is best');
+		like(seen.advice, advice, 'what to do is said');
+		for (const [key, pattern] of Object.entries(details))
+			like(seen.cells[key].detail, pattern, `“${key}” says what was seen`);
+		if (cutAt) {
+			const ms = seconds(cutAt)(seen);
+			ok(ms > CUT - 100 && ms < CUT + 1000 * slowness, 'and after how long', ms);
+		}
+		ok(seen.causes.every((cause) => seen.report.replace(/\s+/g, ' ').includes(cause)), 'the text says the same');
+		is(wide, false, 'nothing is wider than the page');
+		await doctor.close();
+		await network.close();
+	});
+}
+
+const left = [...networks];
+const results = new Map();
+await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+	for (let next; (next = left.shift());)
+		results.set(next, await examine(next));
+}));
+for (const network of networks)
+	await assert(network, results.get(network));
+
+/* ---- The page itself ---- */
+
+const network = await startNetwork({ targets: several.slice(0, 1), upgrade: '400' });
+await scope('a phone', async () => {
+	const { page, ...doctor } = await Doctor.open(network.base, { viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
+	isDeep((await page.locator('.tests .verdict span:last-child').allTextContents()).filter((verdict) => verdict !== 'waiting'), [], 'nothing runs by itself');
+	const quick = page.getByRole('button', { name: 'Quick test' });
+	await quick.focus();
+	await page.keyboard.press('Enter');
+	await page.waitForSelector('body[data-state="running"]');
+	is(await page.evaluate(() => document.activeElement.id), 'stop', 'the keyboard is at Stop while the test runs');
+	ok(await page.getByRole('progressbar').isVisible(), 'with its progress');
+	await page.waitForSelector('body[data-state="done"]');
+	is(await page.evaluate(() => document.activeElement.id), 'full', 'and then at Test again');
+	const seen = await Doctor.prototype.read.call({ page });
+	isDeep(Object.keys(seen.verdicts).filter((key) => seen.verdicts[key] === 'not tested' && !key.startsWith('ws-')), LONGER.slice(0, -1),
+		'a quick test leaves out what takes longer');
+	is(seen.verdicts.sse, 'works', 'and nothing else');
+	is(await page.evaluate(() => document.documentElement.scrollWidth), 320, 'it is as wide as the phone');
+	if (haveAxe)
+		isDeep(await violations(page), [], 'it is for everybody, in the dark, too');
+	else
+		skip('it is for everybody', 'axe-core is not installed: npm ci in t/');
+	await doctor.context.close();
+});
+await scope('stopped, and repeated', async () => {
+	const doctor = await Doctor.open(network.base);
+	const closed = await several[0].metrics('pollgate_sessions_closed_total');
+	await doctor.press('Test this network');
+	await waitFor(async () => (await doctor.read()).verdicts.stream === 'works', WAIT, 'the first results');
+	await doctor.press('Stop');
+	await doctor.until('done');
+	const stopped = await doctor.read();
+	isDeep(LONGER.slice(1).map((key) => stopped.verdicts[key]), Array(4).fill('not tested'), 'what had not ended is not tested');
+	is(stopped.verdicts.stream, 'works', 'what had is kept');
+	await several[0].waitMetric('pollgate_sessions_closed_total', closed + 1);
+	ok(true, 'the session is closed');
+	await waitFor(() => network.now.requests === 0, WAIT, 'all requests to end');
+	ok(true, 'and so are all requests');
+	const again = await doctor.run('Test again');
+	is(again.verdicts['stream-long'], 'works', 'it can be repeated');
+	await doctor.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+	await doctor.press('Copy');
+	await doctor.page.getByText('The text is copied.').waitFor();
+	is(await doctor.page.evaluate(() => navigator.clipboard.readText()), again.report, 'the text can be copied');
+	const [download] = await Promise.all([doctor.page.waitForEvent('download'), doctor.press('Download')]);
+	like(download.suggestedFilename(), /^pollgate-doctor-[\dT-]+\.txt$/, 'and downloaded');
+	is(await readFile(await download.path(), 'utf8'), again.report, 'as it is');
+	if (haveAxe)
+		isDeep(await violations(doctor.page), [], 'the page is for everybody');
+	await doctor.context.setOffline(true);
+	const offline = await doctor.run('Test again');
+	is(offline.summary, 'This device is offline.', 'without a network it says so');
+	isDeep(offline.verdicts, { ...each(KEYS, 'not tested'), request: 'not reached' }, 'and claims nothing else');
+	await doctor.context.setOffline(false);
+	await network.close();
+	const unreached = await doctor.run('Test again');
+	is(unreached.summary, 'The gateway is not reached.', 'without a gateway it says that');
+	isDeep(unreached.verdicts, { ...each(KEYS, 'not tested'), request: 'not reached' }, 'and nothing else, either');
+	unlike(unreached.report, /proxy_|--hold/, 'nor in the text');
+	await doctor.close();
+});
+await done();
