@@ -26,7 +26,7 @@ struct check {
 	const struct front *front; /* Lent. */
 	struct http_request *req;
 	struct event timer;
-	int64_t start;
+	int64_t start, due; /* The timer is. */
 	/* Of a stream: */
 	uint64_t line_ms, lines, written;
 	LIST_ENTRY(check) in_checks;
@@ -61,11 +61,23 @@ check_new(struct front *front, struct http_request *req, event_callback_fn on_ti
 }
 
 static void
-check_wake(struct check *check, int64_t ms)
+check_wake_at(struct check *check, int64_t at)
 {
-	struct timeval tv = clock_timeval(ms);
+	int64_t ms = at - clock_mono_ms();
+	struct timeval tv = clock_timeval(ms > 0 ? ms : 0);
 
+	check->due = at;
 	event_add(&check->timer, &tv);
+}
+
+/* To the loop a timer begins when its turn has begun, which may be a while ago: then it comes too soon. */
+static bool
+is_early(struct check *check)
+{
+	if (clock_mono_ms() >= check->due)
+		return false;
+	check_wake_at(check, check->due);
+	return true;
 }
 
 static void
@@ -85,6 +97,8 @@ on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (is_early(check))
+		return;
 	answer_number(check->req, "held", (uint64_t)(clock_mono_ms() - check->start));
 	check_free(check);
 }
@@ -110,6 +124,7 @@ has_room(struct front *front, struct http_request *req)
 void
 check_hold(struct front *front, struct http_request *req, const char *part)
 {
+	struct check *check;
 	int64_t ms = 0;
 
 	(void)part;
@@ -118,7 +133,8 @@ check_hold(struct front *front, struct http_request *req, const char *part)
 		return;
 	if (http_method(req) == HTTP_HEAD || front->draining)
 		ms = 0;
-	check_wake(check_new(front, req, on_time), ms);
+	check = check_new(front, req, on_time);
+	check_wake_at(check, check->start + ms);
 }
 
 /* ---- An answer line by line ---- */
@@ -142,9 +158,7 @@ is_over(const struct check *check)
 static void
 wake_for_next(struct check *check)
 {
-	int64_t ms = check->start + (int64_t)(check->written * check->line_ms) - clock_mono_ms();
-
-	check_wake(check, is_over(check) || ms < 0 ? 0 : ms);
+	check_wake_at(check, is_over(check) ? 0 : check->start + (int64_t)(check->written * check->line_ms));
 }
 
 static void
@@ -154,6 +168,8 @@ on_line_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (is_early(check))
+		return;
 	if (is_over(check)) {
 		http_stream_end(check->req);
 		check_free(check);
@@ -225,5 +241,5 @@ check_drain(struct front *front)
 	struct check *check;
 
 	LIST_FOREACH(check, &front->checks, in_checks)
-		check_wake(check, 0);
+		check_wake_at(check, 0);
 }
