@@ -129,7 +129,7 @@ async function refuses(base) {
 	const chosen = await Peer.open(base, 'room', { protocols: ['chat', 'superchat'] });
 	is(chosen.ws.protocol, 'chat', 'the first subprotocol is taken: a browser fails without one');
 	const other = await Peer.open(base, 'room');
-	chosen.send('x'.repeat(70_000));
+	chosen.send('"'.repeat(70_000));
 	await chosen.ended();
 	isDeep(chosen.closed, { code: 1009, reason: 'message_too_large' }, 'a frame larger than a message may be closes the socket');
 	isDeep(other.got, [], 'and goes to nobody');

@@ -167,8 +167,14 @@ static void
 on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 {
 	struct relay *relay = arg;
-	struct frame *frame = mem_zero(1, sizeof *frame);
+	struct frame *frame;
 
+	/* As a string it is not shorter, and writing a megabyte of escapes takes long. */
+	if (len > relay->front->limits.message) {
+		close_relay(relay, WS_TOO_BIG, "message_too_large");
+		return;
+	}
+	frame = mem_zero(1, sizeof *frame);
 	frame->is_text = opcode == WS_TEXT;
 	if (frame->is_text) {
 		jspan_quote(&frame->data, data, len);
