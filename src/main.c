@@ -173,7 +173,8 @@ build(struct gateway *gateway)
 {
 	static const struct hub_observer observer = {on_back, on_room_lost};
 	const struct options *o = &gateway->options;
-	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms};
+	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms,
+	    .reread_ms = o->hold_max_ms}; /* So polls need it not. */
 	struct streams_config streams = {.life_ms = o->sse_life_ms, .comment_ms = o->sse_comment_ms, .backlog = o->stream_backlog};
 	struct sockets_config sockets = {.backlog = o->stream_backlog, .message = o->max_body};
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "core/hub_private.h"
 
+#define REREADS_PER_TICK 1000 /* After an instance has come back all are due at about the same time. */
 #define READERS_PER_TURN 2000 /* Delivered to before other events get their turn. */
 #define ANNOUNCE_MS 500       /* Sinks that stay so long are announced, all of them in one message. */
 #define TICK_MS 1000
@@ -124,6 +125,29 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		event_add(hub->turn, &at_once);
 }
 
+/*
+ * A store that loses a session, or a stream, rings no bell for it.  Who polls finds out by the next poll; a sink that stays would
+ * wait for ever.
+ */
+static void
+reread(struct hub *hub, int64_t now)
+{
+	struct reader *reader;
+
+	for (int i = 0; i < REREADS_PER_TICK && (reader = TAILQ_FIRST(&hub->rereads)) && reader->reread_at <= now; i++) {
+		TAILQ_REMOVE(&hub->rereads, reader, in_rereads);
+		hub_reread_later(hub, reader);
+		reader_reread(reader);
+	}
+}
+
+void
+hub_reread_later(struct hub *hub, struct reader *reader)
+{
+	reader->reread_at = clock_mono_ms() + hub->config.reread_ms;
+	TAILQ_INSERT_TAIL(&hub->rereads, reader, in_rereads);
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -138,6 +162,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		next = TAILQ_NEXT(feed, in_stale);
 		feed_want(feed);
 	}
+	reread(hub, now);
 	if (now - hub->touched_at < hub->config.away_after_ms / 8)
 		return;
 	hub->touched_at = now;
@@ -207,6 +232,7 @@ hub_new(struct event_base *base, struct store *store, const struct hub_config *c
 	hub->touched_at = clock_mono_ms();
 	TAILQ_INIT(&hub->ready);
 	TAILQ_INIT(&hub->stale);
+	TAILQ_INIT(&hub->rereads);
 	TAILQ_INIT(&hub->unannounced);
 	hub->announce = event_new(base, -1, 0, on_announce, hub);
 	hub->turn = event_new(base, -1, 0, on_turn, hub);
@@ -221,7 +247,7 @@ hub_free(struct hub *hub)
 {
 	if (!hub)
 		return;
-	assert(!hub->readers && !hub->channels);
+	assert(!hub->readers && !hub->channels && TAILQ_EMPTY(&hub->rereads));
 	event_free(hub->announce);
 	event_free(hub->turn);
 	event_free(hub->tick);

@@ -24,6 +24,7 @@ struct store;
 struct hub_config {
 	size_t answer_max;     /* Bytes of messages in one batch, of all its streams; a single larger one goes alone. */
 	int64_t away_after_ms; /* A session whose sink stays longer than a part of this is touched meanwhile. */
+	int64_t reread_ms;     /* So long after it began, and again after each such time, a sink that stays reads all its streams anew. */
 };
 
 /* Things that the hub finds and others mend. */

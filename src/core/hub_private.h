@@ -60,6 +60,8 @@ struct reader {
 	bool announced;   /* Else in hub->unannounced. */
 	int64_t since;    /* By store_now. */
 	int64_t touched_at;
+	int64_t reread_at; /* When it is due. */
+	TAILQ_ENTRY(reader) in_rereads;
 	TAILQ_ENTRY(reader) in_ready;
 	TAILQ_ENTRY(reader) in_unannounced;
 	UT_hash_handle hh;
@@ -73,6 +75,7 @@ struct hub {
 	struct channel *channels;
 	struct reader *readers;
 	TAILQ_HEAD(, reader) ready;
+	TAILQ_HEAD(, reader) rereads; /* All, in the order in which they are due. */
 	TAILQ_HEAD(, reader) unannounced;
 	size_t unannounced_count;
 	TAILQ_HEAD(, feed) stale;
@@ -116,6 +119,7 @@ bool reader_add_message(struct reader *, const struct feed *feed, struct message
 /* If something is pending, nothing is being read and the sink takes it, it is delivered in the next turn. */
 void reader_make_ready(struct reader *);
 void reader_deliver(struct reader *);
+void reader_reread(struct reader *);
 store_view_fn reader_on_view;
 store_session_fn reader_on_place;
 
@@ -124,6 +128,8 @@ store_session_fn reader_on_place;
 struct reader *hub_find(const struct hub *, const struct name *session);
 /* reader is ready: see to it that on_turn comes. */
 void hub_add_ready(struct hub *, struct reader *reader);
+/* Read all streams of reader anew after a while, unless it ends before. */
+void hub_reread_later(struct hub *, struct reader *reader);
 /* End the session's sink here, if there is one. */
 void hub_end(struct hub *, const struct name *session, enum sink_end why);
 /* A poll that is answered before that is never announced: it cannot be in another one's way any more. */

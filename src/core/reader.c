@@ -241,6 +241,14 @@ reader_take(struct reader *reader, struct feed *feed, const struct store_view *v
 }
 
 void
+reader_reread(struct reader *reader)
+{
+	for (size_t i = 0; i < reader->rooms_count; i++)
+		feed_set_stale(reader->rooms[i]);
+	feed_want(&reader->mailbox);
+}
+
+void
 reader_on_view(void *arg, const struct store_view *view)
 {
 	struct feed *feed = arg;
@@ -400,6 +408,7 @@ reader_start(struct hub *hub, const struct name *session, const struct cursor *c
 	}
 	store_touch(hub->store, session);
 	hub_announce_soon(hub, reader);
+	hub_reread_later(hub, reader);
 	if (reader->dirty)
 		store_ack(hub->store, session, cursor->mailbox, false);
 	feed_read(&reader->mailbox);
@@ -434,6 +443,7 @@ reader_stop(struct reader *reader, struct cursor *cursor)
 	if (cursor)
 		reader_cursor(reader, cursor);
 	HASH_DEL(hub->readers, reader);
+	TAILQ_REMOVE(&hub->rereads, reader, in_rereads);
 	if (!reader->announced)
 		hub_announced(hub, reader);
 	reader_make_unready(reader);

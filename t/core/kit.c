@@ -44,7 +44,8 @@ world_new(struct world *w, const struct world_options *options)
 	    .mailbox_max = or(options->mailbox_max, 5), .room_max = or(options->room_max, 50),
 	    .max_sessions = or(options->max_sessions, 100), .max_rooms = 100, .rooms_per_session = 10};
 	struct hub_config config = {.answer_max = options->answer_max ? options->answer_max : 4096,
-	    .away_after_ms = options->away_after_ms ? options->away_after_ms : 800};
+	    .away_after_ms = options->away_after_ms ? options->away_after_ms : 800,
+	    .reread_ms = options->reread_ms ? options->reread_ms : 3600000};
 
 	*w = (struct world){.base = event_base_new()};
 	w->inner = store_memory_new(w->base, &limits);

@@ -29,6 +29,7 @@ struct world_options {
 	uint32_t mailbox_max;  /* 5 when 0. */
 	uint32_t room_max;     /* 50 when 0. */
 	uint32_t max_sessions; /* 100 when 0. */
+	int64_t reread_ms;     /* An hour when 0. */
 	int64_t sweep_ms;      /* 50 when 0. */
 };
 

@@ -204,6 +204,40 @@ test_ack(struct world *w)
 	cursor_free(&first);
 }
 
+/* What the store loses rings no bell. */
+static void
+test_reread(void)
+{
+	struct world w;
+	struct cursor ca, cb;
+	struct name a, b;
+	struct probe probe;
+
+	world_new(&w, &(struct world_options){.reread_ms = 300});
+	a = open_session(&w, &ca);
+	b = open_session(&w, &cb);
+	join(&w, &b, "lossy");
+	probe_start(&w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	reaches(&w, &probe.caught_up, 1);
+	for (int i = 0; i < 2; i++) {
+		store_faulty_plan(w.store, FAULTY_NOTICE, 1, FAULTY_FAIL);
+		if (i)
+			send_to(&w, &a, &b, "mail");
+		else
+			send_room(&w, &a, "lossy", "log");
+		settle(&w);
+		is_int(probe.batches, i, "an entry of which no notice came is not known of");
+		ok(reaches(&w, &probe.batches, i + 1), "until a sink that stays reads %s anew", i ? "its mailbox" : "its rooms");
+	}
+	is_string(probe.got.data, "lossy/log | /mail | ", "and it comes once");
+	reader_pause(probe.reader);
+	store_faulty_plan(w.store, FAULTY_READ_MAILBOX, 1, FAULTY_GONE);
+	ok(reaches(&w, &probe.ends, 1) && probe.why == SINK_CLOSED, "so it is found that the session is gone, by one that is paused, too");
+	probe_stop(&probe);
+	world_free(&w);
+}
+
 int
 main(void)
 {
@@ -215,5 +249,6 @@ main(void)
 	test_bound_rooms(&w);
 	test_ack(&w);
 	world_free(&w);
+	test_reread();
 	return done();
 }
