@@ -50,9 +50,9 @@ int http_server_port(const struct http_server *);
 uint32_t http_server_connections(const struct http_server *);
 
 /*
- * Drain: close the listener, once what the kernel has queued is accepted; from now on every answer closes its connection.
- * Connections that bring no request for idle_ms are closed: not at once, since a request may be on its way in any of them, and
- * a balancer that keeps connections would see it fail.  drained runs (from the loop) when no connection is left.  Answering what
+ * Drain: close the listener, once what the kernel has queued is accepted; every answer that begins from now on closes its
+ * connection.  Those that are idle then are closed after idle_ms: not at once, since a request may be on its way in any of them,
+ * and a balancer that keeps connections would see it fail.  drained runs (from the loop) when no connection is left.  Answering what
  * is parked is the owner's part.
  */
 void http_server_drain(struct http_server *, int64_t idle_ms, void (*drained)(void *arg), void *arg);

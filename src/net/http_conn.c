@@ -453,7 +453,8 @@ http_conn_sweep(struct http_server *server)
 	ws_sweep(server, now);
 	if (server->connections >= server->max_connections)
 		make_room(server, now);
-	if (server->is_draining && now - server->draining_since >= server->drain_idle_ms && server->idle_ms > server->drain_idle_ms)
-		now += server->idle_ms - server->drain_idle_ms;
+	/* Those that were idle, and those of streams that have ended, whose head did not say that it closes. */
+	if (server->is_draining && now - server->draining_since >= server->drain_idle_ms)
+		now += server->idle_ms;
 	sweep_state(server, HTTP_IDLE, now);
 }

@@ -47,7 +47,6 @@ http_stream_end(struct http_request *req)
 	size_t waiting;
 
 	assert(conn->state == HTTP_STREAMING);
-	req->close |= conn->server->is_draining;
 	waiting = http_reply_send(conn, &part, 1);
 	http_conn_set_state(conn, HTTP_WRITING); /* gone is not to run any more. */
 	if (waiting > 0)

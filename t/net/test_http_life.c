@@ -445,6 +445,25 @@ test_drain(void)
 	ok(kit_stop() && kit_drained == 1, "once");
 
 	kit_start(&config);
+	req = park(&used);
+	http_stream_start(req, 200, "text/plain", on_drained);
+	http_stream_write(req, "x", 1);
+	req = park(&idle);
+	http_stream_start(req, 200, "text/plain", on_drained);
+	http_stream_write(req, "x", 1);
+	kit_drain();
+	http_stream_end(kit_parked[0]);
+	http_stream_end(req);
+	ok(kit_has(&used, "\r\n0\r\n\r\n") && kit_is_quiet(&used), "a stream may end while draining: its head did not say close");
+	kit_sends(&used, GET);
+	ok(kit_has(&used, "0 /x") && strstr(used.in.data, "\r\nConnection: close\r\n") && kit_ends(&used),
+	    "so a request may be on its way, and is answered");
+	ok(kit_ends(&idle) && !idle.reset && KIT_WAIT(NULL, kit_drained == 1), "if none comes the connection ends with the idle ones");
+	kit_close(&used);
+	kit_close(&idle);
+	kit_stop();
+
+	kit_start(&config);
 	kit_drain();
 	ok(KIT_WAIT(NULL, kit_drained == 1), "without connections draining is soon over");
 	kit_stop();
