@@ -138,6 +138,7 @@ on_caught_up(struct sink *sink)
 
 	if (socket->told)
 		return;
+	reader_idle(socket->reader); /* With the cursor that it came with the client has said that it has all. */
 	reader_cursor(socket->reader, &cursor);
 	on_deliver(sink, &nothing);
 	cursor_free(&cursor);
