@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { Client, compareIds } from './lib/client.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
 import { randomFrom } from './lib/proxy.mjs';
+import { mixed } from './lib/receive.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { done, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
@@ -26,7 +27,7 @@ const redis = await startRedis({ 'stream-node-max-entries': 10 });
 const { base } = await startCluster({ n: 3, redis, options: { 'hold': '1s', 'mailbox-max': 2000, 'room-max': 10000 } });
 const rooms = ['g0', 'g1', 'g2', 'g3'];
 const clients = await Promise.all(Array.from({ length: 16 },
-	(_, i) => Client.open(base, { start: false, name: `client ${i}`, rooms: [rooms[i % 4], rooms[(i + 1) % 4]] })));
+	(_, i) => Client.open(base, { start: false, name: `client ${i} (${mixed(i)})`, transport: mixed(i), rooms: [rooms[i % 4], rooms[(i + 1) % 4]] })));
 
 /* ---- The truth ---- */
 

@@ -42,7 +42,9 @@ async function underLoad(start, pool) {
 	isDeep(statuses.filter((status) => status !== 0), [], 'every instance ended with status 0');
 	ok(longest <= inTime, 'within --drain', `the slowest took ${longest.toFixed(0)} ms`);
 	isDeep(proxy.failures, [], 'no request failed');
-	isDeep(load.clients.flatMap(({ failures }) => failures), [], 'no client had to repeat anything');
+	/* A frame may cross with the close frame: then it is not answered. */
+	const repeated = load.clients.flatMap(({ failures }) => failures).filter(({ what, error }) => !(what === 'send' && error === 'close 1012'));
+	isDeep(repeated, [], 'no client had to repeat anything but what it sent while its socket was closed');
 	load.check();
 	await load.stop();
 }

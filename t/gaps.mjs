@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { Client, compareIds, createSession, pollOnce, sendOps } from './lib/client.mjs';
 import { forEachStore, startCluster, storesWanted, waitFor } from './lib/pollgate.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
+import { forEachTransport, mixed } from './lib/receive.mjs';
 import { done, is, isDeep, like, limit, ok, scope, skip } from './lib/tap.mjs';
 import { sleep, slowness, timed, within } from './lib/wait.mjs';
 
@@ -86,18 +87,19 @@ async function trimmed(start) {
 /* ---- Lost keys, on Redis ---- */
 
 async function everythingLost(redis, start, how, lose) {
-	const { base, instances, stop } = await start({ options: { 'hold': '2s', 'store-timeout': '1s' },
+	const { base, instances, stop } = await start({ options: { 'hold': '2s', 'hold-max': '2s', 'store-timeout': '1s' },
 		proxy: { retry: 'refused' } });
-	const parked = await Promise.all(Array.from({ length: 6 }, () => Client.open(base, { rooms: ['lost'] })));
+	const parked = await Promise.all(Array.from({ length: 6 }, (_, i) => Client.open(base, { rooms: ['lost'], transport: mixed(i) })));
 	const [idle, sender] = await openPair(base, { rooms: ['lost'] });
 	await waitFor(async () => {
-		const all = await Promise.all(instances.map((instance) => instance.metrics('pollgate_polls_parked')));
-		return all.reduce((x, y) => x + y) === 6;
-	}, 5000, 'polls to be parked');
+		const all = await Promise.all(instances.map((instance) => instance.metrics()));
+		const count = (name) => all.reduce((sum, metrics) => sum + metrics[name], 0);
+		return count('pollgate_polls_parked') + count('pollgate_sse_open') + count('pollgate_ws_open') === 6;
+	}, 5000, 'clients to wait for messages');
 	await lose(redis);
 	await waitFor(() => parked.every(({ gone, gaps }) => gone || gaps.length > 0), 10000,
 		() => `every parked client to be told; ${parked.map((client) => client.summary()).join(' | ')}`);
-	ok(true, `${how}: every client with a parked poll gets a gap or 410`);
+	ok(true, `${how}: every client that waits, by a poll, stream or socket, gets a gap or 410`);
 	const answer = await waitFor(async () => {
 		const got = await idle.poll(0);
 		return got.status < 500 && got;
@@ -224,11 +226,12 @@ async function lostKeys(start, redis) {
 async function interrupted(start, how, interrupt, resume) {
 	const { base, proxy, stop } = await start({ options: { 'hold': '20s', 'store-timeout': '1s', 'session-ttl': '5m' } });
 	const clients =
-		await Promise.all(Array.from({ length: 6 }, (_, i) => Client.open(base, { name: `client ${i}`, rooms: ['still'] })));
+		await Promise.all(Array.from({ length: 6 }, (_, i) => Client.open(base, { name: `client ${i} (${mixed(i)})`,
+			transport: mixed(i), rooms: ['still'] })));
 	for (const client of clients)
 		await client.sendRoom('still', 'before', 0);
 	await waitFor(() => clients.every((client) => client.of('still', 'before').length === 5), 5000, 'all to be there');
-	await waitFor(() => proxy.open === 6, 5000, 'six parked polls');
+	await waitFor(() => proxy.now.requests + proxy.now.upgrades === 6, 5000, 'six who wait');
 	const polled = clients.map(({ polls }) => polls);
 	await interrupt();
 	const { ms, value: refused } = await timed(() => sendOps(base, clients[0].token,
@@ -243,8 +246,8 @@ async function interrupted(start, how, interrupt, resume) {
 	const sent = clients.map((client, i) => client.ops({ op: 'send', to: clients[(i + 1) % 6].id, event: 'held', data: 'once' },
 		{ op: 'send', room: 'still', event: 'held', data: i }));
 	await sleep(Math.max(0, 5000 - ms));
-	isDeep(clients.map(({ polls }) => polls), polled, `${how}: parked polls stay parked`);
-	isDeep(clients.flatMap(({ failures }) => failures.filter(({ what }) => what === 'poll')), [],
+	isDeep(clients.map(({ polls }) => polls), polled, `${how}: who waits goes on waiting`);
+	isDeep(clients.flatMap(({ failures }) => failures.filter(({ what }) => what === 'receive')), [],
 		'... none is answered with an error');
 	await resume();
 	await within(Promise.all(sent), 10000, 'the sends to be taken');
@@ -260,10 +263,10 @@ async function interrupted(start, how, interrupt, resume) {
 	await stop();
 }
 
-await forEachStore(({ start }) => trimmed(start));
+await forEachStore(({ start }) => forEachTransport(() => trimmed(start)));
 if (storesWanted.includes('redis') && haveRedis()) {
 	await forEachStore(async ({ start, redis }) => {
-		await lostKeys(start, redis);
+		await forEachTransport(() => lostKeys(start, redis));
 		await everythingLost(redis, start, 'FLUSHALL', () => redis.command('FLUSHALL'));
 		await everythingLost(redis, start, 'restart without persistence', () => redis.restart());
 		await interrupted(start, 'Redis stopped by SIGSTOP', async () => redis.pause(), async () => redis.resume());

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /* Messages between sessions and in rooms: who gets what, in which order, and what a repeated request does. */
-import { Client, compareIds, createSession, pollOnce, sendOps } from './lib/client.mjs';
+import { Client, compareIds, createSession, sendOps } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { forEachTransport } from './lib/receive.mjs';
 import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 
 limit(90);
@@ -55,7 +56,7 @@ async function verbatim(base) {
 		'{"big":123456789012345678901234567890,"tiny":0.10,"exp":1E400,"escaped":"\\u00e9\\ud83d\\ude00","twice":1,"twice":2}';
 	const { status } = await sendText(base, a.token, `{"ops":[{"op":"send","to":"${b.id}","event":"raw","data":${text}}]}`);
 	is(status, 200, 'numbers beyond 64 bits are JSON');
-	const answer = await pollOnce(base, b.token, b.cursor, 2000);
+	const answer = await b.poll(2000);
 	ok(answer.text.includes(text), 'data reaches the other one as the text that it was', answer.text);
 }
 
@@ -170,6 +171,20 @@ async function membersAndLook(base) {
 	is((await a.look(nameless.id)).json.data, null, 'public data that was never set is null');
 }
 
+/** A client that has all of its mailbox and gets nothing more gives its memory back: what it had cannot come again. */
+async function givesBack(base) {
+	const [a, b] = await openAll(base, 2);
+	const before = b.cursor;
+	await a.send(b.id, 'x', 1);
+	isDeep(dataOf(await drain(b, 'x')), [1], 'a message comes');
+	isDeep((await b.poll(300)).json.messages, [], 'nothing else does');
+	await waitFor(async () => {
+		b.cursor = before;
+		return (await b.poll(0)).json.gaps?.length === 1;
+	}, 5000, 'a gap');
+	ok(true, 'then it is not kept any more');
+}
+
 async function history(base) {
 	const room = newRoom();
 	const [a, b, c] = await openAll(base, 3);
@@ -217,7 +232,7 @@ async function maximum(base) {
 	const results = await Promise.all(crowd.map((client) => client.join(last, { max: 2 })));
 	is(results.filter(({ error }) => error?.code === 'room_full').length, 4,
 		'of six who join a room for two at once four are refused');
-	const refused = (await createSession(base, { rooms: [{ room: last, max: 2 }, 'other'] })).json;
+	const refused = (await createSession(base, { rooms: [{ room: last, max: 2 }, newRoom()] })).json;
 	is(refused.rooms?.[0].error?.code, 'room_full', 'a session can be made although a room refuses it');
 	is(refused.rooms?.[1].count, 1, '... and is in the other rooms');
 	is(refused.seq, 1, '... and numbers its operations from 1');
@@ -285,16 +300,19 @@ async function busyRoom(base) {
 
 await forEachStore(async ({ start, store }) => {
 	const { base, proxy } = await start();
-	await direct(base);
-	await verbatim(base);
-	await ordered(base);
-	await refusals(base);
-	await rooms(base);
-	await membersAndLook(base);
-	await history(base);
-	await maximum(base);
-	await numbers(base);
-	await busyRoom(base);
+	await forEachTransport(async () => {
+		await direct(base);
+		await verbatim(base);
+		await ordered(base);
+		await refusals(base);
+		await rooms(base);
+		await membersAndLook(base);
+		await givesBack(base);
+		await history(base);
+		await maximum(base);
+		await numbers(base);
+		await busyRoom(base);
+	});
 	await scope('in all', () => isDeep(proxy.failures.filter(({ status }) => status === 'cut' || status >= 500), [],
 		`no request failed on ${store}`));
 });

@@ -2,6 +2,7 @@
 /* Who is away, who is back, who is gone: each told to each member of each room once, however many instances there are. */
 import { Client, createSession, pollOnce, request, sendOps } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { transportsWanted } from './lib/receive.mjs';
 import { done, is, isDeep, limit, note, ok } from './lib/tap.mjs';
 import { sleep, slowness, timed } from './lib/wait.mjs';
 
@@ -126,10 +127,10 @@ async function killedInstance({ instances, proxy }, watchers) {
 
 await forEachStore(async ({ start, store }) => {
 	const cluster = await start({ options, proxy: { retry: 'reset' } });
-	const { base, instances } = cluster;
-	const watchers =
-		await Promise.all(instances.map((instance, i) => Client.open(base,
-		{ name: `watcher ${i}`, rooms: [room], hold: 20000 })));
+	const { base } = cluster;
+	/* It takes long, and what a watcher is told does not depend on the others: one of each kind. */
+	const watchers = await Promise.all(transportsWanted.map((transport) => Client.open(base,
+		{ name: `watcher by ${transport}`, transport, rooms: [room], hold: 20000 })));
 	const begun = performance.now();
 	const quiet = await awayAndBack(base, watchers);
 	await gone(base, watchers, quiet);
@@ -143,7 +144,7 @@ await forEachStore(async ({ start, store }) => {
 	const lost = watchers.flatMap(({ messages }) => messages.filter(({ event, from }) => ids.includes(from)
 		&& event !== '$join'));
 	note(`${((performance.now() - begun) / 1000).toFixed(1)} s`);
-	isDeep(lost, [], 'who has a poll parked for longer than --away-after is not away');
+	isDeep(lost, [], 'who has a poll parked, a stream or a socket for longer than --away-after is not away');
 	isDeep(watchers.map(({ gaps, disorder, gone: isGone }) => [gaps, disorder, isGone]), watchers.map(() => [[], [], false]),
 		'the watchers missed nothing');
 });

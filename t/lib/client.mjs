@@ -2,16 +2,20 @@
  * The reference client of the native protocol: it follows the rules and nothing more, and it records everything, so that a test
  * can ask afterwards what was received, twice, out of order or not at all.
  *
- * Rules: one numbered send at a time, repeated (same number, same content) until it is answered; one poll at a time with the
- * last cursor; an entry whose id is not above the last one of its stream is a duplicate and not given to the application.
+ * Rules: one numbered send at a time, repeated (same number, same content) until it is answered; one poll (or stream, or socket)
+ * at a time with the last cursor; an entry whose id is not above the last one of its stream is a duplicate and not given to the
+ * application.  What a stream or socket brought is acknowledged a little later.
  */
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
+import { defaultTransport, receive } from './receive.mjs';
 import { atEnd } from './tap.mjs';
 import { request } from './request.mjs';
 import { sleep, waitFor } from './wait.mjs';
 
 export { request };
+
+const ACK_MS = 300;
 
 export const newToken = () => randomBytes(16).toString('base64url');
 
@@ -44,9 +48,9 @@ export class ClientError extends Error {
 }
 
 export class Client {
-	/** base: a URL, or a function that gives one for each request.  hold: milliseconds, for each poll. */
-	constructor(base, { hold, retryMs = 50, name = 'client' } = {}) {
-		Object.assign(this, { base, hold, retryMs, name });
+	/** base: a URL, or a function that gives one for each request.  hold: milliseconds, for each poll.  transport: see receive.mjs */
+	constructor(base, { hold, retryMs = 50, name = 'client', transport = defaultTransport() } = {}) {
+		Object.assign(this, { base, hold, retryMs, name, transport });
 		this.agent = new http.Agent({ keepAlive: true, maxSockets: 3 });
 		this.token = newToken();
 		this.seq = 1;
@@ -55,11 +59,12 @@ export class Client {
 		this.disorder = [];   /* What came below an id of the same answer: never allowed. */
 		this.gaps = [];
 		this.failures = [];   /* { what, status | error }: every request that did not succeed at once. */
-		this.polls = 0;
+		this.polls = 0;       /* Or what else brought a document. */
 		this.last = new Map();
 		this.sending = Promise.resolve();
 		this.stopped = false;
 		this.gone = false;
+		this.taken = false;   /* By somebody else: this one does not come back by itself. */
 		this.forget = atEnd(() => this.stop());
 	}
 
@@ -71,17 +76,20 @@ export class Client {
 		return client;
 	}
 
+	#base() {
+		return typeof this.base === 'function' ? this.base() : this.base;
+	}
+
 	#request(method, target, options = {}) {
-		const base = typeof this.base === 'function' ? this.base() : this.base;
-		return request(base, method, target, { token: this.token, agent: this.agent, ...options });
+		return request(this.#base(), method, target, { token: this.token, agent: this.agent, ...options });
 	}
 
 	/** Repeat until it is answered otherwise than by a cut or a 5xx. */
-	async #persist(what, method, target, options) {
+	async #persist(what, ask) {
 		for (;;) {
 			let answer;
 			try {
-				answer = await this.#request(method, target, options);
+				answer = await ask();
 				if (answer.status < 500)
 					return answer;
 				this.failures.push({ what, status: answer.status, code: answer.code });
@@ -95,8 +103,8 @@ export class Client {
 	}
 
 	async create({ rooms, data } = {}) {
-		const answer = await this.#persist('create', 'POST', '/v1/sessions', { body: { rooms, data, token: this.token },
-			token: undefined });
+		const body = { rooms, data, token: this.token };
+		const answer = await this.#persist('create', () => this.#request('POST', '/v1/sessions', { body, token: undefined }));
 		if (answer.status !== 201 && answer.status !== 200)
 			throw new ClientError('create', answer);
 		this.session = answer.json;
@@ -113,7 +121,8 @@ export class Client {
 	}
 
 	async #apply(ops) {
-		const answer = await this.#persist('send', 'POST', '/v1/send', { body: { seq: this.seq, ops } });
+		const body = { seq: this.seq, ops };
+		const answer = await this.#persist('send', () => this.receiver?.ask?.(body) ?? this.#request('POST', '/v1/send', { body }));
 		if (answer.status !== 200) {
 			this.gone ||= answer.status === 410;
 			throw new ClientError('send', answer);
@@ -158,15 +167,30 @@ export class Client {
 		return this.#request('GET', `/v1/rooms/${encodeURIComponent(room)}/members`);
 	}
 
-	/** Poll once from the cursor, record what came, return the answer. */
-	async poll(hold = this.hold, options = {}) {
-		const answer = await this.#request('GET', '/v1/poll', { query: { cursor: this.cursor, hold }, limitMs: 40000,
-			...options });
-		if (answer.status === 200)
-			this.take(answer.json);
-		else if (answer.status === 410)
-			this.gone = true;
-		return answer;
+	#receive(onDocument, hold = this.hold) {
+		return receive(this.transport, this.#base(), { token: this.token, cursor: this.cursor, hold, agent: this.agent, onDocument });
+	}
+
+	/**
+	 * Poll once from the cursor, record what came, return the answer.  Of a stream or socket this is its first document, or, with a
+	 * hold, the first one that says something or the last one before it is over.
+	 */
+	async poll(hold = this.hold) {
+		let last, lastText;
+		const receiver = this.#receive((document, text) => {
+			[last, lastText] = [document, text];
+			if (this.transport !== 'poll' && (hold === 0 || document.messages.length > 0 || document.gaps))
+				receiver.stop();
+		}, hold);
+		const timer = this.transport === 'poll' ? undefined : setTimeout(() => last && receiver.stop(), hold ?? 25000);
+		const { why, answer, error } = await receiver.ended;
+		clearTimeout(timer);
+		if (error)
+			throw error;
+		if (last)
+			this.take(last);
+		this.gone ||= why === 'gone';
+		return answer ?? { status: 200, json: last, headers: {}, text: lastText };
 	}
 
 	/** Record what the document of a poll brought. */
@@ -193,35 +217,49 @@ export class Client {
 		}
 	}
 
-	/** Poll in a loop until stop() or the session is gone. */
+	/** Receive in a loop until stop(), the session is gone or taken over. */
 	start() {
 		this.looping ??= this.#loop();
 		return this;
 	}
 
 	async #loop() {
-		while (!this.stopped && !this.gone) {
-			this.aborter = new AbortController();
-			try {
-				const answer = await this.poll(this.hold, { signal: this.aborter.signal });
-				if (answer.status === 200 || answer.status === 410)
-					continue;
-				this.failures.push({ what: 'poll', status: answer.status, code: answer.code });
-			} catch (error) {
-				if (this.stopped)
-					return;
-				this.failures.push({ what: 'poll', error: error.code ?? error.message });
-			}
+		while (!this.stopped && !this.gone && !this.taken) {
+			this.receiver = this.#receive((document) => {
+				this.take(document);
+				this.#ackSoon();
+			});
+			const { why, answer, error } = await this.receiver.ended;
+			this.receiver.stop();
+			this.gone ||= why === 'gone';
+			this.taken = why === 'taken';
+			if (why !== 'failed' || this.stopped)
+				continue;
+			this.failures.push({ what: 'receive', status: answer?.status, code: answer?.code, error: error && (error.code ?? error.message) });
 			await sleep(this.retryMs * (0.5 + Math.random()));
 		}
+	}
+
+	/** A next poll acknowledges by itself. */
+	#ackSoon() {
+		if (this.transport === 'poll')
+			return;
+		this.acking ??= setTimeout(() => {
+			this.acking = null;
+			if (this.receiver.ack)
+				this.receiver.ack(this.cursor);
+			else
+				this.#request('POST', '/v1/send', { body: { cursor: this.cursor } }).catch(() => {}); /* The next one says more. */
+		}, ACK_MS);
 	}
 
 	/** Leave without a word: the poll is aborted, the session stays. */
 	async stop() {
 		this.forget();
 		this.stopped = true;
-		this.aborter?.abort();
-		await this.looping?.catch(() => {});
+		clearTimeout(this.acking);
+		this.receiver?.stop();
+		await this.looping;
 		this.agent.destroy();
 	}
 
@@ -249,7 +287,7 @@ export class Client {
 
 	summary() {
 		const last = this.messages.slice(-5).map((m) => `${m.event}${m.room ? '@' + m.room : ''}:${JSON.stringify(m.data)}`);
-		return `${this.messages.length} messages (.. ${last.join(', ')}), ${this.gaps.length} gaps, ${this.failures.length} failures${this.gone ? ', gone' : ''}`;
+		return `${this.messages.length} messages (.. ${last.join(', ')}), ${this.gaps.length} gaps, ${this.failures.length} failures${this.gone ? ', gone' : ''}${this.taken ? ', taken over' : ''}`;
 	}
 }
 

@@ -3,11 +3,15 @@
  * is asked whether it has every message that was sent to it, once, in order.
  */
 import { Client } from './client.mjs';
+import { mixed } from './receive.mjs';
 import { isDeep, note } from './tap.mjs';
 import { sleep, waitFor } from './wait.mjs';
 
 export class Load {
-	/** settings: { clients, roomSize, count (messages of each kind from each), paceMs (between two), hold, retryMs } */
+	/**
+	 * settings: { clients, roomSize, count (messages of each kind from each), paceMs (between two), hold, retryMs }
+	 * Polls, streams and sockets meet in each room, and write to each other.  So a run takes no longer than one with polls alone.
+	 */
 	constructor(base, { clients = 50, roomSize = 10, count = 30, paceMs = 200, hold, retryMs } = {}) {
 		Object.assign(this, { base, size: clients, roomSize, count, paceMs, hold, retryMs });
 		this.sent = 0;
@@ -24,7 +28,8 @@ export class Load {
 
 	async open() {
 		this.clients = await Promise.all(Array.from({ length: this.size }, (_, i) =>
-			Client.open(this.base, { name: `client ${i}`, rooms: [this.roomOf(i)], hold: this.hold, retryMs: this.retryMs })));
+			Client.open(this.base, { name: `client ${i} (${mixed(i)})`, transport: mixed(i), rooms: [this.roomOf(i)], hold: this.hold,
+				retryMs: this.retryMs })));
 		return this;
 	}
 
@@ -118,7 +123,7 @@ export class Load {
 		for (const { what, status, code, error } of all)
 			kinds[`${what}: ${code ?? status ?? error}`] = (kinds[`${what}: ${code ?? status ?? error}`] ?? 0) + 1;
 		const duplicates = this.clients.reduce((sum, client) => sum + client.duplicates.length, 0);
-		note(`${this.sent} messages sent, ${this.clients.reduce((sum, { polls }) => sum + polls, 0)} polls answered, ${duplicates} came again on the wire,`,
+		note(`${this.sent} messages sent, ${this.clients.reduce((sum, { polls }) => sum + polls, 0)} batches received, ${duplicates} came again on the wire,`,
 			`${all.length} requests failed and were repeated:`, kinds);
 	}
 
