@@ -178,9 +178,15 @@ async function outages(context, { base, proxy, instances }, store) {
 	await tabs[1].page.evaluate(() => client.close());
 	await tabs[0].send(2);
 	is(await got([tabs[0], tabs[2]], tabs[0], [1, 2]), '', 'a tab that ends its session holds nobody up');
+	await tabs[2].page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })));
+	await tabs[0].send('while it is away');
+	await tabs[2].page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+	await everybody([tabs[2]], async (tab) => (await tab.of('resumed')).some(({ fresh }) => fresh), 'a new session');
+	await tabs[0].send(2);
+	is(await got([tabs[0], tabs[2]], tabs[0], [1, 2, 2]), '', 'a tab that comes back from the back-forward cache joins again');
 	if (store === 'memory') {
 		await instances[0].restart();
-		await everybody([tabs[0], tabs[2]], async (tab) => (await tab.of('resumed')).some(({ fresh }) => fresh), 'new sessions');
+		await everybody([tabs[0], tabs[2]], async (tab) => (await tab.of('resumed')).filter(({ fresh }) => fresh).length === (tab === tabs[0] ? 1 : 2), 'new sessions');
 		ok(true, 'a gateway that forgets everything gives new sessions to all');
 		tabs[0].id = await tabs[0].page.evaluate(() => client.id);
 		await tabs[0].send(3);
@@ -239,10 +245,11 @@ await forEachStore(async ({ store, start }) => {
 	await scope('sharing', () => browse(browser, (context) => sharing(context, cluster)));
 	await scope('outages', () => browse(browser, (context) => outages(context, cluster, store)));
 	await scope('transports', () => browse(browser, (context) => transports(context, cluster)));
-	if (store === 'memory') {
-		const narrow = await start({ options: { www, 'polls-max': 2 } });
-		await scope('more than fit', () => browse(browser, (context) => crowded(context, narrow)));
-	}
+	if (store === 'memory')
+		for (const most of [1, 3]) {
+			const narrow = await start({ options: { www, 'polls-max': most } });
+			await scope(`more than ${most}`, () => browse(browser, (context) => crowded(context, narrow)));
+		}
 	note('requests:', JSON.stringify(cluster.proxy.counts));
 });
 await done();

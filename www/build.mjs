@@ -11,7 +11,10 @@ const { build } = createRequire(new URL('../t/', here))('esbuild');
 const { version } = JSON.parse(readFileSync(new URL('package.json', here)));
 
 /** Members that only our own objects have, and only our own modules use: they get short names. */
-const OURS = /^(acknowledge|asking|attempt|backoff|base|broken|deliver|failed|forget|held|http|joined|joining|kick|last|learn|link|lost|memory|options|prove|session|socketUrl|told|wait|worked)$/;
+const OURS = new RegExp(`^(${[
+	'able acknowledge alone ask asking attempt backoff base broken bytes deliver emit events failed forget held http joined joining kick kind',
+	'last learn link lost memory news options parts pause post prove rest sent session told wait want wants worked',
+].join(' ').replaceAll(' ', '|')})$`);
 
 /** The files as they should be: name -> text. */
 export async function bundles() {

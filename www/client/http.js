@@ -48,15 +48,8 @@ export class Http {
 	#fetch;
 
 	constructor(base, fetch = globalThis.fetch) {
-		this.base = base.replace(/\/+$/, '');
+		this.base = new URL(base || '/', globalThis.document?.baseURI ?? globalThis.location?.href).href.replace(/\/+$/, '');
 		this.#fetch = (path, { signal }, init) => fetch(this.base + path, { cache: 'no-store', credentials: 'omit', signal, ...init });
-	}
-
-	/** Where a WebSocket is opened. */
-	socketUrl(path) {
-		const url = new URL(this.base + path, globalThis.location?.href);
-		url.protocol = url.protocol.replace('http', 'ws');
-		return url.href;
 	}
 
 	/** GET, or POST of a body: its JSON answer if that is `valid`, or a PollgateError. */

@@ -32,12 +32,12 @@ export class PollReceiver extends Receiver {
 		}
 	}
 
-	/** after: so many ms, or kick(). */
+	/** after: so many ms, or kick(), because another way failed. */
 	async start(after) {
 		if (after)
 			await this.#backoff.wait({ after });
 		this.hold = Math.min(this.session.hold, this.options.hold);
-		let proven = true; // After a failure comes a poll that is not held: we soon know that the way is open again.
+		let proven = after === undefined; // After a failure comes a poll that is not held: we soon know that the way is open again.
 		let empty = 0;
 		while (!this.#stopped) {
 			const hold = proven ? this.hold : 0;

@@ -13,13 +13,14 @@ const RANKS = Object.keys(RECEIVERS); // From what always works to the best.
 const ACK_AFTER = 2_000;
 const LONG = 60_000; // What lived so long and then broke works well.
 const BUSY = 60_000; // Other tabs use as much of it as they should.
-const TAKEN = 5_000; // Another sink took over, perhaps a request of ours that was late: do not fight.
+const TAKEN = 5_000; // Another sink took over again: the first one was perhaps a request of ours that was late.
 
 /** Of one session; link is that of a receiver without broken(). */
 export class Receiving {
 	transport; // The name of the receiver's.
 	#receiver;
 	#since;
+	#taken;
 	#chosen = 'auto';
 	#working = true; // Requests were answered when last tried.
 	#trying; // A receiver that is not proven yet,
@@ -145,7 +146,7 @@ export class Receiving {
 
 	#make(name) {
 		const { tabs, fetch } = this.options;
-		const Receiver = name === 'poll' && tabs && !fetch && sharedName(this.http.base) ? SharedReceiver : RECEIVERS[name];
+		const Receiver = name === 'poll' && tabs && !fetch && sharedName(this.http) ? SharedReceiver : RECEIVERS[name];
 		return new Receiver(this.http, {
 			...this.link,
 			deliver: (batch) => {
@@ -168,7 +169,12 @@ export class Receiving {
 		}, this.session, this.options);
 	}
 
-	#broke(name, { code, after = code === 'taken' ? TAKEN : 0 }) {
+	#broke(name, { code, after = 0 }) {
+		if (code === 'taken') {
+			if (Date.now() - this.#taken < LONG)
+				after = TAKEN;
+			this.#taken = Date.now();
+		}
 		if (Date.now() - this.#since > LONG)
 			this.memory.forget(name);
 		this.memory.failed(name, 2 * after);

@@ -24,8 +24,9 @@ export class SharedReceiver extends Receiver {
 	#heard;
 	#timer;
 
-	start() {
-		this.name = sharedName(this.http.base);
+	start(after) {
+		this.after = after;
+		this.name = sharedName(this.http);
 		this.#channel = new BroadcastChannel(this.name);
 		this.#channel.onmessage = ({ data }) => this.#hear(data);
 		this.#apply({ signal: this.#abort.signal });
@@ -33,7 +34,7 @@ export class SharedReceiver extends Receiver {
 	}
 
 	stop() {
-		this.#channel.close();
+		this.#channel?.close();
 		this.#channel = null;
 		clearTimeout(this.#timer);
 		this.#abort.abort();
@@ -65,7 +66,7 @@ export class SharedReceiver extends Receiver {
 	#lead() {
 		this.#leader = new Leader(this.http, (message) => this.#say(message), this.session, this.options);
 		this.#say({ leads: true });
-		this.#leader.start();
+		this.#leader.start(this.after && 0);
 	}
 
 	#resign() {
@@ -169,14 +170,15 @@ class Leader extends PollReceiver {
 			});
 		while (!this.#wants.size && !options.abort.signal.aborted);
 		const wants = this.#flying = [...this.#wants.values()].slice(0, this.#most);
-		const body = JSON.stringify({ polls: wants, hold: wants.length < this.#wants.size ? Math.min(CROWDED, hold) : hold });
+		if (wants.length < this.#wants.size)
+			hold = Math.min(CROWDED, hold);
 		this.#expected = wants.length;
 		let parts;
 		try {
 			if (wants.length === 1)
 				parts = [await super.ask(wants[0], hold, options)];
 			else
-				({ polls: parts } = await this.http.ask('/v1/polls', { ...options, body, valid: ({ polls }) => polls?.length === wants.length &&
+				({ polls: parts } = await this.http.ask('/v1/polls', { ...options, body: JSON.stringify({ polls: wants, hold }), valid: ({ polls }) => polls?.length === wants.length &&
 					polls.every((part) => !part || part.error || isBatch(part)) }));
 		} catch (error) {
 			const { code, message: detail, status, retry } = error;

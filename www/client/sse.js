@@ -54,7 +54,7 @@ export class SseReceiver extends Receiver {
 
 	/** At most two tabs have a stream, so that connections are left for all else. */
 	async #claim() {
-		const name = sharedName(this.http.base);
+		const name = sharedName(this.http);
 		if (!globalThis.location)
 			return;
 		this.#release = name && (await claim(`${name} 1`) ?? await claim(`${name} 2`));

@@ -1,10 +1,7 @@
 /* What the tabs of one origin share: a browser makes six connections to a host, whatever their number. */
 
 /** The name of what is shared by those that use the same gateway; undefined where nothing can be shared. */
-export function sharedName(base) {
-	const { location, navigator, BroadcastChannel } = globalThis;
-	return location && navigator?.locks && BroadcastChannel && `pollgate ${new URL(base || '/', location.href)}`;
-}
+export const sharedName = ({ base }) => globalThis.location && globalThis.navigator?.locks && globalThis.BroadcastChannel && `pollgate ${base}`;
 
 /** A lock, which one tab has at a time.  Promises what gives it back, or undefined if another one has it. */
 export function claim(name) {

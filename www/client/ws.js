@@ -27,7 +27,7 @@ export class WsReceiver extends Receiver {
 		return new Promise((resolve, reject) => {
 			this.#failed = reject;
 			this.#proved = resolve;
-			const socket = this.#socket = new this.options.WebSocket(this.http.socketUrl(`/v1/ws?token=${this.session.token}`), 'pollgate.v1');
+			const socket = this.#socket = new this.options.WebSocket(`${this.http.base.replace('http', 'ws')}/v1/ws?token=${this.session.token}`, 'pollgate.v1');
 			socket.onopen = () => this.#beat(ECHO_LIMIT);
 			socket.onmessage = ({ data }) => this.#take(data);
 			socket.onclose = ({ code }) => this.#end(ENDS[code] ?? broken(`ws_${code}`));
@@ -38,7 +38,10 @@ export class WsReceiver extends Receiver {
 
 	/** Messages come here from now on: the other receiver has stopped. */
 	start() {
+		const ended = !this.#failed;
 		this.#failed = (error) => error.retry ? this.link.broken(error) : this.link.lost(error);
+		if (ended)
+			return queueMicrotask(() => this.#failed(broken('network')));
 		this.acknowledge();
 		this.link.worked();
 	}
@@ -116,13 +119,13 @@ export class WsReceiver extends Receiver {
 		if (!socket) // It could not even be made.
 			return;
 		const failed = this.#failed;
-		this.#failed = () => {};
+		this.#failed = undefined;
 		clearTimeout(this.#timer);
 		this.#answers.splice(0).forEach(({ reject }) => reject(broken('network')));
 		socket.onmessage = socket.onclose = null;
 		socket.onopen = () => socket.close();
 		if (!later)
 			socket.close();
-		failed(error);
+		failed?.(error);
 	}
 }
