@@ -11,11 +11,12 @@ import http from 'node:http';
 import { defaultTransport, receive } from './receive.mjs';
 import { atEnd } from './tap.mjs';
 import { request } from './request.mjs';
-import { sleep, waitFor } from './wait.mjs';
+import { sleep, slowness, waitFor } from './wait.mjs';
 
 export { request };
 
 const ACK_MS = 300;
+const CROSSING_MS = 1000 * slowness;
 
 export const newToken = () => randomBytes(16).toString('base64url');
 
@@ -48,10 +49,12 @@ export class ClientError extends Error {
 }
 
 export class Client {
+	#switch;
+
 	/** base: a URL, or a function that gives one for each request.  hold: milliseconds, for each poll.  transport: see receive.mjs */
 	constructor(base, { hold, retryMs = 50, name = 'client', transport = defaultTransport() } = {}) {
 		Object.assign(this, { base, hold, retryMs, name, transport });
-		this.agent = new http.Agent({ keepAlive: true, maxSockets: 3 });
+		this.agent = new http.Agent({ keepAlive: true });
 		this.token = newToken();
 		this.seq = 1;
 		this.messages = [];   /* What the application got, in order. */
@@ -65,6 +68,8 @@ export class Client {
 		this.stopped = false;
 		this.gone = false;
 		this.taken = false;   /* By somebody else: this one does not come back by itself. */
+		this.crossed = 0;     /* Taken over from by what it had asked for before, which was late. */
+		this.switchedAt = 0;
 		this.forget = atEnd(() => this.stop());
 	}
 
@@ -225,19 +230,47 @@ export class Client {
 
 	async #loop() {
 		while (!this.stopped && !this.gone && !this.taken) {
-			this.receiver = this.#receive((document) => {
+			const receiver = this.receiver = this.#receive((document) => {
+				if (receiver !== this.receiver)
+					return;
 				this.take(document);
 				this.#ackSoon();
 			});
-			const { why, answer, error } = await this.receiver.ended;
-			this.receiver.stop();
-			this.gone ||= why === 'gone';
-			this.taken = why === 'taken';
-			if (why !== 'failed' || this.stopped)
+			const switched = new Promise((resolve) => this.#switch = () => resolve(null));
+			const end = await Promise.race([receiver.ended, switched]);
+			if (end === null)
 				continue;
-			this.failures.push({ what: 'receive', status: answer?.status, code: answer?.code, error: error && (error.code ?? error.message) });
+			receiver.stop();
+			if (this.#mayGoOn(end) || this.stopped)
+				continue;
 			await sleep(this.retryMs * (0.5 + Math.random()));
 		}
+	}
+
+	/** At once? */
+	#mayGoOn({ why, answer, error }) {
+		const crossed = why === 'taken' && Date.now() - this.switchedAt < CROSSING_MS;
+		this.gone ||= why === 'gone';
+		this.taken = why === 'taken' && !crossed;
+		this.crossed += crossed;
+		if (why === 'failed' && !this.stopped)
+			this.failures.push({ what: 'receive', status: answer?.status, code: answer?.code, error: error && (error.code ?? error.message) });
+		return why !== 'failed' && !crossed;
+	}
+
+	/**
+	 * Receive by another transport from now on.  The older receiver is left; or (leave: false) the newer one is to take over from it,
+	 * and what it still brings is ignored.  Returns the older one.
+	 */
+	use(transport, { leave = true } = {}) {
+		const older = this.receiver;
+		this.transport = transport;
+		this.switchedAt = Date.now();
+		this.receiver = null;
+		this.#switch();
+		if (leave)
+			older.stop();
+		return older;
 	}
 
 	/** A next poll acknowledges by itself. */
@@ -246,7 +279,7 @@ export class Client {
 			return;
 		this.acking ??= setTimeout(() => {
 			this.acking = null;
-			if (this.receiver.ack)
+			if (this.receiver?.ack)
 				this.receiver.ack(this.cursor);
 			else
 				this.#request('POST', '/v1/send', { body: { cursor: this.cursor } }).catch(() => {}); /* The next one says more. */
