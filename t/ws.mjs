@@ -277,6 +277,21 @@ async function hoards(start) {
 	busy.close();
 }
 
+/** Its instance stands still, so that another one takes its client for silent. */
+async function isBack(start) {
+	const { instances: [one, other] } = await start({ options: { 'away-after': '1s', 'session-ttl': '1m' } });
+	const [a, b] = [await open(one.base, { rooms: ['r'] }), await open(other.base, { rooms: ['r'] })];
+	const [socket, watching] = [await Socket.open(one.base, a), await Socket.open(other.base, b)];
+	const heard = (event) => watching.until(({ messages }) => messages.some((message) => message.event === event && message.from === a.id), event);
+	await socket.until(({ batches }) => batches.length > 0, 'the first batch');
+	one.signal('SIGSTOP');
+	await heard('$away').finally(() => one.signal('SIGCONT'));
+	await heard('$back');
+	is(socket.closed, null, 'who was taken for away though its socket was open is back at once');
+	socket.close();
+	watching.close();
+}
+
 async function drains(start, redis) {
 	const { instances } = await start({ options: { drain: '3s' } });
 	const [one] = instances;
@@ -322,6 +337,8 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('slow', () => slowly(start));
 	await scope('flood', () => floods(start));
 	await scope('hoard', () => hoards(start));
+	if (redis)
+		await scope('back', () => isBack(start));
 	await scope('drain', () => drains(start, redis));
 });
 await scope('options', async () => {

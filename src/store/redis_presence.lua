@@ -42,6 +42,7 @@ elseif result == 'AWAY' then
 	redis.call('HSET', session, 'w', '1')
 	redis.call('ZADD', deadlines, ARGV[6], id)
 	redis.call('PEXPIRE', session, SESSION_TTL)
+	redis.call('PUBLISH', ARGV[3], id .. ' !')
 else
 	redis.call('HDEL', session, 'w')
 	redis.call('ZADD', deadlines, ARGV[5], id)

@@ -268,8 +268,9 @@ typedef void store_presence_fn(void *arg, const struct store_presence *presence)
 
 /*
  * Each appends its payload + public data to the log of every room the session is in, once however many instances call it:
- * lapse: if the session is due: mark it away (payload `away`), or, being away already, remove it as store_close does (payload
- *        `leave`).  NONE when it was touched in the meantime.
+ * lapse: if the session is due: mark it away (payload `away`; its readers hear on_changed, for it may be that only the touches
+ *        were late), or, being away already, remove it as store_close does (payload `leave`).  NONE when it was touched in the
+ *        meantime.
  * back:  clear the mark (NONE if there was none).
  * close: remove the session, its mailbox and memberships; its parked readers hear on_closed.
  */

@@ -44,6 +44,7 @@ memory_lapse(struct store *store, const struct name *id, const char *away, const
 		} else {
 			s->away = true;
 			memory_append_rooms(m, s, away, strlen(away));
+			memory_tell_changed(m, s);
 			presence.result = STORE_PRESENCE_AWAY;
 		}
 	}

@@ -116,7 +116,10 @@ test_gone(struct kit *k)
 	alone = do_one(k, &id, op_join("alone", "$join"));
 	since = do_one(k, &friend, op_join("loss", "$join"));
 	store_watch(k->at, &id);
-	ok(swept(k, &id, &friend) && lapse(k, &id)->result == STORE_PRESENCE_AWAY, "who is not heard from is away");
+	ok(swept(k, &id, &friend), "who is not heard from is found due");
+	ear_clear(&k->ear);
+	is_int(lapse(k, &id)->result, STORE_PRESENCE_AWAY, "and is away");
+	ok(kit_until(k, heard_count(&k->ear, HEARD_CHANGED, &id) > 0), "who watches it hears of that");
 	is_entries(read_room(k, "alone", alone), "$away<d>", "a room stays while its only member is");
 	ok(swept(k, &id, &friend), "and found due again");
 	ok(clock_mono_ms() - opened >= kit_brief.session_ttl_ms, "not before its time");
