@@ -333,6 +333,7 @@ await scope('stopped', async () => {
 	is(got.summary.best, undefined, 'no transport is recommended');
 	unlike(got.todo, /./, 'nor anything else');
 });
+like(of(clear, { hidden: true }).summary.text, /in the background/, 'a page that was hidden says so');
 
 /* ---- The plan ---- */
 

@@ -209,7 +209,7 @@ function cutAdvice({ limit, works }, streams) {
 	const polls = limit * 0.8 < 1000 ? advise('gateway', 'No --hold is short enough for this network.') :
 		advise('gateway', 'Answer polls before they are cut:', `--hold ${seconds(limit, 0.8)} --hold-max ${seconds(limit, 0.8)}`);
 	const proxy = patience('Or let a proxy of yours wait longer than the gateway’s --hold-max.');
-	if (streams.length === 0)
+	if (streams.length === 0 || !works('sse'))
 		return [polls, proxy];
 	const stream = works('stream-long') ?
 		advise('gateway', 'Let event streams say something more often than they are cut:', `--sse-comment ${seconds(limit, 0.5)}`) :

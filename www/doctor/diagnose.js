@@ -44,12 +44,13 @@ function choose({ works, sockets, holds }) {
 }
 
 /** What of the test is missing. */
-function untold({ finished, quick, stopped }) {
+function untold({ finished, quick, stopped, hidden }) {
+	const disturbed = hidden ? ' The page was in the background for a while, which may have disturbed it.' : '';
 	if (!finished)
-		return ' Some tests are still under way.';
+		return ` Some tests are still under way.${disturbed}`;
 	if (stopped)
-		return ' The test was stopped before its end.';
-	return quick ? ' What takes longer was not tried.' : '';
+		return ` The test was stopped before its end.${disturbed}`;
+	return `${quick ? ' What takes longer was not tried.' : ''}${disturbed}`;
 }
 
 function summarise(facts, rows, found, state) {
@@ -71,11 +72,11 @@ function summarise(facts, rows, found, state) {
 }
 
 /**
- * measured: { plan, results (of measure.js), about: { secure, local, online, ... }, quick, finished, stopped }
+ * measured: { plan, results (of measure.js), about: { secure, local, online, ... }, quick, finished, stopped, hidden }
  * Returns { rows, summary: { tone, title, text, best }, causes: [{ title, text, seen }], advice: [{ where, text, code }] }.
  */
-export function diagnose({ plan, results, about, quick = false, finished = true, stopped = false }) {
-	const state = { quick, finished, stopped };
+export function diagnose({ plan, results, about, quick = false, finished = true, stopped = false, hidden = false }) {
+	const state = { quick, finished, stopped, hidden };
 	const rows = judgeAll(plan, results, state);
 	const facts = gather(results, rows, about);
 	const found = causes.map((cause) => cause(facts)).filter(Boolean);

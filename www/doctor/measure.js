@@ -26,7 +26,7 @@ export class Examination {
 	stopped = false;
 	#abort = new AbortController();
 	#token = makeToken();
-	#opened = false;
+	#asked = false; // For a session: there may be one.
 
 	constructor(plan, { base, quick, changed }) {
 		Object.assign(this, { plan, base, quick, changed });
@@ -37,12 +37,18 @@ export class Examination {
 		this.#abort.abort();
 	}
 
-	/** Leaves nothing behind; also when the page is left. */
-	close() {
+	/** Also when the page is left: what comes then is no result. */
+	leave() {
+		this.stop();
+		this.#close();
+	}
+
+	/** Leaves nothing behind. */
+	#close() {
 		this.#abort.abort();
-		if (this.#opened)
+		if (this.#asked)
 			navigator.sendBeacon(this.#url('/v1/close', { token: this.#token }));
-		this.#opened = false;
+		this.#asked = false;
 	}
 
 	/**
@@ -72,7 +78,7 @@ export class Examination {
 			// Once more: is what broke before still there?
 			await this.#try('request', () => this.#request(this.results.request.tries));
 		}
-		this.close();
+		this.#close();
 	}
 
 	#wanted() {
@@ -159,10 +165,9 @@ export class Examination {
 		return { sizes, ms: sizes.reduce((sum, { ms }) => sum + ms, 0) };
 	}
 
-	async #session() {
-		const answer = await this.#ask(this.#url('/v1/sessions'), 'transports', { method: 'POST', body: JSON.stringify({ token: this.#token }) });
-		this.#opened = answer.status < 300 && answer.own;
-		return answer;
+	#session() {
+		this.#asked = true;
+		return this.#ask(this.#url('/v1/sessions'), 'transports', { method: 'POST', body: JSON.stringify({ token: this.#token }) });
 	}
 
 	/**
@@ -184,7 +189,7 @@ export class Examination {
 		try {
 			const answer = await fetch(url, { cache: 'no-store', signal: limited.signal });
 			if (!answer.ok || !(answer.headers.get('Content-Type') ?? '').startsWith(type))
-				return { ...await this.#read(answer, '', start), every: undefined };
+				return await this.#read(answer, '', start);
 			const reader = answer.body.getReader();
 			const decoder = new TextDecoder();
 			let text = '';
@@ -265,7 +270,7 @@ export class Examination {
 
 	/** The stream of a session, in which nothing happens: what comes are comments.  It is to last until we end it, as `silent`. */
 	async #events() {
-		if (!this.#opened)
+		if (!this.results.session?.json?.transports)
 			return { untried: 'session' };
 		const duration = this.plan.longest;
 		const arrivals = [];
@@ -293,21 +298,23 @@ export class Examination {
 		socket?.close();
 	}
 
-	/** The first of: the event, the end of the socket, the limit. */
+	/** The first of: the event, which may be none (`close`), the end of the socket, the limit. */
 	#until(socket, event, limit, outcome, matches = () => true) {
 		const start = performance.now();
 		return new Promise((resolve) => {
 			const timer = setTimeout(() => end({ outcome: 'silent', ms: since(start) }), limit);
+			const listeners = {
+				[event]: (what) => matches(what) && end({ outcome, ms: since(start) }),
+				close: ({ code, reason }) => end({ outcome: 'closed', ms: since(start), code, reason }),
+			};
 			const end = (result) => {
 				clearTimeout(timer);
-				socket.removeEventListener(event, on);
-				socket.removeEventListener('close', onClose);
+				for (const [name, listener] of Object.entries(listeners))
+					socket.removeEventListener(name, listener);
 				resolve(result);
 			};
-			const on = (what) => matches(what) && end({ outcome, ms: since(start) });
-			const onClose = ({ code, reason }) => end({ outcome: 'closed', ms: since(start), code, reason });
-			socket.addEventListener('close', onClose);
-			socket.addEventListener(event, on);
+			for (const [name, listener] of Object.entries(listeners))
+				socket.addEventListener(name, listener);
 		});
 	}
 

@@ -17,7 +17,7 @@ const about = {
 	browser: navigator.userAgent,
 };
 let examination;
-let run = { quick: false, finished: false, stopped: false, at: Date.now() };
+let run = { quick: false, finished: false, stopped: false, hidden: false, at: Date.now() };
 
 function make(name, { text, ...attributes } = {}, ...children) {
 	const element = document.createElement(name);
@@ -120,11 +120,15 @@ function showRunning(running) {
 		$(running ? 'stop' : 'full').focus();
 }
 
+/** A phone that goes to sleep ends the test.  Not every browser can be asked. */
+const stayAwake = () => navigator.wakeLock?.request('screen').catch(() => undefined);
+
 async function start(quick) {
 	const started = performance.now();
 	const current = examination = new Examination(plan, { base, quick, changed: show });
-	run = { quick, finished: false, stopped: false, at: Date.now() };
+	run = { quick, finished: false, stopped: false, hidden: document.hidden, at: Date.now() };
 	showRunning(true);
+	const awake = await stayAwake();
 	const clock = setInterval(() => {
 		show();
 		showProgress(started);
@@ -132,6 +136,7 @@ async function start(quick) {
 	showProgress(started);
 	await current.run();
 	clearInterval(clock);
+	awake?.release();
 	run = { ...run, finished: true, stopped: current.stopped };
 	say($('full'), 'Test again');
 	showRunning(false);
@@ -141,7 +146,8 @@ async function start(quick) {
 $('full').addEventListener('click', () => start(false));
 $('quick').addEventListener('click', () => start(true));
 $('stop').addEventListener('click', () => examination.stop());
-addEventListener('pagehide', () => examination?.close());
+addEventListener('pagehide', () => examination?.leave());
+document.addEventListener('visibilitychange', () => run.hidden ||= document.hidden && !run.finished);
 
 /* ---- The result as text ---- */
 
