@@ -237,8 +237,21 @@ async function sockets(targets) {
 	}
 }
 
+/* What is held back until it is complete. */
+async function held(targets) {
+	const networks = await Promise.all(['sse', 'all'].map((hold) => startNetwork({ targets, hold, upgrade: 'pass' })));
+	const [events, all] = await Promise.all(networks.map(({ base }) => execute(pollcat, ['--check', base])));
+	for (const [held, { code, stdout }, stream] of [['an event stream', events, /^stream ok/m], ['every answer', all, /^stream held back/m]]) {
+		is(code, 1, `--check fails where ${held} is held back`);
+		like(stdout, /^sse +FAIL .*held back/m, '... and says so');
+		like(stdout, stream, '... and whether others are, too');
+	}
+	for (const network of networks)
+		network.close();
+}
+
 async function withoutStreams() {
-	const gateway = await startPollgate({ options: { 'no-sse': true, 'no-websocket': true } });
+	const gateway = await startPollgate({ options: { 'no-sse': true, 'no-websocket': true, 'no-check': true } });
 	for (const transport of ['sse', 'ws']) {
 		const refused = await run(gateway.base, ['--transport', transport]);
 		is(refused.code, 1, `1: the gateway does not offer ${transport}`);
@@ -247,6 +260,7 @@ async function withoutStreams() {
 	const { code, stdout } = await execute(pollcat, ['--check', gateway.base]);
 	is(code, 0, '--check succeeds with polls alone');
 	unlike(stdout, /sse|ws/, '... and says nothing of the others');
+	like(stdout, /^stream switched off/m, '... but that checks are switched off');
 	await gateway.check();
 }
 
@@ -268,7 +282,7 @@ async function restarted() {
 async function checks(base) {
 	const good = await execute(pollcat, ['--check', base]);
 	is(good.code, 0, '--check succeeds at a gateway that works', good.stdout, good.stderr);
-	isDeep(linesOf(good.stdout).filter((line) => / ok /.test(line)).map((line) => line.split(' ')[0]), ['open', 'send', 'poll', 'sse', 'ws', 'close'],
+	isDeep(linesOf(good.stdout).filter((line) => / ok /.test(line)).map((line) => line.split(' ')[0]), ['open', 'send', 'poll', 'stream', 'sse', 'ws', 'close'],
 		'... and names each step');
 	is((await execute(pollcat, ['--check', `127.0.0.1:${await freePort()}`])).code, 1, '... and fails where there is none');
 	const other = http.createServer((request, response) => response.end('<html>hello</html>'));
@@ -341,6 +355,7 @@ await forEachStore(async ({ store, start: startCluster }) => {
 	await streams(cluster.base, 'sse');
 	await streams(cluster.base, 'ws');
 	await sockets(cluster.instances);
+	await held(cluster.instances);
 	await cluster.stop();
 	for (const transport of ['poll', 'sse', 'ws']) {
 		await volumes(startCluster, transport);

@@ -16,14 +16,14 @@
 #include "pollcat/report.h"
 #include "pollcat/ws.h"
 
-enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300, STREAM_MAX = 1 << 20 };
+enum { STEP_LIMIT_MS = 15000, PARKED_MS = 300, STREAM_MAX = 1 << 20, LINES = 4, LINE_MS = 150 };
 
 struct check;
 
 struct step {
 	struct http_call *call; /* NULL: answered. */
 	struct ws *socket;      /* NULL: closed. */
-	int64_t started, ended; /* clock_mono_us */
+	int64_t started, began, ended; /* clock_mono_us; began: what comes piece by piece. */
 	int status;
 	struct buf body;
 	struct event_stream stream;
@@ -258,6 +258,53 @@ check_sse(struct check *check, const char *text)
 	buf_free(&path);
 }
 
+/* ---- An answer in pieces ---- */
+
+static void
+on_line(void *arg, const char *p, size_t len)
+{
+	struct step *step = arg;
+
+	(void)p, (void)len;
+	step->ended = clock_mono_us();
+	if (step->began == 0)
+		step->began = step->ended;
+}
+
+static bool
+is_refused(const struct step *step, const char *code)
+{
+	struct native_problem problem = {0};
+	bool is = native_read_problem(&problem, step->body.data, step->body.len) && problem.code.data && strcmp(problem.code.data, code) == 0;
+
+	native_problem_free(&problem);
+	return is;
+}
+
+/* Lines that are sent one by one come so, or all at once.  Nothing here depends on it, but it tells about the network. */
+static void
+check_stream(struct check *check)
+{
+	struct step step = {.started = clock_mono_us()};
+	struct buf path = BUF_EMPTY;
+	struct http_ask ask = {.method = "GET", .limit_ms = STEP_LIMIT_MS, .piece = on_line};
+
+	buf_addf(&path, "/v1/check/stream?ms=%d&count=%d", LINE_MS, LINES);
+	ask.path = path.data;
+	step.call = http_start(check->http, &ask, on_step, &step);
+	step_wait(check, &step);
+	if (step.status == 200 && step.began > 0 && step.ended - step.began < LINE_MS * 1000)
+		printf("stream held back: all of it came at once, when it was complete\n");
+	else if (step.status == 200 && step.began > 0)
+		show(check, "stream", true, step.began - step.started, "it came line by line");
+	else if (is_refused(&step, "check_disabled"))
+		printf("stream switched off: not tested\n");
+	else
+		show_failure(check, "stream", &step);
+	buf_free(&step.body);
+	buf_free(&path);
+}
+
 /* ---- A WebSocket ---- */
 
 static void
@@ -364,6 +411,7 @@ check_gateway(struct http *http)
 	}
 	if (open_session(&check)) {
 		check_poll(&check, text);
+		check_stream(&check);
 		if (native_offers(&check.opened, "sse"))
 			check_sse(&check, second);
 		if (native_offers(&check.opened, "ws"))
