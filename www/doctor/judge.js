@@ -6,7 +6,7 @@
 import { SMALL, inBytes, inWords, isHold } from './plan.js';
 
 const TIMES_OUT = [408, 502, 504, 522, 524];
-const SLOW = 3000; // The first part of an answer that should come at once.
+const SLOW = 3000; // For what should come at once, or on time.
 const HASTE = 500; // What is late by less is not held back: the device may have been busy.
 
 const row = (tone, verdict, detail, ms) => ({ tone, verdict, detail, ms });
@@ -82,7 +82,7 @@ function judgeHold(answer) {
 	if (held < wait)
 		return untested(`The gateway answered after ${inWords(held)}: --check-max, or it was about to end.`);
 	const late = ms - held;
-	if (late > Math.max(1000, wait / 5))
+	if (late > SLOW)
 		return row('warn', 'late', `The gateway answered after ${inWords(held)}, and it took ${inWords(late)} more.`, ms);
 	return good('Answered when it was due.', ms);
 }
