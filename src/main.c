@@ -39,7 +39,7 @@ struct gateway {
 	struct sockets *sockets;
 	struct front *front;
 	struct http_server *server;
-	struct event *sigterm, *sigint, *deadline;
+	struct event *sigterm, *sigint, *sighup, *deadline;
 	bool draining;
 	int status;
 };
@@ -135,6 +135,8 @@ open_store(struct event_base *base, const struct options *o)
 		.max_sessions = o->max_sessions,
 		.max_rooms = o->max_rooms,
 		.rooms_per_session = o->rooms_per_session,
+		.orders_max = o->idempotency_max,
+		.orders_ttl_ms = o->idempotency_ttl_ms,
 	};
 	struct store_redis_options redis = {.url = o->redis, .prefix = o->prefix, .timeout_ms = o->store_timeout_ms};
 
@@ -157,12 +159,23 @@ on_room_lost(void *arg, const struct name *session, const char *title)
 	sessions_rejoin(gateway->sessions, session, title);
 }
 
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct gateway *gateway = arg;
+
+	(void)fd;
+	(void)what;
+	front_reload(gateway->front);
+}
+
 /* First of all: to PID 1 a signal that nobody catches never comes.  They are handled once the loop runs. */
 static void
 catch_signals(struct gateway *gateway)
 {
 	gateway->sigterm = evsignal_new(gateway->base, SIGTERM, on_signal, gateway);
 	gateway->sigint = evsignal_new(gateway->base, SIGINT, on_signal, gateway);
+	gateway->sighup = evsignal_new(gateway->base, SIGHUP, on_hangup, gateway);
 	gateway->deadline = evtimer_new(gateway->base, on_deadline, gateway);
 	event_add(gateway->sigterm, NULL);
 	event_add(gateway->sigint, NULL);
@@ -214,6 +227,8 @@ serve(struct gateway *gateway)
 	if (!gateway->server)
 		return false;
 	front_set_server(gateway->front, gateway->server, http.connections);
+	if (*o->api_key_file)
+		event_add(gateway->sighup, NULL);
 	metric_set(CONNECTIONS_LIMIT, http.connections);
 	log_info("listening on port %d, store %s, libevent %s", http_server_port(gateway->server), *o->redis ? "Redis" : "memory",
 	    event_get_version());
@@ -234,6 +249,7 @@ take_down(struct gateway *gateway)
 	sessions_free(gateway->sessions);
 	event_free(gateway->sigterm);
 	event_free(gateway->sigint);
+	event_free(gateway->sighup);
 	event_free(gateway->deadline);
 	event_base_free(gateway->base);
 	libevent_global_shutdown();

@@ -17,6 +17,7 @@ const read = (name) => readFileSync(path.join(sourceDir, name), 'utf8');
 const pages = readdirSync(path.join(sourceDir, 'man')).filter((name) => /\.[1-8]$/.test(name)).map((name) => `man/${name}`);
 const manual = read('man/pollgate.1');
 const protocol = read('man/pollgate-protocol.7');
+const api = read('man/pollgate-api.7');
 const squeezed = (text) => text.replace(/\s+/g, ' ').trim();
 
 /* ---- Options ---- */
@@ -83,7 +84,7 @@ const sourceOf = (folder) => readdirSync(path.join(sourceDir, 'src', folder)).fi
 
 /** 'GET /v1/rooms/ROOM/members' of the manuals. */
 function documentedEndpoints() {
-	const native = [...protocol.matchAll(/^\.Ss (GET|POST|DELETE) (\/\S+)/gm)].map(([, method, target]) => `${method} ${target}`);
+	const native = [...(protocol + api).matchAll(/^\.Ss (GET|POST|DELETE) (\/\S+)/gm)].map(([, method, target]) => `${method} ${target}`);
 	const endpoints = manual.slice(manual.indexOf('.Sh ENDPOINTS'), manual.indexOf('.Sh METRICS'));
 	return [...native, ...[...endpoints.matchAll(/^\.It Pa (\/\S+)/gm)].map(([, target]) => `GET ${target}`)];
 }
@@ -94,6 +95,12 @@ function builtEndpoints() {
 	return routes.map(([, method, target]) => `${method} ${target.replace(/\*+/g, 'X')}`);
 }
 
+const apiKey = 'key-of-the-manual-0123456789';
+
+/** What a POST is tried with. */
+const bodyOf = (target, token) => ({ '/v1/send': { ops: [] }, '/v1/polls': { polls: [{ token }], hold: 0 }, '/api/v1/publish': { room: 'lobby', event: 'e' },
+	'/api/v1/ops': { ops: [{ op: 'send', room: 'lobby', event: 'e' }] } }[target] ?? {});
+
 async function endpointsAgree(instance) {
 	const documented = documentedEndpoints();
 	isDeep(documented.map((endpoint) => endpoint.replace(/\/(ID|ROOM)\b/g, '/X')).sort(), builtEndpoints().sort(),
@@ -101,9 +108,10 @@ async function endpointsAgree(instance) {
 	for (const endpoint of documented) {
 		const { token, id } = (await createSession(instance.base, { rooms: ['lobby'] })).json;
 		const [method, target] = endpoint.replace('/ID', `/${id}`).replace('/ROOM', '/lobby').split(' ');
-		const body = method === 'POST' ? ({ '/v1/send': { ops: [] }, '/v1/polls': { polls: [{ token }], hold: 0 } }[target] ?? {}) : undefined;
+		const body = method === 'POST' ? bodyOf(target, token) : undefined;
+		const secret = target.startsWith('/api/') ? { bearer: apiKey } : { token };
 		/* GET would not end. */
-		const answer = await instance.request(target === '/v1/events' ? 'HEAD' : method, target, { token, body, query: target === '/v1/poll' ? { hold: 0 } : {} });
+		const answer = await instance.request(target === '/v1/events' ? 'HEAD' : method, target, { ...secret, body, query: target === '/v1/poll' ? { hold: 0 } : {} });
 		ok(answer.status < 300 || answer.code === 'upgrade_required', `${endpoint} works`, answer.text.slice(0, 300));
 		const { headers } = await instance.request('PATCH', target, { token });
 		ok((headers.allow ?? '').includes(method), `${endpoint}: other methods are refused by naming ${method}`, headers.allow);
@@ -111,15 +119,15 @@ async function endpointsAgree(instance) {
 }
 
 function codesAgree() {
-	const rows = [...protocol.matchAll(/^\.It (\d{3}) Ta Ic (\w+) Ta/gm)].map(([, status, code]) => `${status} ${code}`);
+	const rows = [...(protocol + api).matchAll(/^\.It (\d{3}) Ta Ic (\w+) Ta/gm)].map(([, status, code]) => `${status} ${code}`);
 	ok(rows.length > 10, 'pollgate-protocol(7) has a table of error codes');
 	const source = ['front', 'transport', 'codec', 'core', 'net'].map(sourceOf).join('\n');
 	const statuses = [...source.matchAll(/\b(4\d\d|5\d\d)[,:] ?"([a-z]+(?:_[a-z]+)*)"/g)].map(([, status, code]) =>
 		`${status} ${code}`);
 	const codes = new Set(rows.map((row) => row.split(' ')[1]));
 	isDeep([...new Set(statuses)].filter((row) => !rows.includes(row)), [],
-		'every status and code that the program answers is in the table');
-	isDeep([...codes].filter((code) => !source.includes(`"${code}"`)), [], 'every code of the table is one of the program');
+		'every status and code that the program answers is in a table');
+	isDeep([...codes].filter((code) => !source.includes(`"${code}"`)), [], 'every code of the tables is one of the program');
 	const refusals = ['recipient_gone', 'room_full', 'not_joined', 'too_many_rooms', 'too_many_joined'];
 	isDeep(refusals.filter((code) => !protocol.includes(code)), [], 'the codes of refused operations are told');
 	const events = [...new Set([...(sourceOf('core') + sourceOf('front')).matchAll(/"(\$[a-z]+)"/g)].map(([, event]) => event))];
@@ -231,7 +239,9 @@ async function examples() {
 		ok(false, 'there is a README.md');
 }
 
-const instance = await startPollgate();
+const keyFile = path.join(tempDir('manual'), 'keys');
+writeFileSync(keyFile, `${apiKey}\n`, { mode: 0o600 });
+const instance = await startPollgate({ options: { 'api-key-file': keyFile } });
 await optionsAgree();
 await pollcatAgrees();
 await metricsAgree(instance);

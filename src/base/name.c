@@ -88,3 +88,11 @@ entry_id_compare(struct entry_id a, struct entry_id b)
 		return a.seq < b.seq ? -1 : 1;
 	return 0;
 }
+
+const struct entry_id entry_id_newest = {UINT64_MAX, UINT64_MAX};
+
+struct entry_id
+entry_id_before(struct entry_id id)
+{
+	return id.seq > 0 ? (struct entry_id){id.ms, id.seq - 1} : (struct entry_id){id.ms - 1, UINT64_MAX};
+}

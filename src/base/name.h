@@ -38,6 +38,10 @@ const char *entry_id_format(char buf[ENTRY_ID_SIZE], struct entry_id id);
 /* Write n in decimal, at most 20 digits without a NUL, and return what follows them.  A tenth of printf's time. */
 char *number_write(char *p, uint64_t n);
 
+/* The greatest id; the greatest below this one, which is not 0-0. */
+extern const struct entry_id entry_id_newest;
+struct entry_id entry_id_before(struct entry_id id);
+
 /* <0, 0, >0 as a is before, at, after b. */
 int entry_id_compare(struct entry_id a, struct entry_id b);
 

@@ -133,6 +133,16 @@ is_printable(char c)
 	return c >= 0x20 && c < 0x7f;
 }
 
+void
+api_key_name(struct name *name, const char *key, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+
+	hash_add(context, "key ", 4);
+	hash_add(context, key, len);
+	hash_name(context, name);
+}
+
 bool
 order_key_parse(struct buf *b, const char *value, size_t max)
 {

@@ -35,6 +35,9 @@ void room_name_key(struct name *key, const char *title, size_t len);
 void order_key_name(struct name *name, const char *key, size_t len);
 void order_request_name(struct name *name, const char *target, const char *body, size_t len);
 
+/* What a backend's secret key is compared by: its hash. */
+void api_key_name(struct name *name, const char *key, size_t len);
+
 /*
  * The value of an Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header): a string of RFC 8941, or, as many write it,
  * the same without quotes.  The key is appended to b; false if it is none, or longer than max.

@@ -339,13 +339,6 @@ history_take(struct history *history, const struct store_entry *entry)
 	return history->count < history->wanted;
 }
 
-/* The greatest id below this one. */
-static struct entry_id
-entry_id_before(struct entry_id id)
-{
-	return id.seq > 0 ? (struct entry_id){id.ms, id.seq - 1} : (struct entry_id){id.ms - 1, UINT64_MAX};
-}
-
 static void
 history_read(struct history *history, struct entry_id upto)
 {

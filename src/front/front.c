@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "codec/jspan.h"
+#include "front/api_keys.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
@@ -33,6 +34,12 @@ static const struct route routes[] = {
 	{HTTP_POST, "/v1/close", native_close},
 	{HTTP_GET, "/v1/sessions/*", native_look},
 	{HTTP_GET, "/v1/rooms/**/members", native_members},
+	{HTTP_POST, "/api/v1/publish", api_publish},
+	{HTTP_POST, "/api/v1/ops", api_ops},
+	{HTTP_GET, "/api/v1/sessions/*", api_look},
+	{HTTP_DELETE, "/api/v1/sessions/*", api_disconnect},
+	{HTTP_GET, "/api/v1/rooms/**/members", api_members},
+	{HTTP_GET, "/api/v1/rooms/**/history", api_history},
 	{HTTP_GET, "/v1/check/hold", check_hold},
 	{HTTP_GET, "/v1/check/stream", check_stream},
 	{HTTP_POST, "/v1/check/echo", check_echo},
@@ -121,7 +128,7 @@ dispatch(struct front *front, struct http_request *req)
 {
 	const char *path = http_path(req);
 	struct buf methods = BUF_EMPTY;
-	bool reserved = strncmp(path, "/v1/", 4) == 0;
+	bool reserved = strncmp(path, "/v1/", 4) == 0 || strncmp(path, "/api/", 5) == 0;
 
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
 		char *part;
@@ -264,6 +271,7 @@ struct front *
 front_new(const struct front_parts *parts)
 {
 	const struct options *o = parts->options;
+	struct api_keys *keys = NULL;
 	struct front *front;
 	int www = -1;
 
@@ -271,8 +279,14 @@ front_new(const struct front_parts *parts)
 		log_error("--www %s: %s", o->www, strerror(errno));
 		return NULL;
 	}
+	if (*o->api_key_file && !(keys = api_keys_read(o->api_key_file))) {
+		if (www >= 0)
+			close(www);
+		return NULL;
+	}
 	front = mem_zero(1, sizeof *front);
 	front->parts = *parts;
+	front->api_keys = keys;
 	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
 	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .polls = o->polls_max,
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
@@ -291,6 +305,17 @@ front_set_server(struct front *front, struct http_server *server, uint32_t conne
 {
 	front->server = server;
 	front->connections_max = connections_max;
+}
+
+void
+front_reload(struct front *front)
+{
+	struct api_keys *keys = front->api_keys ? api_keys_read(front->parts.options->api_key_file) : NULL;
+
+	if (!keys)
+		return;
+	api_keys_free(front->api_keys);
+	front->api_keys = keys;
 }
 
 void
@@ -323,6 +348,7 @@ front_free(struct front *front)
 	front->settled = NULL;
 	relay_free_all(front);
 	native_free(front);
+	api_keys_free(front->api_keys);
 	engineio_free(front);
 	ready_free(front->ready);
 	if (front->www >= 0)

@@ -29,7 +29,7 @@ struct front_parts {
 	struct sockets *sockets;
 };
 
-/* NULL, after a log line, if there is no directory --www. */
+/* NULL, after a log line, if there is no directory --www, or no keys in --api-key-file. */
 struct front *front_new(const struct front_parts *parts);
 /* The store must have been freed: its callbacks are what else would end the requests under way. */
 void front_free(struct front *);
@@ -39,6 +39,9 @@ void front_set_server(struct front *, struct http_server *server, uint32_t conne
 
 /* An http_request_fn. */
 void front_handle(void *front, struct http_request *req);
+
+/* Read the keys of backends again; after a log line, those that were there stay if there are none. */
+void front_reload(struct front *);
 
 /* From now on /ready says 503 and new sessions are refused; checks that wait are answered. */
 void front_drain(struct front *);

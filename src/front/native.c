@@ -210,7 +210,6 @@ on_look(void *arg, const struct store_session *session)
 {
 	struct native_call *call = arg;
 	struct buf body = BUF_EMPTY;
-	char acked[ENTRY_ID_SIZE], last[ENTRY_ID_SIZE];
 
 	if (session->status == STORE_GONE) {
 		native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
@@ -220,12 +219,9 @@ on_look(void *arg, const struct store_session *session)
 		native_call_refuse_unavailable(call);
 		return;
 	}
-	buf_addf(&body, "{\"id\":\"%s\",\"away\":%s,\"data\":", call->id.s, session->away ? "true" : "false");
-	if (session->data_len)
-		buf_add(&body, session->data, session->data_len);
-	else
-		buf_adds(&body, "null");
-	buf_addf(&body, ",\"acked\":\"%s\",\"last\":\"%s\"}", entry_id_format(acked, session->acked), entry_id_format(last, session->last));
+	buf_adds(&body, "{");
+	native_write_session(&body, &call->id, session);
+	buf_adds(&body, "}");
 	native_call_reply(call, 200, &body);
 	buf_free(&body);
 }
@@ -251,21 +247,6 @@ native_look(struct front *front, struct http_request *req, const char *part)
 
 /* ---- GET /v1/rooms/ROOM/members ---- */
 
-static void
-finish_members(struct native_call *call)
-{
-	struct answer *answer = &call->answers[0];
-	struct buf body = BUF_EMPTY;
-
-	buf_adds(&body, "{\"room\":");
-	jspan_quote(&body, answer->room, strlen(answer->room));
-	buf_addf(&body, ",\"count\":%zu,\"members\":", answer->total);
-	buf_add(&body, answer->members.data, answer->members.len);
-	buf_adds(&body, "}");
-	native_call_reply(call, 200, &body);
-	buf_free(&body);
-}
-
 void
 native_members(struct front *front, struct http_request *req, const char *part)
 {
@@ -280,7 +261,7 @@ native_members(struct front *front, struct http_request *req, const char *part)
 	}
 	store_touch(front->parts.store, &asker);
 	call = native_call_of(front, req);
-	call->finish = finish_members;
+	call->finish = native_finish_members;
 	call->count = call->rooms = 1;
 	call->answers = mem_zero(1, sizeof *call->answers);
 	call->answers[0] = (struct answer){.call = call, .room = mem_string(part)};

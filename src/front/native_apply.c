@@ -10,8 +10,8 @@
 #include "front/problem.h"
 #include "net/http.h"
 
-static void
-call_settle(struct native_call *call)
+void
+native_call_settle(struct native_call *call)
 {
 	if (--call->waiting > 0)
 		return;
@@ -29,7 +29,7 @@ on_members(void *arg, const struct store_members *members)
 	answer->total = members->total;
 	native_write_members(&answer->members, members);
 	answer->call->failed |= members->status != STORE_OK;
-	call_settle(answer->call);
+	native_call_settle(answer->call);
 }
 
 static void
@@ -45,50 +45,70 @@ on_history(void *arg, enum store_status status, struct message *const *messages,
 	}
 	buf_adds(&answer->messages, "]");
 	answer->call->failed |= status != STORE_OK;
-	call_settle(answer->call);
+	native_call_settle(answer->call);
+}
+
+void
+native_call_ask_members(struct native_call *call, struct answer *answer, uint32_t max)
+{
+	struct name room;
+
+	room_name_key(&room, answer->room, strlen(answer->room));
+	call->waiting++;
+	store_list_members(call->front->parts.store, &room, max, on_members, answer);
+}
+
+void
+native_call_ask_history(struct native_call *call, struct answer *answer, struct entry_id upto)
+{
+	struct history_query query = {.title = answer->room, .upto = upto, .wanted = answer->history,
+	    .max_bytes = call->front->parts.options->answer_max / call->rooms};
+
+	call->waiting++;
+	sessions_history(call->front->parts.sessions, &query, on_history, answer);
 }
 
 /* The rooms of a request share what one answer may hold. */
 void
 native_call_ask_room(struct native_call *call, struct answer *answer)
 {
-	static const struct entry_id newest = {UINT64_MAX, UINT64_MAX};
-	struct front *front = call->front;
-	const struct options *o = front->parts.options;
-	uint32_t members = o->members_max / (uint32_t)call->rooms;
-	struct history_query query = {.title = answer->room, .wanted = answer->history, .max_bytes = o->answer_max / call->rooms};
-	struct name room;
+	uint32_t members = call->front->parts.options->members_max / (uint32_t)call->rooms;
 
-	room_name_key(&room, answer->room, strlen(answer->room));
-	call->waiting++;
-	store_list_members(front->parts.store, &room, members ? members : 1, on_members, answer);
-	if (!answer->has_history)
-		return;
-	call->waiting++;
-	/* Up to where reading starts; a member that asks again has read on, nobody knows how far. */
-	query.upto = answer->result.existing ? newest : answer->result.id;
-	sessions_history(front->parts.sessions, &query, on_history, answer);
+	if (!answer->sent)
+		native_call_ask_members(call, answer, members ? members : 1);
+	if (answer->has_history) /* Up to where reading starts; a member that asks again has read on, nobody knows how far. */
+		native_call_ask_history(call, answer, answer->result.existing ? entry_id_newest : answer->result.id);
 }
 
-/* What is to be told of an operation; of a join that was done, the room is to be asked for. */
+static void
+count_op(const struct client_op *op)
+{
+	if (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM)
+		metric_add(MESSAGES_SENT, 1);
+	else if (op->kind == CLIENT_END)
+		metric_add(SESSIONS_CLOSED, 1);
+}
+
+/* What is to be told of an operation; of a join that was done, and of a send that wants history, the room is to be asked for. */
 static void
 take_result(struct native_call *call, struct answer *answer, struct client_op *op, bool repeated)
 {
-	bool done = answer->result.code == STORE_DONE;
-
-	if (done && !repeated && (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM))
-		metric_add(MESSAGES_SENT, 1);
-	if (!done || op->kind != CLIENT_JOIN)
+	if (answer->result.code != STORE_DONE)
+		return;
+	if (!repeated)
+		count_op(op);
+	if (op->kind != CLIENT_JOIN && !op->has_history)
 		return;
 	call->rooms++;
 	answer->room = op->room;
 	op->room = NULL;
+	answer->sent = op->kind != CLIENT_JOIN;
 	answer->has_history = op->has_history;
 	answer->history = op->history;
 }
 
-static void
-take_results(struct native_call *call, const struct store_applied *applied)
+void
+native_call_take(struct native_call *call, const struct store_applied *applied)
 {
 	call->waiting = 1; /* This function. */
 	call->count = applied->count;
@@ -100,7 +120,7 @@ take_results(struct native_call *call, const struct store_applied *applied)
 	for (size_t i = 0; i < applied->count; i++)
 		if (call->answers[i].room)
 			native_call_ask_room(call, &call->answers[i]);
-	call_settle(call);
+	native_call_settle(call);
 }
 
 static void
@@ -114,7 +134,7 @@ on_applied(void *arg, const struct store_applied *applied)
 		sessions_back(call->front->parts.sessions, &call->id);
 	switch (applied->status) {
 	case STORE_OK:
-		take_results(call, applied);
+		native_call_take(call, applied);
 		return;
 	case STORE_GONE:
 		native_call_refuse_gone(call);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "front/problem.h"
 #include "net/http.h"
 
@@ -22,6 +23,7 @@ native_call_free(struct native_call *call)
 	}
 	free(call->answers);
 	native_request_free(&call->request);
+	metric_add(API_PENDING, -call->api);
 	free(call);
 }
 
@@ -93,7 +95,7 @@ native_call_refuse_hole(struct native_call *call, uint64_t expected)
 void
 native_call_refuse_unavailable(struct native_call *call)
 {
-	native_call_refuse(call, 503, "store_unavailable", "The store cannot be used at the moment. Ask again with the same seq.");
+	native_call_refuse(call, 503, "store_unavailable", "The store cannot be used at the moment. Repeat the request as it is.");
 }
 
 /* ---- Calls by requests ---- */

@@ -21,9 +21,10 @@
 /* The answer to one operation, which may need more from the store. */
 struct answer {
 	struct native_call *call;
-	char *room;      /* Owned; JOIN only. */
+	char *room;      /* Owned; of JOIN, and of what wants history. */
 	uint32_t history;
 	bool has_history;
+	bool sent;       /* History alone is told of the room. */
 	struct store_result result;
 	struct buf members, messages; /* The JSON arrays. */
 	size_t total;
@@ -54,9 +55,10 @@ struct native_call {
 	uint64_t next_seq;
 	size_t count;
 	struct answer *answers; /* Owned. */
-	size_t rooms;           /* Of which members, and perhaps history, are told. */
+	size_t rooms;           /* Of which members or history are told. */
 	unsigned waiting;       /* Calls to the store that are under way. */
 	bool failed;            /* One of them: the store is not there. */
+	bool api;               /* A backend's: one of those that may wait. */
 	void (*finish)(struct native_call *call);
 };
 
@@ -107,15 +109,29 @@ bool native_call_send(struct native_call *call, const char *body, size_t len);
 /* Apply call's operations, gather what joins ask for besides, and finish.  seq as in store_apply. */
 void native_call_apply(struct native_call *call, uint64_t seq);
 
+/* The operations were applied: gather, and finish. */
+void native_call_take(struct native_call *call, const struct store_applied *applied);
+
 /* Ask for the members of the answer's room, and for its history if that is wanted; then finish. */
 void native_call_ask_room(struct native_call *call, struct answer *answer);
+/* The same for one of them, as a part of what call waits for. */
+void native_call_ask_members(struct native_call *call, struct answer *answer, uint32_t max);
+void native_call_ask_history(struct native_call *call, struct answer *answer, struct entry_id upto);
+
+/* One of the calls to the store is over; after the last one, finish. */
+void native_call_settle(struct native_call *call);
 
 /* ---- native_answer.c ---- */
 
 /* {"error":...}: in place of one of several results.  Neither text needs escaping. */
 void native_write_error(struct buf *b, const char *code, const char *detail);
-/* The JSON array of all answers; of members. */
+/* One answer; the JSON array of all; of members. */
+void native_write_answer(struct buf *b, const struct answer *answer);
 void native_write_answers(struct buf *b, const struct native_call *call);
+/* The members of the object that tells of a session, without braces. */
+void native_write_session(struct buf *b, const struct name *id, const struct store_session *session);
 void native_write_members(struct buf *b, const struct store_members *members);
+/* A native_call.finish: the answer is the members of the one room that was asked for. */
+void native_finish_members(struct native_call *call);
 
 #endif

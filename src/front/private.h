@@ -10,6 +10,7 @@
 #include "codec/native.h"
 #include "front/front.h"
 
+struct api_keys;
 struct check;
 struct engineio_call;
 struct native_call;
@@ -30,6 +31,7 @@ struct front {
 	void (*settled)(void *arg);     /* To be told when relays is empty; NULL: nobody asked yet. */
 	void *settled_arg;
 	struct ready_check *ready;      /* Owned. */
+	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
 	int www;                        /* A directory, or -1. */
 };
 
@@ -37,6 +39,7 @@ struct front {
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
 handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
+handler_fn api_publish, api_ops, api_look, api_disconnect, api_members, api_history;
 handler_fn check_hold, check_stream, check_echo;
 handler_fn relay_accept;
 handler_fn engineio_answer;

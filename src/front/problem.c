@@ -15,7 +15,7 @@ title_of(int status)
 		const char *title;
 	} titles[] = {
 		{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-		{409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"}, {426, "Upgrade Required"}, {500, "Internal Server Error"},
+		{409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {500, "Internal Server Error"},
 		{503, "Service Unavailable"},
 	};
 

@@ -26,7 +26,7 @@ http_keeps_header(const char *name, size_t len)
 {
 	static const struct known kept[] = {KNOWN("Host"), KNOWN("Authorization"), KNOWN("Origin"), KNOWN("If-None-Match"),
 	    KNOWN("Content-Type"), KNOWN("Access-Control-Request-Headers"), KNOWN("Last-Event-ID"), KNOWN("Upgrade"), KNOWN("Sec-WebSocket-Key"),
-	    KNOWN("Sec-WebSocket-Version"), KNOWN("Sec-WebSocket-Protocol")};
+	    KNOWN("Sec-WebSocket-Version"), KNOWN("Sec-WebSocket-Protocol"), KNOWN("Idempotency-Key")};
 
 	return is_among(kept, sizeof(kept) / sizeof(kept[0]), name, len);
 }
