@@ -82,11 +82,11 @@ async function conversation(clients, n, harm) {
 	return '';
 }
 
-const several = (base, n = 5) => Promise.all(range(n).map(() => open(base, { rooms: ['all'] })));
+const several = (base, n = 5, options = {}) => Promise.all(range(n).map(() => open(base, { rooms: ['all'], ...options })));
 const gone = (clients) => Promise.all(clients.map((client) => client.close()));
 
 async function badNetwork({ base, proxy }) {
-	const clients = await several(base);
+	const clients = await several(base, 5, { transports: ['poll', 'sse'] });
 	proxy.fault = chances({ dropBefore: 0.05, dropAfter: 0.05, repeat: 0.05, delay: [0.1, 30] }, /^\/v1\//, randomFrom(5));
 	is(await conversation(clients, 40, () => new Promise((resolve) => setTimeout(resolve, 10))), '',
 		'through dropped, delayed and repeated requests every message comes once and in order');

@@ -1,6 +1,5 @@
 /* The receiver that reads one long answer: server-sent events, by fetch, so that silence is noticed and Node needs nothing more. */
 
-import { Backoff } from './backoff.js';
 import { broken, PollgateError } from './errors.js';
 import { badAnswer, isBatch } from './http.js';
 import { asQuery, Receiver } from './receiver.js';
@@ -8,11 +7,10 @@ import { claim, sharedName } from './tabs.js';
 
 const SILENCE = 25_000; // The gateway says something every 15 s.
 const PROBE_LIMIT = 5_000; // For two events that are sent a second apart.
-const BRIEF = 1_000;
+const BRIEF = 3_000;
 
 /** prove(), then start().  At the first failure it calls link.broken(error) and is of no more use. */
 export class SseReceiver extends Receiver {
-	#backoff = new Backoff();
 	#abort;
 	#silence;
 	#release; // Of a lock.
@@ -41,13 +39,11 @@ export class SseReceiver extends Receiver {
 		this.#stopped = true;
 		this.#release?.();
 		this.#abort?.abort();
-		this.#backoff.kick();
 		clearTimeout(this.#silence);
 	}
 
 	/** renew: the connection is probably dead. */
 	kick(renew) {
-		this.#backoff.kick();
 		if (renew)
 			this.#abort?.abort();
 	}
@@ -69,11 +65,8 @@ export class SseReceiver extends Receiver {
 			while (!this.#stopped) {
 				const since = Date.now();
 				await this.#read();
-				// It ended as streams do after some minutes.
-				if (Date.now() - since < BRIEF)
-					await this.#backoff.wait({});
-				else
-					this.#backoff.attempt = 0;
+				if (Date.now() - since < BRIEF) // Streams do end, but after some minutes.
+					throw broken('ended');
 			}
 		} catch (error) {
 			clearTimeout(this.#silence);
