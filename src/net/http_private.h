@@ -56,6 +56,7 @@ struct http_request {
 	char *query;               /* The same, until params are made of it. */
 	struct http_params *params; /* Owned. */
 	struct buf headers;        /* Those set for the answer, as lines. */
+	char *proof;               /* Owned: what to answer a WebSocket's handshake with, if that was kept. */
 	http_gone_fn *gone;
 	http_drained_fn *drained;  /* While streaming. */
 	void *gone_arg;            /* Of both. */

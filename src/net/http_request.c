@@ -47,6 +47,7 @@ http_request_end(struct http_request *req)
 {
 	release(req);
 	buf_free(&req->headers);
+	free(req->proof);
 	memset(req, 0, sizeof(*req));
 }
 

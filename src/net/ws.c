@@ -253,7 +253,8 @@ ws_accept(struct http_request *req, const char *subprotocol, size_t max, const s
 	struct ws *ws = mem_zero(1, sizeof *ws);
 	struct iovec part;
 
-	assert(conn->state == HTTP_PENDING && !req->parked && !req->answered && ws_check_handshake(req) == WS_HANDSHAKE_GOOD);
+	assert(conn->state == HTTP_PENDING && !req->answered && (req->parked ? req->proof != NULL : ws_check_handshake(req) == WS_HANDSHAKE_GOOD));
+	ws_keep_handshake(req);
 	ws->conn = conn;
 	ws->handler = handler;
 	ws->arg = arg;
@@ -263,6 +264,8 @@ ws_accept(struct http_request *req, const char *subprotocol, size_t max, const s
 	ws_write_handshake(head, req, subprotocol);
 	http_request_shed(req);
 	buf_free(&req->headers);
+	free(req->proof);
+	req->proof = NULL;
 	http_conn_set_state(conn, HTTP_UPGRADED);
 	await_ping(ws);
 	part = (struct iovec){head->data, head->len};

@@ -28,6 +28,9 @@ enum ws_handshake ws_check_handshake(const struct http_request *);
 /* Is subprotocol among those that the client offers? */
 bool ws_is_offered(const struct http_request *, const char *subprotocol);
 
+/* What ws_accept needs is kept of a request whose handshake is good, so that it may be parked before. */
+void ws_keep_handshake(struct http_request *);
+
 /* Called from the loop, never from within a function of this header. */
 struct ws_handler {
 	/* A whole message, WS_TEXT (valid UTF-8) or WS_BINARY; lent. */
@@ -42,7 +45,7 @@ struct ws_handler {
 };
 
 /*
- * Upgrade the connection of a request whose handshake is good, and which is neither parked nor answered: 101, with the headers
+ * Upgrade the connection of a request whose handshake is good (parked: and was kept) and which is not answered: 101, with the headers
  * that were set.  Takes req.  subprotocol: NULL for none.  max: bytes of a message; a larger one closes the socket with 1009.
  * Lends handler and arg until closed or ws_close.
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "net/http_private.h"
 #include "net/ws.h"
 #include "net/ws_private.h"
@@ -77,8 +78,8 @@ ws_is_offered(const struct http_request *req, const char *subprotocol)
 }
 
 /* The value of Sec-WebSocket-Accept. */
-static void
-add_proof(struct buf *b, const char *key)
+static char *
+make_proof(const char *key)
 {
 	unsigned char text[KEY_LEN + GUID_LEN], hash[EVP_MAX_MD_SIZE], proof[2 * EVP_MAX_MD_SIZE];
 	unsigned len;
@@ -88,7 +89,14 @@ add_proof(struct buf *b, const char *key)
 	if (!EVP_Digest(text, sizeof text, hash, &len, EVP_sha1(), NULL))
 		abort();
 	EVP_EncodeBlock(proof, hash, (int)len);
-	buf_adds(b, (const char *)proof);
+	return mem_string((const char *)proof);
+}
+
+void
+ws_keep_handshake(struct http_request *req)
+{
+	if (!req->proof)
+		req->proof = make_proof(http_header(req, "Sec-WebSocket-Key"));
 }
 
 void
@@ -96,7 +104,7 @@ ws_write_handshake(struct buf *b, const struct http_request *req, const char *su
 {
 	buf_clear(b);
 	buf_adds(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
-	add_proof(b, http_header(req, "Sec-WebSocket-Key"));
+	buf_adds(b, req->proof);
 	if (subprotocol) {
 		buf_adds(b, "\r\nSec-WebSocket-Protocol: ");
 		buf_adds(b, subprotocol);

@@ -11,7 +11,7 @@ struct ws;
 
 /* ---- ws_handshake.c ---- */
 
-/* The head of the answer to a handshake that is good. */
+/* The head of the answer to a handshake that is good and was kept. */
 void ws_write_handshake(struct buf *b, const struct http_request *req, const char *subprotocol);
 
 /* ---- ws.c ---- */
