@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/* The reference's own clients, as npm has them, by polling: each request on any instance, and nothing is noticed of it. */
+/* The reference's own clients, as npm has them: by polling, each request on any instance, and nothing is noticed of it; moving to a
+   WebSocket, which they do by default; and on WebSockets alone. */
 import { createRequire } from 'node:module';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { done, is, isDeep, limit, ok, scope } from './lib/tap.mjs';
@@ -10,12 +11,12 @@ const load = createRequire(import.meta.url);
 const versions = ['engine.io-client-4', 'engine.io-client-5', 'engine.io-client-6.1', 'engine.io-client'];
 
 /* Its constructor: of versions before 6 a function that makes one. */
-function connect(name, base) {
+function connect(name, base, transports) {
 	const module = load(name);
-	const socket = module.Socket ? new module.Socket(base, { transports: ['polling'] })
-		: module(base, { transports: ['polling'] });
+	const options = transports ? { transports } : {};
+	const socket = module.Socket ? new module.Socket(base, options) : module(base, options);
 	const record = { socket, got: [], events: [] };
-	for (const event of ['open', 'close', 'error', 'upgradeError'])
+	for (const event of ['open', 'close', 'error', 'upgrade', 'upgradeError'])
 		socket.on(event, (why) => record.events.push(event === 'close' || event === 'error' ? `${event}: ${why}` : event));
 	socket.on('packet', ({ type }) => type === 'ping' && record.events.push('ping'));
 	socket.on('message', (data) => record.got.push(data));
@@ -25,11 +26,11 @@ function connect(name, base) {
 const until = (record, condition, what) => waitFor(() => condition(record), 15000,
 	() => `${what}; events: ${record.events.join(', ')}`);
 
-async function echo(name, { base }) {
-	const record = connect(name, base);
+async function echo(name, { base }, transports) {
+	const record = connect(name, base, transports);
 	const { socket, got, events } = record;
 	await until(record, () => events.includes('open'), 'to be open');
-	is(socket.transport.name, 'polling', 'it is connected by polling');
+	is(socket.transport.name, transports?.[0] ?? 'polling', 'it is connected');
 	socket.send('hello');
 	await until(record, () => got.length === 1, 'an echo');
 	is(got[0], 'hello', 'a text comes back');
@@ -41,6 +42,10 @@ async function echo(name, { base }) {
 		socket.send(`burst ${i}`);
 	await until(record, () => got.length === 103, 'a burst');
 	isDeep(got.slice(3), Array.from({ length: 100 }, (_, i) => `burst ${i}`), 'a burst of 100 comes back whole and in order');
+	if (!transports) {
+		await until(record, () => events.includes('upgrade'), 'to have moved');
+		is(socket.transport.name, 'websocket', 'it has moved to a WebSocket');
+	}
 	await until(record, () => events.filter((event) => event === 'ping').length >= 3, 'three pings');
 	ok(!events.some((event) => /close|rror/.test(event)), 'it stays connected over several pings', events.join());
 	socket.close();
@@ -50,6 +55,7 @@ async function echo(name, { base }) {
 await forEachStore(async ({ start }) => {
 	const cluster = await start({ options: { relay: 'self', 'ping-interval': '400ms', 'ping-timeout': '5s' } });
 	for (const name of versions)
-		await scope(name, () => echo(name, cluster));
+		for (const transports of [['polling'], undefined, ['websocket']])
+			await scope(`${name}, ${transports ?? 'by default'}`, () => echo(name, cluster, transports));
 });
 await done();

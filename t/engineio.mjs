@@ -32,7 +32,7 @@ const isUnknown = async (base, sid, what) => isRefused(await poll(base, sid), 1,
 async function handshake({ base }) {
 	const answer = await ask(base, 'GET');
 	is(answer.status, 200, 'a handshake is answered 200');
-	like(answer.text, /^0\{"sid":"[A-Za-z0-9_-]{22}","upgrades":\[\],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000\}$/,
+	like(answer.text, /^0\{"sid":"[A-Za-z0-9_-]{22}","upgrades":\["websocket"\],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000\}$/,
 		'with one packet that has five members');
 	is(answer.headers['content-type'], 'text/plain; charset=UTF-8', 'as text');
 	is(answer.headers['cache-control'], 'no-store', 'that nobody keeps');
@@ -48,7 +48,7 @@ async function refusals({ base }) {
 	const plain = (method, query) => request(base, method, '/engine.io/', { query });
 	isRefused(await plain('GET', {}), 0, 'no transport');
 	isRefused(await plain('GET', { EIO: 4, transport: 'abc' }), 0, 'a transport that does not exist');
-	isRefused(await plain('GET', { EIO: 4, transport: 'websocket' }), 0, 'a transport that is not offered');
+	isRefused(await plain('GET', { EIO: 4, transport: 'websocket' }), 3, 'a WebSocket without an Upgrade');
 	isRefused(await plain('GET', { EIO: 4, transport: 'abc', sid: 'x' }), 0, 'the transport is looked at first');
 	isRefused(await plain('POST', { EIO: 4, transport: 'polling' }), 2, 'a handshake by POST');
 	isRefused(await plain('PUT', { EIO: 4, transport: 'polling' }), 2, 'a handshake by PUT');

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { PING_AT, ANSWERED, POSTED, POSTED_TO, NUMBERS };
+enum { PING_AT, ANSWERED, POSTED, POSTED_TO, UPGRADE_UNTIL, NUMBERS };
 
 static const char phases[] = "ocl";
 
@@ -53,17 +53,18 @@ take_head(const char **p, struct engine_state *state)
 		return false;
 	*p += 2;
 	if (!take_phase(p, &state->phase) || !take_flag(p, 'p', &state->polling) || !take_flag(p, 'i', &state->pinged) ||
-	    *(*p)++ != ' ')
+	    !take_flag(p, 'w', &state->websocket) || *(*p)++ != ' ')
 		return false;
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!take_number(p, &numbers[i]))
 			return false;
-	if (numbers[PING_AT] > INT64_MAX)
+	if (numbers[PING_AT] > INT64_MAX || numbers[UPGRADE_UNTIL] > INT64_MAX)
 		return false;
 	state->ping_at = (int64_t)numbers[PING_AT];
 	state->answered = numbers[ANSWERED];
 	state->posted = numbers[POSTED];
 	state->posted_to = numbers[POSTED_TO];
+	state->upgrade_until = (int64_t)numbers[UPGRADE_UNTIL];
 	return true;
 }
 
@@ -94,7 +95,8 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 {
 	char before[ENTRY_ID_SIZE], after[ENTRY_ID_SIZE];
 
-	buf_addf(b, "1 %c%c%c ", phases[state->phase], state->polling ? 'p' : '-', state->pinged ? 'i' : '-');
+	buf_addf(b, "1 %c%c%c%c ", phases[state->phase], state->polling ? 'p' : '-', state->pinged ? 'i' : '-',
+	    state->websocket ? 'w' : '-');
 	buf_addn(b, (uint64_t)state->ping_at);
 	buf_adds(b, " ");
 	buf_addn(b, state->answered);
@@ -102,6 +104,8 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 	buf_addn(b, state->posted);
 	buf_adds(b, " ");
 	buf_addn(b, state->posted_to);
+	buf_adds(b, " ");
+	buf_addn(b, (uint64_t)state->upgrade_until);
 	buf_addf(b, " %s %s", entry_id_format(before, state->before), entry_id_format(after, state->after));
 }
 

@@ -14,8 +14,8 @@ is_text(const char *text, size_t len)
 	return utf8_read(&utf8, text, len) && utf8_is_whole(&utf8);
 }
 
-static bool
-read_packet(struct engineio_packet *packet, const char *text, size_t len)
+bool
+engineio_read(struct engineio_packet *packet, const char *text, size_t len)
 {
 	if (len == 0)
 		return false;
@@ -39,7 +39,7 @@ engineio_next(const char *payload, size_t len, size_t *at, struct engineio_packe
 	if (!end)
 		end = payload + len;
 	*at = (size_t)(end - payload) + 1;
-	return read_packet(packet, start, (size_t)(end - start)) ? ENGINEIO_PACKET : ENGINEIO_WRONG;
+	return engineio_read(packet, start, (size_t)(end - start)) ? ENGINEIO_PACKET : ENGINEIO_WRONG;
 }
 
 static void
@@ -77,8 +77,8 @@ engineio_write_open(struct buf *payload, const struct engineio_handshake *handsh
 	buf_free(&json);
 }
 
-void
-engineio_write_error(struct buf *b, enum engineio_error error)
+const char *
+engineio_error_words(enum engineio_error error)
 {
 	static const char *const messages[] = {
 		[ENGINEIO_UNKNOWN_TRANSPORT] = "Transport unknown",
@@ -89,5 +89,11 @@ engineio_write_error(struct buf *b, enum engineio_error error)
 		[ENGINEIO_BAD_VERSION] = "Unsupported protocol version",
 	};
 
-	buf_addf(b, "{\"code\":%d,\"message\":\"%s\"}", (int)error, messages[error]);
+	return messages[error];
+}
+
+void
+engineio_write_error(struct buf *b, enum engineio_error error)
+{
+	buf_addf(b, "{\"code\":%d,\"message\":\"%s\"}", (int)error, engineio_error_words(error));
 }

@@ -40,6 +40,9 @@ enum engineio_step { ENGINEIO_PACKET, ENGINEIO_END, ENGINEIO_WRONG };
 /* Walk a payload: start with *at = 0.  WRONG at the first packet that is none; an empty payload is wrong, too. */
 enum engineio_step engineio_next(const char *payload, size_t len, size_t *at, struct engineio_packet *packet);
 
+/* One packet, as on a WebSocket; false if it is none. */
+bool engineio_read(struct engineio_packet *packet, const char *text, size_t len);
+
 /* Add a packet to a payload that is begun, or not yet.  Text is UTF-8 without U+001E. */
 void engineio_write(struct buf *payload, enum engineio_type type, const char *data, size_t len);
 void engineio_write_binary(struct buf *payload, const char *base64, size_t len);
@@ -61,6 +64,7 @@ enum engineio_error {
 	ENGINEIO_FORBIDDEN,
 	ENGINEIO_BAD_VERSION,
 };
+const char *engineio_error_words(enum engineio_error error);
 /* The body of a request that is refused. */
 void engineio_write_error(struct buf *b, enum engineio_error error);
 

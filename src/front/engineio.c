@@ -1,5 +1,5 @@
 /*
- * /engine.io/: Engine.IO, protocol revision 4, by polling.  Here is what is said of a request before its session is looked at, and
+ * /engine.io/: Engine.IO, protocol revision 4, by polling and on WebSockets.  Here is what is said of a request before its session is looked at, and
  * the handshake; the statuses and bodies are those of the reference.
  */
 #include <event2/event.h>
@@ -15,6 +15,7 @@
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
+#include "net/ws.h"
 #include "store/store.h"
 
 /* ---- The handshake ---- */
@@ -22,17 +23,30 @@
 struct opening {
 	struct engineio_call call; /* First. */
 	char sid[TOKEN_LEN + 1];
+	bool is_socket;
 };
+
+void
+engineio_write_handshake(struct buf *payload, const struct front *front, const char *sid, bool upgrades)
+{
+	const struct options *o = front->parts.options;
+	struct engineio_handshake handshake = {.sid = sid, .websocket = upgrades && !o->no_websocket,
+	    .ping_interval_ms = o->ping_interval_ms, .ping_timeout_ms = o->ping_timeout_ms, .max_payload = front->max_payload};
+
+	engineio_write_open(payload, &handshake);
+}
 
 static void
 tell_open(struct engineio_call *call)
 {
-	const struct options *o = call->front->parts.options;
-	struct engineio_handshake handshake = {.sid = ((struct opening *)call)->sid, .ping_interval_ms = o->ping_interval_ms,
-	    .ping_timeout_ms = o->ping_timeout_ms, .max_payload = call->front->max_payload};
+	struct opening *opening = (struct opening *)call;
 	struct buf payload = BUF_EMPTY;
 
-	engineio_write_open(&payload, &handshake);
+	if (opening->is_socket) {
+		engineio_ws_open(call, opening->sid);
+		return;
+	}
+	engineio_write_handshake(&payload, call->front, opening->sid, true);
 	engineio_call_reply(call, 200, ENGINEIO_PAYLOAD_TYPE, &payload);
 	buf_free(&payload);
 }
@@ -57,7 +71,7 @@ on_opened(void *arg, const struct store_opened *opened)
 	metric_add(SESSIONS_OPENED, 1);
 	metric_add(ENGINEIO_OPENED, 1);
 	call->state = (struct engine_state){.before = opened->position, .after = opened->position,
-	    .ping_at = store_now(parts->store) + parts->options->ping_interval_ms};
+	    .ping_at = store_now(parts->store) + parts->options->ping_interval_ms, .websocket = ((struct opening *)call)->is_socket};
 	engineio_call_swap(call, NULL, 0);
 }
 
@@ -69,7 +83,7 @@ on_impossible(struct engineio_call *call)
 }
 
 static void
-open_session(struct front *front, struct http_request *req)
+open_session(struct front *front, struct http_request *req, bool is_socket)
 {
 	static const struct engineio_kind kind = {on_impossible, tell_open, on_impossible, engineio_call_refuse_unavailable, NULL};
 	char sid[TOKEN_LEN + 1];
@@ -82,7 +96,10 @@ open_session(struct front *front, struct http_request *req)
 		problem_reply(req, 503, "overloaded", "There is no randomness for a session.");
 		return;
 	}
+	if (is_socket)
+		ws_keep_handshake(req);
 	opening = engineio_call_new(front, req, &kind, sizeof *opening, &id);
+	opening->is_socket = is_socket;
 	memcpy(opening->sid, sid, sizeof sid);
 	store_open(front->parts.store, &id, "", 0, on_opened, &opening->call);
 }
@@ -149,13 +166,56 @@ answer_session(struct front *front, struct http_request *req, const char *sid)
 		engineio_post(front, req, &id);
 }
 
+/* Without an Upgrade, which is looked at after the session. */
+static void
+refuse_mismatch(struct engineio_call *call)
+{
+	engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+}
+
+static void
+answer_plain(struct front *front, struct http_request *req, const char *sid)
+{
+	static const struct engineio_kind kind = {refuse_mismatch, NULL, refuse_unknown, engineio_call_refuse_unavailable, NULL};
+	struct name id;
+
+	if (!sid)
+		engineio_refuse(req, http_method(req) == HTTP_GET ? ENGINEIO_BAD_REQUEST : ENGINEIO_BAD_METHOD);
+	else if (!token_session(&id, sid))
+		engineio_refuse(req, ENGINEIO_UNKNOWN_SID);
+	else
+		engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), &id));
+}
+
+static void
+answer_socket(struct front *front, struct http_request *req, const char *sid)
+{
+	enum ws_handshake handshake = ws_check_handshake(req);
+	struct name id;
+
+	if (handshake == WS_HANDSHAKE_NONE)
+		answer_plain(front, req, sid);
+	else if (sid && !token_session(&id, sid))
+		engineio_abort(req, ENGINEIO_UNKNOWN_SID);
+	else if (handshake != WS_HANDSHAKE_GOOD)
+		engineio_abort(req, ENGINEIO_BAD_REQUEST);
+	else if (sid)
+		engineio_upgrade(front, req, &id);
+	else if (!is_query(req, "EIO", "4"))
+		engineio_abort(req, ENGINEIO_BAD_VERSION);
+	else
+		open_session(front, req, true);
+}
+
 void
 engineio_answer(struct front *front, struct http_request *req, const char *part)
 {
 	const char *sid = http_query(req, "sid");
 
 	(void)part;
-	if (!is_query(req, "transport", "polling"))
+	if (is_query(req, "transport", "websocket") && !front->parts.options->no_websocket)
+		answer_socket(front, req, sid);
+	else if (!is_query(req, "transport", "polling"))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_TRANSPORT);
 	else if (sid)
 		answer_session(front, req, sid);
@@ -164,5 +224,5 @@ engineio_answer(struct front *front, struct http_request *req, const char *part)
 	else if (!is_query(req, "EIO", "4"))
 		engineio_refuse(req, ENGINEIO_BAD_VERSION);
 	else
-		open_session(front, req);
+		open_session(front, req, false);
 }

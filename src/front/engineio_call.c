@@ -46,18 +46,27 @@ engineio_call_park(struct engineio_call *call, struct http_request *req)
 }
 
 void *
-engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
-    const struct name *id)
+engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct name *id)
 {
 	struct engineio_call *call = mem_zero(1, size);
-	const char *version = http_query(req, "EIO");
 
 	call->kind = kind;
 	call->front = front;
 	call->id = *id;
-	call->is_of_version = !version || strcmp(version, "4") == 0;
+	call->is_of_version = true;
 	event_assign(&call->retry, front->parts.base, -1, 0, on_retry, call);
 	LIST_INSERT_HEAD(&front->engineio_calls, call, in_calls);
+	return call;
+}
+
+void *
+engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
+    const struct name *id)
+{
+	struct engineio_call *call = engineio_call_start(front, kind, size, id);
+	const char *version = http_query(req, "EIO");
+
+	call->is_of_version = !version || strcmp(version, "4") == 0;
 	engineio_call_park(call, req);
 	return call;
 }
@@ -119,6 +128,14 @@ decide(struct engineio_call *call, const struct store_state *state)
 		call->kind->decide(call);
 	else
 		call->kind->unknown(call);
+}
+
+void
+engineio_call_decide(struct engineio_call *call, const struct engine_state *state, uint64_t number)
+{
+	call->state = *state;
+	call->number = number;
+	call->kind->decide(call);
 }
 
 static void
@@ -220,7 +237,8 @@ engineio_call_is_over(const struct engineio_call *call)
 {
 	const struct front_parts *parts = &call->front->parts;
 
-	return store_now(parts->store) >= call->state.ping_at + parts->options->ping_timeout_ms;
+	/* On a WebSocket that is for the instance to judge which has it. */
+	return !call->state.websocket && store_now(parts->store) >= call->state.ping_at + parts->options->ping_timeout_ms;
 }
 
 /* ---- Answers ---- */

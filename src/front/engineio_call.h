@@ -52,7 +52,9 @@ struct engineio_call {
 	struct event retry;
 };
 
-/* A call of size bytes, zeroed but for what is above.  Parks req. */
+/* A call of size bytes, zeroed but for what is above. */
+void *engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct name *id);
+/* The same for a request, which is parked. */
 void *engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
     const struct name *id);
 void engineio_call_free(struct engineio_call *);
@@ -61,6 +63,8 @@ void engineio_call_park(struct engineio_call *, struct http_request *req);
 
 /* Read the state, and decide. */
 void engineio_call_look(struct engineio_call *);
+/* Decide from a state that is known, and perhaps not the latest. */
+void engineio_call_decide(struct engineio_call *, const struct engine_state *state, uint64_t number);
 /* False, after a log line, if text is none. */
 bool engineio_call_take_state(struct engineio_call *, uint64_t number, const char *text, size_t len);
 /* Let call->state be the session's, and apply these operations, which are lent until `swapped` or `decide`. */
@@ -85,9 +89,47 @@ void engineio_refuse(struct http_request *req, enum engineio_error error);
 
 #define ENGINEIO_PAYLOAD_TYPE "text/plain; charset=UTF-8"
 
+/* ---- engineio.c ---- */
+
+/* A new session: its answer, or its first packet, is to say what is in the handshake. */
+void engineio_write_handshake(struct buf *payload, const struct front *front, const char *sid, bool upgrades);
+
 /* ---- engineio_poll.c, engineio_post.c: what may be asked of a session ---- */
 
 void engineio_poll(struct front *front, struct http_request *req, const struct name *id);
 void engineio_post(struct front *front, struct http_request *req, const struct name *id);
+
+/* Do what is in one packet that came on a session's WebSocket. */
+struct engineio_frame {
+	struct front *front;
+	struct name id;
+	const char *text; /* As in a payload. */
+	size_t len;
+	const struct engine_state *state; /* As it was last known, with its number. */
+	uint64_t number;
+};
+
+enum engineio_outcome {
+	ENGINEIO_DONE,
+	ENGINEIO_WRONG_PAYLOAD, /* The session was closed. */
+	ENGINEIO_GONE,          /* There is no such session, any more. */
+	ENGINEIO_ELSEWHERE,     /* It is not spoken to in this way. */
+	ENGINEIO_UNAVAILABLE,   /* Nobody knows whether it was done. */
+};
+
+struct engineio_post;
+/* state: as it is now. */
+typedef void engineio_posted_fn(void *arg, enum engineio_outcome outcome, const struct engine_state *state, uint64_t number);
+/* posted is called from the loop. */
+struct engineio_post *engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg);
+
+/* ---- engineio_ws.c ---- */
+
+/* A session's request for a WebSocket whose handshake is good. */
+void engineio_upgrade(struct front *front, struct http_request *req, const struct name *id);
+/* The same of a session that was opened by it: takes call. */
+void engineio_ws_open(struct engineio_call *call, const char *sid);
+/* Refuse a request for a WebSocket. */
+void engineio_abort(struct http_request *req, enum engineio_error error);
 
 #endif

@@ -12,7 +12,10 @@
 #include "transport/poll.h"
 #include "transport/spread.h"
 
-#define SLACK_MS 20 /* Timers and the store's clock agree no better. */
+enum {
+	SLACK_MS = 20, /* Timers and the store's clock agree no better. */
+	UPGRADE_PACE_MS = 100,
+};
 
 struct engineio_poll {
 	struct engineio_call call; /* First. */
@@ -258,6 +261,9 @@ hold_of(const struct engineio_poll *poll)
 
 	if (poll->is_repeat || due < 0 || left < 0)
 		return 0;
+	/* A client that is about to leave for a WebSocket waits for its polls to end, and asks again at once if it is not. */
+	if (store_now(parts->store) < state->upgrade_until && left > UPGRADE_PACE_MS)
+		left = UPGRADE_PACE_MS;
 	return due < left ? due : left;
 }
 
@@ -338,6 +344,10 @@ on_decide(struct engineio_call *call)
 	if (!call->req)
 		leave(poll);
 	else if (!call->is_of_version)
+		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+	else if (state->websocket && poll->was_held)
+		engineio_call_tell(call, ENGINEIO_NOOP);
+	else if (state->websocket)
 		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
 	else if (state->phase == ENGINE_LEFT)
 		end(poll, ENGINEIO_NOOP);

@@ -1,5 +1,5 @@
 /*
- * What an Engine.IO client sends: see engineio_call.h.
+ * What an Engine.IO client sends, by a request or on its WebSocket: see engineio_call.h.
  *
  * A body may hold any number of packets.  They are done in groups, each by one swap, which says how far the body is done: so a
  * repeat goes on where the first attempt ended.
@@ -21,7 +21,10 @@ struct engineio_post {
 	uint64_t key;              /* See engine_key. */
 	char *body;
 	size_t len;
+	bool is_frame; /* One packet, whatever is in it. */
 	bool is_wrong; /* It is no payload, or has packets that no client sends. */
+	engineio_posted_fn *posted;
+	void *arg;
 	size_t from;   /* So far it was done by this call. */
 	/* The group under way: */
 	size_t to;
@@ -40,25 +43,71 @@ post_of(struct engineio_call *call)
 /* ---- Answers ---- */
 
 static void
-refuse_empty(struct engineio_call *call)
-{
-	engineio_call_refuse_empty(call);
-}
-
-static void
-refuse_unknown(struct engineio_call *call)
-{
-	engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
-}
-
-static void
-tell_done(struct engineio_call *call)
+answer_request(struct engineio_call *call, enum engineio_outcome outcome)
 {
 	struct buf done = BUF_EMPTY;
 
-	buf_adds(&done, "ok");
-	engineio_call_reply(call, 200, "text/html", &done);
-	buf_free(&done);
+	switch (outcome) {
+	case ENGINEIO_DONE:
+		buf_adds(&done, "ok");
+		engineio_call_reply(call, 200, "text/html", &done);
+		buf_free(&done);
+		return;
+	case ENGINEIO_WRONG_PAYLOAD:
+		engineio_call_refuse_empty(call);
+		return;
+	case ENGINEIO_GONE:
+		engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
+		return;
+	case ENGINEIO_ELSEWHERE:
+		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+		return;
+	case ENGINEIO_UNAVAILABLE:
+		engineio_call_refuse_unavailable(call);
+	}
+}
+
+/* Of what was on a WebSocket, whose owner is told and may go on from the state as it is now. */
+static void
+answer_frame(struct engineio_call *call, enum engineio_outcome outcome)
+{
+	struct engineio_post *post = post_of(call);
+
+	post->posted(post->arg, outcome, &call->state, call->number);
+	engineio_call_free(call);
+}
+
+static void
+finish(struct engineio_call *call, enum engineio_outcome outcome)
+{
+	if (post_of(call)->is_frame)
+		answer_frame(call, outcome);
+	else
+		answer_request(call, outcome);
+}
+
+static void
+finish_wrong(struct engineio_call *call)
+{
+	finish(call, ENGINEIO_WRONG_PAYLOAD);
+}
+
+static void
+finish_gone(struct engineio_call *call)
+{
+	finish(call, ENGINEIO_GONE);
+}
+
+static void
+finish_done(struct engineio_call *call)
+{
+	finish(call, ENGINEIO_DONE);
+}
+
+static void
+finish_late(struct engineio_call *call)
+{
+	finish(call, ENGINEIO_UNAVAILABLE);
 }
 
 /* ---- A group ---- */
@@ -85,6 +134,17 @@ add_message(struct engineio_post *post, const struct engineio_packet *packet)
 	    .data = {text->data, text->len}};
 }
 
+static enum engineio_step
+next_packet(const struct engineio_post *post, size_t *at, struct engineio_packet *packet)
+{
+	if (!post->is_frame)
+		return engineio_next(post->body, post->len, at, packet);
+	if (*at > post->len)
+		return ENGINEIO_END;
+	*at = post->len + 1;
+	return engineio_read(packet, post->body, post->len) ? ENGINEIO_PACKET : ENGINEIO_WRONG;
+}
+
 /* The packets from post->from on, up to as many as one swap takes. */
 static void
 make_group(struct engineio_post *post)
@@ -99,7 +159,7 @@ make_group(struct engineio_post *post)
 	}
 	post->to = post->from;
 	post->has_pong = post->has_close = false;
-	while (post->count < most && !post->has_close && engineio_next(post->body, post->len, &post->to, &packet) == ENGINEIO_PACKET) {
+	while (post->count < most && !post->has_close && next_packet(post, &post->to, &packet) == ENGINEIO_PACKET) {
 		if (packet.type == ENGINEIO_MESSAGE)
 			add_message(post, &packet);
 		post->has_pong |= packet.type == ENGINEIO_PONG;
@@ -142,9 +202,9 @@ on_swapped(struct engineio_call *call)
 	metric_add(MESSAGES_SENT, (int64_t)post->count);
 	post->from = post->to;
 	if (post->has_close && call->state.phase != ENGINE_LEFT)
-		engineio_call_close(call, tell_done);
+		engineio_call_close(call, finish_done);
 	else if (post->has_close || is_done(post))
-		tell_done(call);
+		finish_done(call);
 	else
 		do_group(post);
 }
@@ -156,8 +216,8 @@ on_decide(struct engineio_call *call)
 	const struct engine_state *state = &call->state;
 	bool is_repeat = post->key != 0 && post->key == state->posted;
 
-	if (!call->is_of_version) {
-		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+	if (!call->is_of_version || state->websocket != post->is_frame) {
+		finish(call, ENGINEIO_ELSEWHERE);
 		return;
 	}
 	if (is_repeat && state->posted_to > post->from) {
@@ -165,14 +225,14 @@ on_decide(struct engineio_call *call)
 		post->from = (size_t)state->posted_to;
 	}
 	if (is_repeat && is_done(post))
-		tell_done(call);
+		finish_done(call);
 	else if (state->phase != ENGINE_OPEN)
-		refuse_unknown(call);
+		finish_gone(call);
 	else if (engineio_call_is_over(call)) {
 		metric_add(ENGINEIO_TIMED_OUT, 1);
-		engineio_call_close(call, refuse_unknown);
+		engineio_call_close(call, finish_gone);
 	} else if (post->is_wrong)
-		engineio_call_close(call, refuse_empty);
+		engineio_call_close(call, finish_wrong);
 	else
 		do_group(post);
 }
@@ -190,13 +250,13 @@ release(struct engineio_call *call)
 
 /* As a whole, before anything of it is done. */
 static bool
-is_right(const char *body, size_t len)
+is_right(const struct engineio_post *post)
 {
 	struct engineio_packet packet;
 	enum engineio_step step;
 	size_t at = 0;
 
-	while ((step = engineio_next(body, len, &at, &packet)) == ENGINEIO_PACKET)
+	while ((step = next_packet(post, &at, &packet)) == ENGINEIO_PACKET)
 		if (packet.type == ENGINEIO_PING) /* That is for the gateway. */
 			return false;
 	return step == ENGINEIO_END;
@@ -209,20 +269,39 @@ is_octets(const char *type)
 	return type && strcasecmp(type, "application/octet-stream") == 0;
 }
 
+static const struct engineio_kind post_kind = {on_decide, on_swapped, finish_gone, finish_late, release};
+
 void
 engineio_post(struct front *front, struct http_request *req, const struct name *id)
 {
-	static const struct engineio_kind kind = {on_decide, on_swapped, refuse_unknown, engineio_call_refuse_unavailable, release};
 	size_t len;
 	const char *body = http_body(req, &len);
 	char *copy = mem_copy(body, len);
 	uint64_t key = engine_key(http_query(req, "t"), body, len);
-	bool is_wrong = is_octets(http_header(req, "Content-Type")) || !is_right(body, len);
-	struct engineio_post *post = engineio_call_new(front, req, &kind, sizeof *post, id);
+	bool is_of_other_type = is_octets(http_header(req, "Content-Type"));
+	struct engineio_post *post = engineio_call_new(front, req, &post_kind, sizeof *post, id);
 
 	post->key = key;
 	post->body = copy;
 	post->len = len;
-	post->is_wrong = is_wrong;
+	post->is_wrong = is_of_other_type || !is_right(post);
 	engineio_call_look(&post->call);
+}
+
+struct engineio_post *
+engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg)
+{
+	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, &frame->id);
+
+	post->is_frame = true;
+	post->posted = posted;
+	post->arg = arg;
+	post->body = mem_copy(frame->text, frame->len);
+	post->len = frame->len;
+	post->is_wrong = !is_right(post);
+	if (frame->state->phase == ENGINE_OPEN && frame->state->websocket) /* Then deciding takes an answer of the store's. */
+		engineio_call_decide(&post->call, frame->state, frame->number);
+	else
+		engineio_call_look(&post->call);
+	return post;
 }

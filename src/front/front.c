@@ -292,6 +292,7 @@ front_new(const struct front_parts *parts)
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
 	LIST_INIT(&front->calls);
 	LIST_INIT(&front->engineio_calls);
+	LIST_INIT(&front->engineio_sockets);
 	LIST_INIT(&front->checks);
 	LIST_INIT(&front->relays);
 	front->max_payload = o->max_payload < o->max_body ? o->max_payload : o->max_body;
@@ -336,7 +337,7 @@ front_settle(struct front *front, void (*settled)(void *arg), void *arg)
 void
 front_check_settled(struct front *front)
 {
-	if (front->settled && LIST_EMPTY(&front->relays))
+	if (front->settled && LIST_EMPTY(&front->relays) && LIST_EMPTY(&front->engineio_sockets))
 		front->settled(front->settled_arg);
 }
 
@@ -349,6 +350,7 @@ front_free(struct front *front)
 	relay_free_all(front);
 	native_free(front);
 	api_keys_free(front->api_keys);
+	engineio_ws_free(front);
 	engineio_free(front);
 	ready_free(front->ready);
 	if (front->www >= 0)

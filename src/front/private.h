@@ -13,6 +13,7 @@
 struct api_keys;
 struct check;
 struct engineio_call;
+struct engineio_ws;
 struct native_call;
 struct ready_check;
 struct relay;
@@ -25,10 +26,11 @@ struct front {
 	size_t max_payload; /* Of Engine.IO: no more than a body may have. */
 	bool draining;
 	LIST_HEAD(, native_call) calls; /* Requests of the native protocol that wait for the store. */
+	LIST_HEAD(, engineio_ws) engineio_sockets;
 	LIST_HEAD(, engineio_call) engineio_calls;
 	LIST_HEAD(, check) checks;      /* Requests that check.c answers later, or for a while. */
 	LIST_HEAD(, relay) relays;
-	void (*settled)(void *arg);     /* To be told when relays is empty; NULL: nobody asked yet. */
+	void (*settled)(void *arg);     /* To be told when what clients sent was handed on; NULL: nobody asked yet. */
 	void *settled_arg;
 	struct ready_check *ready;      /* Owned. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
@@ -61,6 +63,7 @@ bool front_read_ms(struct http_request *req, const char *name, int64_t most, int
 
 void native_free(struct front *);
 void engineio_free(struct front *);
+void engineio_ws_free(struct front *);
 void relay_free_all(struct front *);
 void front_check_settled(struct front *);
 

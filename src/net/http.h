@@ -83,6 +83,9 @@ void http_park(struct http_request *, http_gone_fn *gone, void *arg);
 /* Add a header to the answer.  Name and value are copied; a value with CR or LF is a bug. */
 void http_set_header(struct http_request *, const char *name, const char *value);
 
+/* The connection is to end after the answer. */
+void http_close_after(struct http_request *);
+
 /*
  * Answer and let go of req.  Adds Content-Length, Content-Type (unless type is NULL), Date, X-Content-Type-Options: nosniff,
  * and Cache-Control: no-store, X-Accel-Buffering: no unless Cache-Control was set.  A HEAD request gets the headers only.

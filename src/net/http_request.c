@@ -92,6 +92,12 @@ http_body(const struct http_request *req, size_t *len)
 	return *len ? (const char *)evbuffer_pullup(body, -1) : "";
 }
 
+void
+http_close_after(struct http_request *req)
+{
+	req->close = true;
+}
+
 bool
 http_is_too_large(const struct http_request *req)
 {

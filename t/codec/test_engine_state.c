@@ -19,12 +19,12 @@ test_round_trip(const char *text)
 static void
 test_parts(void)
 {
-	static const char text[] = "1 cpi 1763783427123 11 22 33 4-5 6-7";
+	static const char text[] = "1 cpiw 1763783427123 11 22 33 44 4-5 6-7";
 	struct engine_state state;
 
 	ok(engine_state_parse(&state, text, strlen(text)), "a state with all there is");
-	ok(state.phase == ENGINE_CLOSING && state.polling && state.pinged, "has its phase and flags");
-	ok(state.ping_at == 1763783427123 && state.answered == 11 && state.posted == 22 && state.posted_to == 33, "its numbers");
+	ok(state.phase == ENGINE_CLOSING && state.polling && state.pinged && state.websocket, "has its phase and flags");
+	ok(state.ping_at == 1763783427123 && state.answered == 11 && state.posted == 22 && state.posted_to == 33 && state.upgrade_until == 44, "its numbers");
 	ok(state.before.ms == 4 && state.after.seq == 7, "its positions");
 }
 
@@ -32,17 +32,17 @@ static void
 test_refused(void)
 {
 	static const char *const texts[] = {
-		"", "1", "2 o-- 1 0 0 0 1-0 1-0", "1 x-- 1 0 0 0 1-0 1-0", "1 o-- 1 0 0 1-0 1-0",
-		"1 o-- 1 0 0 0 1-0", "1 o-- 1 0 0 0 1-0 ", "1 o-- 1 0 0 0 1-0 1-0 ", "1 oi- 1 0 0 0 1-0 1-0",
-		"1 o-- -1 0 0 0 1-0 1-0", "1 o-- 18446744073709551616 0 0 0 1-0 1-0",
-		"1 o-- 9223372036854775808 0 0 0 1-0 1-0", "1 o-- 1 0 0 0 1-0 1", "1 o--",
-		"1 ", "1 o-- 1 0 0 0 x 1-0",
+		"", "1", "2 o--- 1 0 0 0 0 1-0 1-0", "1 x--- 1 0 0 0 0 1-0 1-0", "1 o--- 1 0 0 0 1-0 1-0",
+		"1 o--- 1 0 0 0 0 1-0", "1 o--- 1 0 0 0 0 1-0 ", "1 o--- 1 0 0 0 0 1-0 1-0 ", "1 oi-- 1 0 0 0 0 1-0 1-0",
+		"1 o--- -1 0 0 0 0 1-0 1-0", "1 o--- 18446744073709551616 0 0 0 0 1-0 1-0",
+		"1 o--- 9223372036854775808 0 0 0 0 1-0 1-0", "1 o--- 1 0 0 0 0 1-0 1", "1 o---",
+		"1 o--- 1 0 0 0 -1 1-0 1-0", "1 ", "1 o--- 1 0 0 0 0 x 1-0",
 	};
 	struct engine_state state;
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		ok(!engine_state_parse(&state, texts[i], strlen(texts[i])), "is not taken: %s", texts[i]);
-	ok(!engine_state_parse(&state, "1 o-- 1 0 0 0 1-0 1-0\0x", 23), "is not taken: one with something behind a NUL");
+	ok(!engine_state_parse(&state, "1 o--- 1 0 0 0 0 1-0 1-0\0x", 26), "is not taken: one with something behind a NUL");
 }
 
 static void
@@ -59,8 +59,8 @@ test_keys(void)
 int
 main(void)
 {
-	test_round_trip("1 o-- 0 0 0 0 0-0 0-0");
-	test_round_trip("1 lpi 1763783427123 18446744073709551615 18446744073709551615 1000001 1763783427123-17 5-6");
+	test_round_trip("1 o--- 0 0 0 0 0 0-0 0-0");
+	test_round_trip("1 lpi- 1763783427123 18446744073709551615 18446744073709551615 1000001 1763783428123 1763783427123-17 5-6");
 	test_parts();
 	test_refused();
 	test_keys();

@@ -1,0 +1,554 @@
+/*
+ * Engine.IO on WebSockets: a session that begins on one, or that was polling and moves there.
+ *
+ * To move, the client sends a probe, which is written into the session's state: from then on its polls, on whatever instance, are
+ * answered soon, so that it can let the last one end.  Then it says that it has moved, and with that in the state there is no other
+ * way to it: a poll that swaps its positions in later fails.  What it was told last is known, so the socket goes on behind it.
+ */
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/base64.h"
+#include "codec/cursor.h"
+#include "codec/frame.h"
+#include "core/session.h"
+#include "front/engineio_call.h"
+#include "front/private.h"
+#include "net/http.h"
+#include "store/store.h"
+#include "transport/ws.h"
+
+enum phase {
+	PROBING, /* The probe is waited for. */
+	PROBED,  /* It was answered. */
+	MOVED    /* The session is here. */
+};
+
+/* A packet to be done when those before it are. */
+struct packet {
+	STAILQ_ENTRY(packet) in_packets;
+	struct buf text;
+};
+
+struct engineio_ws {
+	LIST_ENTRY(engineio_ws) in_sockets;
+	struct front *front;
+	struct socket *socket; /* NULL once it is gone: what it brought is still to be done. */
+	struct name id;
+	enum phase phase;
+	struct engine_state state; /* As it was last known, with its number. */
+	uint64_t number;
+	struct change *change; /* Of phase, under way. */
+	bool pinged;
+	struct event timer;         /* For the next phase, the next ping, its pong. */
+	struct engineio_post *post; /* A packet that is being done. */
+	STAILQ_HEAD(, packet) packets; /* Behind it. */
+	size_t waiting; /* Bytes of memory that they take. */
+};
+
+/* ---- The end ---- */
+
+static size_t
+memory_of(const struct packet *packet)
+{
+	return sizeof *packet + packet->text.room;
+}
+
+static void
+drop_packet(struct engineio_ws *ws)
+{
+	struct packet *packet = STAILQ_FIRST(&ws->packets);
+
+	STAILQ_REMOVE_HEAD(&ws->packets, in_packets);
+	ws->waiting -= memory_of(packet);
+	buf_free(&packet->text);
+	free(packet);
+}
+
+static void
+on_session_closed(void *arg, const struct store_presence *presence)
+{
+	(void)arg;
+	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
+}
+
+static void cancel_upgrade(struct engineio_ws *ws);
+
+static void
+ws_free(struct engineio_ws *ws)
+{
+	struct front *front = ws->front;
+
+	LIST_REMOVE(ws, in_sockets);
+	event_del(&ws->timer);
+	while (!STAILQ_EMPTY(&ws->packets))
+		drop_packet(ws);
+	free(ws);
+	front_check_settled(front);
+}
+
+void
+engineio_ws_free(struct front *front)
+{
+	while (!LIST_EMPTY(&front->engineio_sockets))
+		ws_free(LIST_FIRST(&front->engineio_sockets));
+}
+
+static void
+finish(struct engineio_ws *ws)
+{
+	if (ws->phase == MOVED)
+		sessions_close(ws->front->parts.sessions, &ws->id, on_session_closed, NULL);
+	else if (ws->phase == PROBED)
+		cancel_upgrade(ws);
+	ws_free(ws);
+}
+
+static void forget_change(struct engineio_ws *ws);
+
+static void
+on_gone(void *arg)
+{
+	struct engineio_ws *ws = arg;
+
+	ws->socket = NULL;
+	event_del(&ws->timer);
+	forget_change(ws);
+	if (!ws->post)
+		finish(ws);
+}
+
+/* As the reference does: without a code. */
+static void
+close_socket(struct engineio_ws *ws)
+{
+	if (ws->socket)
+		socket_close(ws->socket, WS_NO_CODE, "");
+	on_gone(ws);
+}
+
+/* Nothing of what it brought can be done any more. */
+static void
+fail(struct engineio_ws *ws)
+{
+	while (!STAILQ_EMPTY(&ws->packets))
+		drop_packet(ws);
+	close_socket(ws);
+}
+
+/* ---- What the client gets ---- */
+
+static void
+send_packet(struct engineio_ws *ws, enum engineio_type type, const char *data, size_t len)
+{
+	struct buf packet = BUF_EMPTY;
+
+	engineio_write(&packet, type, data, len);
+	socket_send(ws->socket, WS_TEXT, packet.data, packet.len);
+	buf_free(&packet);
+}
+
+static void
+send_message(struct engineio_ws *ws, const struct message *message)
+{
+	struct buf text = BUF_EMPTY, bytes = BUF_EMPTY;
+	enum frame_kind kind = frame_read(&text, message);
+
+	if (kind == FRAME_TEXT)
+		send_packet(ws, ENGINEIO_MESSAGE, text.data, text.len);
+	else if (kind == FRAME_BINARY && base64_read(&bytes, text.data, text.len))
+		socket_send(ws->socket, WS_BINARY, bytes.data, bytes.len);
+	buf_free(&text);
+	buf_free(&bytes);
+}
+
+static bool
+on_deliver(void *arg, const struct batch *batch)
+{
+	struct engineio_ws *ws = arg;
+
+	if (batch->gaps_count > 0) {
+		fail(ws);
+		return false;
+	}
+	for (size_t i = 0; i < batch->count; i++)
+		send_message(ws, batch->messages[i]);
+	socket_ack(ws->socket, batch->cursor); /* The session ends with the socket: nobody will ask again. */
+	return true;
+}
+
+static void
+on_end(void *arg, enum sink_end why)
+{
+	(void)why;
+	fail(arg);
+}
+
+/* ---- Time ---- */
+
+static void
+wait_for(struct engineio_ws *ws, int64_t ms)
+{
+	struct timeval tv = clock_timeval(ms > 0 ? ms : 0);
+
+	event_add(&ws->timer, &tv);
+}
+
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct engineio_ws *ws = arg;
+
+	(void)fd, (void)what;
+	if (ws->phase != MOVED) {
+		close_socket(ws);
+	} else if (ws->pinged) {
+		metric_add(ENGINEIO_TIMED_OUT, 1);
+		fail(ws);
+	} else {
+		ws->pinged = true;
+		send_packet(ws, ENGINEIO_PING, NULL, 0);
+		wait_for(ws, ws->front->parts.options->ping_timeout_ms);
+	}
+}
+
+static void
+take_pong(struct engineio_ws *ws)
+{
+	ws->pinged = false;
+	wait_for(ws, ws->front->parts.options->ping_interval_ms);
+}
+
+/* A client that was polling counts from the last ping that it got there. */
+static void
+begin_pings(struct engineio_ws *ws)
+{
+	const struct options *o = ws->front->parts.options;
+	int64_t due = ws->state.ping_at + (ws->state.pinged ? o->ping_interval_ms : 0) - store_now(ws->front->parts.store);
+
+	wait_for(ws, due < o->ping_interval_ms ? due : o->ping_interval_ms);
+}
+
+static void
+begin_reading(struct engineio_ws *ws)
+{
+	const struct engine_state *state = &ws->state;
+	struct cursor cursor = {.dirty = entry_id_compare(state->before, state->after) != 0, .mailbox = state->after};
+
+	ws->phase = MOVED;
+	begin_pings(ws);
+	socket_read(ws->socket, &ws->id, &cursor);
+}
+
+/* ---- Changes of the phase, in the session's state ---- */
+
+enum change_kind { ANSWER_PROBE, MOVE, CANCEL };
+
+struct change {
+	struct engineio_call call; /* First. */
+	enum change_kind what;
+	struct engineio_ws *ws; /* NULL once it is gone. */
+	int64_t until;          /* CANCEL: the probe that is given up. */
+};
+
+static bool
+is_upgrading(const struct change *change)
+{
+	return store_now(change->call.front->parts.store) < change->call.state.upgrade_until;
+}
+
+/* Whether the state is one in which this may be done; then it is changed. */
+static bool
+change_state(struct change *change)
+{
+	struct engineio_call *call = &change->call;
+	struct engine_state *state = &call->state;
+
+	if (state->phase != ENGINE_OPEN || state->websocket || engineio_call_is_over(call))
+		return false;
+	switch (change->what) {
+	case ANSWER_PROBE:
+		if (is_upgrading(change))
+			return false;
+		state->upgrade_until = store_now(call->front->parts.store) + call->front->parts.options->upgrade_timeout_ms;
+		return true;
+	case MOVE:
+		state->upgrade_until = 0;
+		state->websocket = true;
+		return true;
+	case CANCEL:
+		if (state->upgrade_until != change->until)
+			return false;
+		state->upgrade_until = 0;
+	}
+	return true;
+}
+
+static void
+fail_change(struct engineio_call *call)
+{
+	struct engineio_ws *ws = ((struct change *)call)->ws;
+
+	engineio_call_free(call);
+	if (!ws)
+		return;
+	ws->change = NULL;
+	close_socket(ws);
+}
+
+static void
+decide_change(struct engineio_call *call)
+{
+	if (change_state((struct change *)call))
+		engineio_call_swap(call, NULL, 0);
+	else
+		fail_change(call);
+}
+
+static void
+take_change(struct engineio_call *call)
+{
+	struct change *change = (struct change *)call;
+	struct engineio_ws *ws = change->ws;
+
+	if (ws) {
+		ws->change = NULL;
+		ws->state = call->state;
+		ws->number = call->number;
+		socket_hold(ws->socket, false);
+		if (change->what == MOVE) {
+			begin_reading(ws);
+		} else {
+			ws->phase = PROBED;
+			send_packet(ws, ENGINEIO_PONG, "probe", 5);
+		}
+	} else if (change->what == MOVE) { /* The client left without knowing that it had moved. */
+		sessions_close(call->front->parts.sessions, &call->id, on_session_closed, NULL);
+	} else if (change->what == ANSWER_PROBE) {
+		change->what = CANCEL;
+		change->until = call->state.upgrade_until;
+		decide_change(call);
+		return;
+	}
+	engineio_call_free(call);
+}
+
+static struct change *
+begin_change(struct engineio_ws *ws, enum change_kind what)
+{
+	static const struct engineio_kind kind = {decide_change, take_change, fail_change, fail_change, NULL};
+	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &ws->id);
+
+	change->what = what;
+	change->until = ws->state.upgrade_until;
+	engineio_call_look(&change->call);
+	return change;
+}
+
+static void
+change_phase(struct engineio_ws *ws, enum change_kind what)
+{
+	socket_hold(ws->socket, true);
+	ws->change = begin_change(ws, what);
+	ws->change->ws = ws;
+}
+
+static void
+cancel_upgrade(struct engineio_ws *ws)
+{
+	begin_change(ws, CANCEL);
+}
+
+static void
+forget_change(struct engineio_ws *ws)
+{
+	if (ws->change)
+		ws->change->ws = NULL;
+	ws->change = NULL;
+}
+
+/* ---- What the client sends ---- */
+
+static bool
+has_too_many(const struct engineio_ws *ws)
+{
+	return ws->waiting >= ws->front->parts.options->stream_backlog;
+}
+
+static void do_next(struct engineio_ws *ws);
+
+static void
+on_posted(void *arg, enum engineio_outcome outcome, const struct engine_state *state, uint64_t number)
+{
+	struct engineio_ws *ws = arg;
+
+	ws->post = NULL;
+	ws->state = *state;
+	ws->number = number;
+	if (outcome != ENGINEIO_DONE) {
+		while (!STAILQ_EMPTY(&ws->packets))
+			drop_packet(ws);
+	}
+	if (ws->socket && !has_too_many(ws))
+		socket_hold(ws->socket, false);
+	if (!STAILQ_EMPTY(&ws->packets))
+		do_next(ws);
+	else if (!ws->socket)
+		finish(ws);
+	else if (outcome != ENGINEIO_DONE)
+		close_socket(ws);
+}
+
+static void
+do_next(struct engineio_ws *ws)
+{
+	struct packet *packet = STAILQ_FIRST(&ws->packets);
+	struct engineio_frame frame = {.front = ws->front, .id = ws->id, .text = packet->text.data ? packet->text.data : "",
+	    .len = packet->text.len, .state = &ws->state, .number = ws->number};
+
+	ws->post = engineio_post_frame(&frame, on_posted, ws);
+	drop_packet(ws);
+}
+
+static void
+take_packet(struct engineio_ws *ws, enum ws_opcode opcode, const char *data, size_t len)
+{
+	struct packet *packet = mem_zero(1, sizeof *packet);
+
+	if (opcode == WS_TEXT) {
+		buf_add(&packet->text, data, len);
+	} else {
+		buf_adds(&packet->text, "b");
+		base64_write(&packet->text, data, len);
+	}
+	STAILQ_INSERT_TAIL(&ws->packets, packet, in_packets);
+	ws->waiting += memory_of(packet);
+	if (has_too_many(ws))
+		socket_hold(ws->socket, true);
+	if (!ws->post)
+		do_next(ws);
+}
+
+static bool
+is_text(enum ws_opcode opcode, const char *data, size_t len, const char *wanted)
+{
+	return opcode == WS_TEXT && len == strlen(wanted) && memcmp(data, wanted, len) == 0;
+}
+
+static void
+on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
+{
+	struct engineio_ws *ws = arg;
+
+	if (ws->phase == PROBING && is_text(opcode, data, len, "2probe"))
+		change_phase(ws, ANSWER_PROBE);
+	else if (ws->phase == PROBED && is_text(opcode, data, len, "5"))
+		change_phase(ws, MOVE);
+	else if (ws->phase != MOVED)
+		close_socket(ws);
+	else if (is_text(opcode, data, len, "3"))
+		take_pong(ws);
+	else
+		take_packet(ws, opcode, data, len);
+}
+
+/* ---- The beginning ---- */
+
+static struct engineio_ws *
+accept_call(struct engineio_call *call)
+{
+	static const struct socket_protocol protocol = {on_receive, on_deliver, NULL, on_end, on_gone};
+	struct engineio_ws *ws = mem_zero(1, sizeof *ws);
+
+	ws->front = call->front;
+	ws->id = call->id;
+	ws->state = call->state;
+	ws->number = call->number;
+	STAILQ_INIT(&ws->packets);
+	LIST_INSERT_HEAD(&call->front->engineio_sockets, ws, in_sockets);
+	event_assign(&ws->timer, call->front->parts.base, -1, 0, on_time, ws);
+	ws->socket = socket_accept(call->front->parts.sockets, call->req, NULL, &protocol, ws);
+	engineio_call_free(call);
+	return ws;
+}
+
+void
+engineio_ws_open(struct engineio_call *call, const char *sid)
+{
+	struct buf handshake = BUF_EMPTY;
+	struct engineio_ws *ws;
+
+	if (!call->req) {
+		sessions_close(call->front->parts.sessions, &call->id, on_session_closed, NULL);
+		engineio_call_free(call);
+		return;
+	}
+	engineio_write_handshake(&handshake, call->front, sid, false);
+	ws = accept_call(call);
+	socket_send(ws->socket, WS_TEXT, handshake.data, handshake.len);
+	buf_free(&handshake);
+	begin_reading(ws);
+}
+
+/* As the reference refuses an upgrade: the words alone. */
+void
+engineio_abort(struct http_request *req, enum engineio_error error)
+{
+	const char *words = engineio_error_words(error);
+
+	http_close_after(req);
+	http_reply(req, 400, "text/html", words, strlen(words));
+}
+
+static void
+abort_call(struct engineio_call *call, enum engineio_error error)
+{
+	if (call->req)
+		engineio_abort(call->req, error);
+	engineio_call_free(call);
+}
+
+static void
+abort_unknown(struct engineio_call *call)
+{
+	abort_call(call, ENGINEIO_UNKNOWN_SID);
+}
+
+/* A second socket of a session is let in and shown out again. */
+static void
+decide_upgrade(struct engineio_call *call)
+{
+	const struct engine_state *state = &call->state;
+	bool is_taken = state->websocket || store_now(call->front->parts.store) < state->upgrade_until;
+	struct engineio_ws *ws;
+
+	if (!call->req) {
+		engineio_call_free(call);
+	} else if (!call->is_of_version) {
+		abort_call(call, ENGINEIO_BAD_REQUEST);
+	} else if (state->phase != ENGINE_OPEN || engineio_call_is_over(call)) {
+		abort_unknown(call);
+	} else {
+		int64_t ms = call->front->parts.options->upgrade_timeout_ms;
+
+		ws = accept_call(call);
+		if (is_taken)
+			close_socket(ws);
+		else
+			wait_for(ws, ms);
+	}
+}
+
+void
+engineio_upgrade(struct front *front, struct http_request *req, const struct name *id)
+{
+	static const struct engineio_kind kind = {decide_upgrade, NULL, abort_unknown, engineio_call_refuse_unavailable, NULL};
+
+	ws_keep_handshake(req);
+	engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), id));
+}
