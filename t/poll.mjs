@@ -1,8 +1,12 @@
 #!/usr/bin/env node
-/* The poll: how long it waits, what ends it, who takes over, what a cursor may be. */
+/*
+ * The poll: how long it waits, what ends it, who takes over, what a cursor may be.  What is said of cursors and of who waits holds
+ * for event streams and WebSockets, too.
+ */
 import net from 'node:net';
 import { Client, createSession, pollOnce, sendOps } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { defaultTransport, forEachTransport, receiveOnce, waitingGauge } from './lib/receive.mjs';
 import { done, is, isDeep, like, limit, ok } from './lib/tap.mjs';
 import { slowness, timed } from './lib/wait.mjs';
 
@@ -11,8 +15,9 @@ limit(120);
 const open = async (base, body) => (await createSession(base, body)).json;
 const sumOf = async (instances, name) => (await Promise.all(instances.map((instance) => instance.metrics(name))))
 	.reduce((a, b) => a + b, 0);
-const parkedIs = (instances, n) => waitFor(async () => await sumOf(instances, 'pollgate_polls_parked') === n, 5000,
-	`${n} parked polls`);
+const parkedIs = (instances, n) => waitFor(async () => await sumOf(instances, waitingGauge(defaultTransport())) === n, 5000,
+	`${n} who wait`);
+const receiveFrom = (base, token, cursor, hold) => receiveOnce(defaultTransport(), base, { token, cursor, hold });
 const empty = ({ status, json }) => status === 200 && json.messages.length === 0 && !('gaps' in json);
 const waited = (ms, from, to) => ok(ms >= from && ms <= to * slowness, `... after ${from} to ${to} ms`,
 	`it took ${ms.toFixed(0)} ms`);
@@ -42,26 +47,26 @@ async function holding({ base, instances }) {
 
 async function waking({ base, instances }) {
 	const [a, b] = [await open(base), await open(base)];
-	const parked = timed(() => pollOnce(base, b.token, b.cursor, 3000));
+	const parked = timed(() => receiveFrom(base, b.token, b.cursor, 3000));
 	await parkedIs(instances, 1);
 	const start = performance.now();
 	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'wake', data: 1 }]);
 	const { value } = await parked;
-	is(value.json.messages[0]?.event, 'wake', 'a message ends a parked poll');
+	is(value.json.messages[0]?.event, 'wake', 'a message wakes who waits');
 	ok(performance.now() - start < 1000 * slowness, '... at once');
-	const again = await pollOnce(base, b.token, b.cursor, 0);
+	const again = await receiveFrom(base, b.token, b.cursor, 0);
 	isDeep(again.json.messages, value.json.messages, 'the same cursor brings the same messages again');
-	ok(empty(await pollOnce(base, b.token, value.json.cursor, 0)), 'the cursor of the answer is behind them');
+	ok(empty(await receiveFrom(base, b.token, value.json.cursor, 0)), 'the cursor of the answer is behind them');
 	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'second', data: 2 }]);
-	isDeep((await pollOnce(base, b.token, value.json.cursor, 3000)).json.messages.map(({ event }) => event), ['second'],
-		'messages wait for the next poll');
+	isDeep((await receiveFrom(base, b.token, value.json.cursor, 3000)).json.messages.map(({ event }) => event), ['second'],
+		'messages wait for who comes next');
 }
 
 async function withoutCursor({ base, instances }) {
 	const [a, b] = [await open(base), await open(base)];
 	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'old', data: 1 }]);
-	ok(empty(await pollOnce(base, b.token, undefined, 0)), 'a poll without a cursor begins behind what is there');
-	const parked = pollOnce(base, b.token, undefined, 3000);
+	ok(empty(await receiveFrom(base, b.token, undefined, 0)), 'without a cursor it begins behind what is there');
+	const parked = receiveFrom(base, b.token, undefined, 3000);
 	await parkedIs(instances, 1);
 	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'new', data: 2 }]);
 	isDeep((await parked).json.messages.map(({ event }) => event), ['new'], '... and gets what comes');
@@ -172,12 +177,12 @@ async function cursors({ base }) {
 		a.cursor + a.cursor,
 		a.cursor.replace(/\d+-\d+/, '99999999999999999999999-1')];
 	for (const cursor of broken) {
-		const answer = await pollOnce(base, a.token, cursor, 0);
+		const answer = await receiveFrom(base, a.token, cursor, 0);
 		isDeep([answer.status, answer.code], [400, 'bad_cursor'], `cursor ${cursor.slice(0, 60)} is refused: 400 bad_cursor`,
 			answer.text.slice(0, 200));
 	}
 	ok(/^[A-Za-z0-9._~-]+$/.test(a.cursor), 'a cursor needs no escaping in a URL', a.cursor);
-	const foreign = await pollOnce(base, a.token, b.cursor, 0);
+	const foreign = await receiveFrom(base, a.token, b.cursor, 0);
 	ok(foreign.status === 200 && foreign.json.messages.length === 0 || foreign.status === 400,
 		'the cursor of another session gives nothing away', foreign.text);
 	const early = await open(base);
@@ -186,36 +191,36 @@ async function cursors({ base }) {
 	await sendOps(base, early.token, [{ op: 'join', room: 'later' }], 1);
 	await sendOps(base, a.token, [{ op: 'send', room: 'later', event: 'after', data: 1 },
 		{ op: 'send', room: 'later', event: 'after', data: 2 }]);
-	const got = await pollOnce(base, early.token, early.cursor, 2000);
+	const got = await receiveFrom(base, early.token, early.cursor, 2000);
 	isDeep([got.json.messages.map(({ data }) => data), got.json.gaps], [[1, 2], undefined],
 		'a cursor from before a join brings what came to the room since, nothing older, and no gap');
 	await sendOps(base, early.token, [{ op: 'leave', room: 'later' }], 2);
 	await sendOps(base, a.token, [{ op: 'send', room: 'later', event: 'while away', data: 3 }]);
 	const { json: { results: [joined] } } = await sendOps(base, early.token, [{ op: 'join', room: 'later' }], 3);
 	await sendOps(base, a.token, [{ op: 'send', room: 'later', event: 'back', data: 4 }]);
-	const back = await pollOnce(base, early.token, got.json.cursor, 2000);
+	const back = await receiveFrom(base, early.token, got.json.cursor, 2000);
 	isDeep(back.json.messages.map(({ data }) => data), [4], 'a cursor from before leaving and joining again brings what came since');
 	isDeep(back.json.gaps?.map(({ room, to }) => ({ room, to })), [{ room: 'later', to: joined.id }],
 		'... and tells the time between as a gap: a room that was lost and joined anew looks the same');
-	is((await pollOnce(base, late.token, late.cursor, 0)).status, 200, 'a cursor stays good while nothing happens');
+	is((await receiveFrom(base, late.token, late.cursor, 0)).status, 200, 'a cursor stays good while nothing happens');
 }
 
 async function changingRooms({ base, instances }) {
 	const [a, b] = [await open(base), await open(base, { rooms: ['first'] })];
-	const parked = pollOnce(base, b.token, b.cursor, 3000);
+	const parked = receiveFrom(base, b.token, b.cursor, 3000);
 	await parkedIs(instances, 1);
 	await sendOps(base, b.token, [{ op: 'join', room: 'second' }], 1);
 	await sendOps(base, a.token, [{ op: 'send', room: 'second', event: 'to second', data: 1 }]);
 	const first = await parked;
-	const next = first.json.messages.length > 0 ? first : await pollOnce(base, b.token, first.json.cursor, 3000);
-	is(next.json.messages[0]?.event, 'to second', 'a poll that was parked before a join gets what comes to the new room');
+	const next = first.json.messages.length > 0 ? first : await receiveFrom(base, b.token, first.json.cursor, 3000);
+	is(next.json.messages[0]?.event, 'to second', 'who waited before a join gets what comes to the new room');
 	const { ms } = await timed(async () => {
-		const again = pollOnce(base, b.token, next.json.cursor, 1500);
+		const again = receiveFrom(base, b.token, next.json.cursor, 1500);
 		await parkedIs(instances, 1);
 		await sendOps(base, b.token, [{ op: 'leave', room: 'second' }], 2);
 		await sendOps(base, a.token, [{ op: 'send', room: 'second', event: 'too late', data: 1 }]);
 		const answer = await again;
-		isDeep(answer.json.messages, [], 'a poll that was parked before leaving gets nothing more of the room', answer.text);
+		isDeep(answer.json.messages, [], 'who waited before leaving gets nothing more of the room', answer.text);
 	});
 	ok(ms < 4500 * slowness, '... and ends with its hold');
 	await Promise.all(Array.from({ length: 10 }, (_, i) => leavingAtOnce(base, instances, i)));
@@ -225,26 +230,26 @@ async function changingRooms({ base, instances }) {
 async function leavingAtOnce(base, instances, i) {
 	const room = `left at once ${i}`;
 	const member = await open(base, { rooms: [room] });
-	const answer = pollOnce(instances[i % instances.length].base, member.token, member.cursor, 1500);
-	await instances[i % instances.length].waitMetric('pollgate_polls_parked', (n) => n >= 1);
+	const answer = receiveFrom(instances[i % instances.length].base, member.token, member.cursor, 1500);
+	await instances[i % instances.length].waitMetric(waitingGauge(defaultTransport()), (n) => n >= 1);
 	await sendOps(base, member.token, [{ op: 'leave', room }, { op: 'send', room, event: 'too late', data: 1, self: true }], 1);
 	isDeep((await answer).json.messages, [], `what comes to a room right behind its leaving is not delivered (${i})`);
 }
 
 async function closing({ instances }) {
 	const session = await open(instances[0].base);
-	const parked = timed(() => pollOnce(instances[0].base, session.token, session.cursor, 3000));
+	const parked = timed(() => receiveFrom(instances[0].base, session.token, session.cursor, 3000));
 	await parkedIs([instances[0]], 1);
 	await instances.at(-1).request('POST', '/v1/close', { token: session.token });
 	const { ms, value } = await parked;
-	isDeep([value.status, value.code], [410, 'session_gone'], 'closing the session ends its parked poll with 410');
+	isDeep([value.status, value.code], [410, 'session_gone'], 'closing the session tells who waits that it is gone');
 	ok(ms < 2500 * slowness, '... at once', `it took ${ms.toFixed(0)} ms`);
 }
 
 async function many({ base, instances }) {
 	const clients = await Promise.all(Array.from({ length: 40 }, () => Client.open(base, { hold: 3000 })));
 	await parkedIs(instances, 40);
-	ok(true, 'many polls are parked at once');
+	ok(true, 'many wait at once');
 	await Promise.all(clients.map((client, i) => client.send(clients[(i + 1) % 40].id, 'ring', i)));
 	for (const [i, client] of clients.entries())
 		await client.waitEvent('ring', ({ data }) => data === (i + 39) % 40);
@@ -257,15 +262,18 @@ async function many({ base, instances }) {
 await forEachStore(async ({ start }) => {
 	const cluster = await start({ options: { 'hold': '2s', 'hold-max': '3s' } });
 	await holding(cluster);
-	await waking(cluster);
-	await withoutCursor(cluster);
 	await takingOver(cluster);
 	await leaving(cluster);
 	await pipelining(cluster);
 	await oldHttp(cluster);
-	await cursors(cluster);
-	await changingRooms(cluster);
-	await closing(cluster);
-	await many(cluster);
+	await forEachTransport(async (transport) => {
+		await waking(cluster);
+		if (transport !== 'ws') /* Without a cursor it receives nothing. */
+			await withoutCursor(cluster);
+		await cursors(cluster);
+		await changingRooms(cluster);
+		await closing(cluster);
+		await many(cluster);
+	});
 });
 await done();

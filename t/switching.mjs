@@ -7,7 +7,7 @@ import { Client } from './lib/client.mjs';
 import { Load } from './lib/load.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { randomFrom } from './lib/proxy.mjs';
-import { receive, transportsWanted } from './lib/receive.mjs';
+import { receive, transportsWanted, waitingGauge } from './lib/receive.mjs';
 import { done, is, isDeep, limit, note, ok } from './lib/tap.mjs';
 import { sleep, within } from './lib/wait.mjs';
 
@@ -33,10 +33,10 @@ function begin(transport, { base }, { token, cursor }) {
 	return got;
 }
 
-const open = (instances, transport) => {
-	const name = transport === 'poll' ? 'pollgate_polls_parked' : `pollgate_${transport}_open`;
-	return Promise.all(instances.map((instance) => instance.metrics(name))).then((all) => all.reduce((a, b) => a + b));
-};
+async function open(instances, transport) {
+	const all = await Promise.all(instances.map((instance) => instance.metrics(waitingGauge(transport))));
+	return all.reduce((a, b) => a + b);
+}
 
 /** One that waits where it is to wait. */
 async function settled(instances, got) {

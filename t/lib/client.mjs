@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
-import { defaultTransport, receive } from './receive.mjs';
+import { defaultTransport, receive, receiveOnce } from './receive.mjs';
 import { atEnd } from './tap.mjs';
 import { request } from './request.mjs';
 import { sleep, slowness, waitFor } from './wait.mjs';
@@ -172,30 +172,13 @@ export class Client {
 		return this.#request('GET', `/v1/rooms/${encodeURIComponent(room)}/members`);
 	}
 
-	#receive(onDocument, hold = this.hold) {
-		return receive(this.transport, this.#base(), { token: this.token, cursor: this.cursor, hold, agent: this.agent, onDocument });
-	}
-
-	/**
-	 * Poll once from the cursor, record what came, return the answer.  Of a stream or socket this is its first document, or, with a
-	 * hold, the first one that says something or the last one before it is over.
-	 */
+	/** Poll once from the cursor (or what is the same of a stream or socket), record what came, return the answer. */
 	async poll(hold = this.hold) {
-		let last, lastText;
-		const receiver = this.#receive((document, text) => {
-			[last, lastText] = [document, text];
-			if (this.transport !== 'poll' && (hold === 0 || document.messages.length > 0 || document.gaps))
-				receiver.stop();
-		}, hold);
-		const timer = this.transport === 'poll' ? undefined : setTimeout(() => last && receiver.stop(), hold ?? 25000);
-		const { why, answer, error } = await receiver.ended;
-		clearTimeout(timer);
-		if (error)
-			throw error;
-		if (last)
-			this.take(last);
-		this.gone ||= why === 'gone';
-		return answer ?? { status: 200, json: last, headers: {}, text: lastText };
+		const answer = await receiveOnce(this.transport, this.#base(), { token: this.token, cursor: this.cursor, hold, agent: this.agent });
+		if (answer.status === 200)
+			this.take(answer.json);
+		this.gone ||= answer.status === 410;
+		return answer;
 	}
 
 	/** Record what the document of a poll brought. */
@@ -226,6 +209,11 @@ export class Client {
 	start() {
 		this.looping ??= this.#loop();
 		return this;
+	}
+
+	#receive(onDocument) {
+		const { token, cursor, hold, agent } = this;
+		return receive(this.transport, this.#base(), { token, cursor, hold, agent, onDocument });
 	}
 
 	async #loop() {

@@ -166,11 +166,19 @@ class Socket extends Receiver {
 		this.socket.on('open', () => this.#open()).on('message', (data) => this.#read(data.toString()));
 		this.socket.on('ping', () => this.heard()).on('error', (error) => this.endByError(error));
 		this.socket.on('close', (code) => this.#closed(code));
-		this.socket.on('unexpected-response', (_, { statusCode }) => {
-			this.endByAnswer(asAnswer(statusCode, ''));
-			this.socket.terminate();
-		});
+		this.socket.on('unexpected-response', (_, answer) => this.#refused(answer));
 		this.heard();
+	}
+
+	async #refused(answer) {
+		let text = '';
+		answer.setEncoding('utf8');
+		try {
+			for await (const part of answer)
+				text += part;
+		} catch {}
+		this.endByAnswer(asAnswer(answer.statusCode, text, answer.headers));
+		this.socket.terminate();
 	}
 
 	#open() {
@@ -219,3 +227,25 @@ function asAnswer(status, text, headers = {}) {
 const kinds = { poll: Poll, sse: EventStream, ws: Socket };
 
 export const receive = (transport, base, options) => new kinds[transport](base, options);
+
+/** The gauge of those who wait by it. */
+export const waitingGauge = (transport) => transport === 'poll' ? 'pollgate_polls_parked' : `pollgate_${transport}_open`;
+
+/**
+ * What a poll by hand brings: its answer.  Of a stream or socket that is its first document, or, with a hold, the first one that
+ * says something, or the last one before the hold is over.
+ */
+export async function receiveOnce(transport, base, { hold, ...options }) {
+	let text;
+	const receiver = receive(transport, base, { hold, ...options, onDocument: ({ messages, gaps }, all) => {
+		text = all;
+		if (transport !== 'poll' && (hold === 0 || messages.length > 0 || gaps))
+			receiver.stop();
+	} });
+	const timer = transport === 'poll' ? undefined : setTimeout(() => text && receiver.stop(), hold ?? 25000);
+	const { answer, error } = await receiver.ended;
+	clearTimeout(timer);
+	if (error)
+		throw error;
+	return answer ?? asAnswer(200, text);
+}
