@@ -153,6 +153,26 @@ async function receiveOnly({ base }) {
 	await Promise.all([ann.close(), bob.close()]);
 }
 
+/** The page shows the transport, and changes it. */
+async function transport({ base }) {
+	const ann = await Person.open('Ann', `${base}/call.html#switched`);
+	const choice = ann.page.getByLabel('Transport');
+	const shows = (text) => waitFor(async () => await choice.locator('option:checked').textContent() === text, WAIT, `the page to show ${text}`);
+	await ann.press('Join the call');
+	ok(await shows('Automatic: WebSocket'), 'the page shows which transport was chosen');
+	await choice.selectOption('Long polling');
+	ok(await shows('Long polling'), 'it can be changed by hand');
+	const bob = await Person.open('Bob', `${base}/call.html?transport=sse#switched`);
+	await bob.press('Join the call');
+	ok(await ann.sees() && await bob.sees(), 'who polls and who has an event stream see each other');
+	is(await bob.page.getByLabel('Transport').inputValue(), 'sse', 'a link can choose, too');
+	await ann.page.reload();
+	await bob.says(/^The other person left/);
+	is(await choice.inputValue(), 'poll', 'the choice outlives a reload');
+	isDeep([...ann.wrong, ...bob.wrong], [], 'no page complained');
+	await Promise.all([ann.close(), bob.close()]);
+}
+
 /** Both sides of a connection in one page: whoever has what, and whoever is polite; then both make the connection anew at once. */
 async function negotiation({ base }) {
 	const ann = await Person.open('Ann', `${base}/call.html#unused`);
@@ -249,6 +269,7 @@ await forEachStore(async ({ store, start }) => {
 	if (store === 'memory') {
 		await scope('negotiation', () => negotiation(cluster));
 		await scope('receiving only', () => receiveOnly(cluster));
+		await scope('transport', () => transport(cluster));
 		await scope('another origin', () => otherOrigin(cluster));
 		await scope('a restart', () => amnesia(cluster));
 	} else {

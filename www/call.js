@@ -6,48 +6,16 @@
  * and icePass=, names ICE servers; so does <meta name="pollgate-ice">.
  */
 import { connect } from './pollgate.js';
+import { Connection } from './connection.js';
 import { Peer } from './peer.js';
+import { flaw, linkOf, roomOfAddress, showInvitation, suggestion } from './room.js';
 
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 
-/* ---- The room's name and link ---- */
-
-const ADJECTIVES = ('amber brave calm clever cosy early fair gentle golden green happy kind light lucky merry mild noble proud ' +
-	'quick quiet rapid red shy silver smart soft sunny swift tall tidy warm wise').split(' ');
-const ANIMALS = ('badger bear beaver bison cat crane crow deer dolphin eagle falcon finch fox goose hare hawk heron horse koala ' +
-	'lion lynx marten moose otter owl panda raven robin seal swan tiger whale').split(' ');
-
-function suggestion() {
-	const pick = (words) => words[crypto.getRandomValues(new Uint8Array(1))[0] % words.length];
-	const number = crypto.getRandomValues(new Uint32Array(1))[0].toString(32).padStart(7, '0');
-	return `${pick(ADJECTIVES)}-${pick(ANIMALS)}-${number}`;
-}
-
-function decode(text) {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		return text;
-	}
-}
-
-function roomOfAddress() {
-	const hash = location.hash.slice(1);
-	const named = hash.includes('=') ? new URLSearchParams(hash).get('room') : decode(hash);
-	return (named || query.get('room') || '').trim();
-}
-
-function linkOf(room) {
-	const kept = new URLSearchParams(query);
-	kept.delete('room');
-	const search = kept.toString();
-	return `${location.origin}${location.pathname}${search && '?'}${search}${room && '#'}${encodeURIComponent(room)}`;
-}
-
-/** The gateway's room, apart from those of other pages; a name has at most 128 bytes there. */
-const gatewayRoom = (room) => `call:${room}`;
-const fits = (room) => new TextEncoder().encode(gatewayRoom(room)).length <= 128 && !/[\u0000-\u001f\u007f]/.test(room);
+/** The gateway's room, apart from those of other pages. */
+const PREFIX = 'call:';
+const connection = new Connection($('connection'), $('connection-note'));
 
 function iceServers() {
 	const text = document.querySelector('meta[name="pollgate-ice"]').content.trim();
@@ -171,19 +139,15 @@ class Call {
 	#over = false;
 
 	constructor(room) {
-		this.#room = gatewayRoom(room);
+		this.#room = PREFIX + room;
+		connection.follow(this.#client);
 		this.#client.on('signal', ({ from, data, room: public_ }) => !public_ && this.#signal(from, data));
 		this.#client.on('$join', ({ from, data }) => this.#stream && this.#meet(from, data));
 		this.#client.on('$leave', ({ from }) => this.#parted(from));
 		this.#client.on('$away', ({ from }) => this.#quiet(from, true));
 		this.#client.on('$back', ({ from }) => this.#quiet(from, false));
 		this.#client.on('gap', ({ reason }) => reason !== 'session' && this.#lostSomething());
-		this.#client.on('resumed', ({ fresh, rooms: [room_] = [] }) => {
-			$('gateway-note').textContent = '';
-			if (fresh)
-				this.#entered(room_);
-		});
-		this.#client.on('reconnecting', () => $('gateway-note').textContent = 'The gateway does not answer. Trying again …');
+		this.#client.on('resumed', ({ fresh, rooms: [room_] = [] }) => fresh && this.#entered(room_));
 		this.#client.on('closed', ({ detail }) => this.#end('failed', `The gateway says: ${detail}`));
 	}
 
@@ -363,20 +327,19 @@ let call = null;
 
 function openPage() {
 	const room = roomOfAddress();
+	const wrong = room && flaw(room, PREFIX);
 	call?.hangUp();
 	call = null;
-	$('name-error').textContent = '';
 	$('other').href = linkOf('');
-	$('choose').hidden = room !== '';
-	$('room').hidden = room === '';
-	if (!room) {
-		$('name').value ||= suggestion();
-		document.title = 'Call · Pollgate';
+	$('choose').hidden = room !== '' && !wrong;
+	$('room').hidden = !$('choose').hidden;
+	$('name-error').textContent = wrong;
+	document.title = 'Call · Pollgate';
+	if (!$('choose').hidden) {
+		$('name').value = room || $('name').value || suggestion();
 		return;
 	}
-	if (!fits(room))
-		return refuse(room);
-	document.title = `${room} · Call · Pollgate`;
+	document.title = `${room} · ${document.title}`;
 	$('room-title').textContent = `Room ${room}`;
 	$('link').value = linkOf(room);
 	show('idle');
@@ -384,22 +347,12 @@ function openPage() {
 	$('join').disabled = obstacle() !== '';
 }
 
-function refuse(room) {
-	$('choose').hidden = false;
-	$('room').hidden = true;
-	$('name').value = room;
-	$('name-error').textContent = 'This name is too long.';
-}
-
 $('form').addEventListener('submit', (event) => {
 	const room = $('name').value.trim();
 	event.preventDefault();
-	$('name-error').textContent = '';
-	if (!fits(room))
-		return refuse(room);
-	if (room === '')
-		return;
-	location.hash = encodeURIComponent(room);
+	$('name-error').textContent = flaw(room, PREFIX);
+	if (!flaw(room, PREFIX))
+		location.hash = encodeURIComponent(room);
 });
 $('another').addEventListener('click', () => $('name').value = suggestion());
 $('join').addEventListener('click', () => {
@@ -410,20 +363,7 @@ $('hang-up').addEventListener('click', () => call.hangUp());
 $('microphone').addEventListener('click', () => call.toggle('audio'));
 $('camera').addEventListener('click', () => call.toggle('video'));
 $('sound').addEventListener('click', () => $('remote').play().then(() => $('sound').hidden = true));
-$('link').addEventListener('focus', () => $('link').select());
-$('copy').addEventListener('click', async () => {
-	try {
-		await navigator.clipboard.writeText($('link').value);
-	} catch { // Not on https, or not allowed.
-		$('link').select();
-		document.execCommand('copy');
-	}
-	$('copied').textContent = 'The link is copied.';
-});
-if (navigator.share) {
-	$('share').hidden = false;
-	$('share').addEventListener('click', () => navigator.share({ title: document.title, url: $('link').value }).catch(() => {}));
-}
+showInvitation({ input: $('link'), copyButton: $('copy'), shareButton: $('share'), said: $('copied') });
 addEventListener('hashchange', () => {
 	openPage();
 	$('room-title').focus();
