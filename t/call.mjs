@@ -3,60 +3,21 @@
  * A real call between two browsers, by all transports and by polling alone, every request at a random instance: www/call.html in
  * Chromium with a made-up camera.  CHROMIUM names the browser.
  */
-import { existsSync } from 'node:fs';
 import http from 'node:http';
-import path from 'node:path';
-import { atEnd, done, is, isDeep, like, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
-import { forEachStore, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { done, is, isDeep, like, limit, note, ok, scope } from './lib/tap.mjs';
+import { forEachStore, waitFor } from './lib/pollgate.mjs';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const playwright = await import('playwright-core').catch(() => null);
-if (!playwright)
-	skipAll('playwright-core is not installed: npm ci in t/');
-if (!existsSync(executablePath))
-	skipAll(`there is no ${executablePath}`);
 limit(240);
+const browser = await startBrowser(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio']);
 
-const WAIT = 20_000 * slowness;
-const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
-const browser = await playwright.chromium.launch({
-	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run',
-		'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio'],
-});
-atEnd(() => browser.close());
-
-/** A person: a browser context with one page, and all that went wrong in it. */
-class Person {
-	static async open(name, url, init) {
-		const person = new Person();
-		person.name = name;
-		person.wrong = [];
-		person.context = await browser.newContext({ permissions: ['camera', 'microphone'] });
-		person.page = await person.context.newPage();
-		person.page.setDefaultTimeout(WAIT);
-		person.refused = [];
-		person.page.on('response', (answer) => answer.status() >= 400 && person.refused.push(`${answer.status()} ${answer.url()}`));
-		person.page.on('requestfailed', (request) => request.failure().errorText !== 'net::ERR_ABORTED' &&
-			person.refused.push(`${request.failure().errorText} ${request.url()}`));
-		person.page.on('pageerror', (error) => person.wrong.push(error.message));
-		person.page.on('console', (message) => ['error', 'warning'].includes(message.type()) && person.wrong.push(message.text()));
-		if (init)
-			await person.page.addInitScript(init);
-		await person.page.goto(url);
-		return person;
+class Person extends AnyPerson {
+	static open(name, url, init) {
+		return super.open(browser, name, url, { init, permissions: ['camera', 'microphone'] });
 	}
 
-	press(name) {
-		return this.page.getByRole('button', { name, exact: true }).click();
-	}
-
-	status() {
-		return this.page.locator('#status').textContent();
-	}
-
-	async says(pattern) {
-		await waitFor(async () => pattern.test(await this.status()), WAIT, async () => `${this.name} to say ${pattern}, not: ${await this.status()}`);
-		return this.status();
+	says(pattern) {
+		return super.says('#status', pattern);
 	}
 
 	/** The other person's picture is there and moves. */
@@ -74,10 +35,6 @@ class Person {
 			const video = document.querySelector('#remote');
 			return video.hidden && video.srcObject === null;
 		}).then(() => true);
-	}
-
-	close() {
-		return this.context.close();
 	}
 }
 

@@ -44,14 +44,17 @@ export function flaw(room, prefix) {
 	return new TextEncoder().encode(prefix + room).length > LONGEST ? 'This name is too long.' : '';
 }
 
-/** Copy the text, from this input where there is no clipboard: not on https, or not allowed. */
-export async function copy(text, input) {
+export async function copy(text) {
 	try {
 		await navigator.clipboard.writeText(text);
-	} catch {
-		input.value = text;
-		input.select();
+	} catch { // Not on https, or not allowed.
+		const field = Object.assign(document.createElement('textarea'), { value: text, readOnly: true, className: 'unseen' });
+		const focused = document.activeElement;
+		document.body.append(field);
+		field.select();
 		document.execCommand('copy');
+		field.remove();
+		focused?.focus();
 	}
 }
 
@@ -59,7 +62,7 @@ export async function copy(text, input) {
 export function showInvitation({ input, copyButton, shareButton, said }) {
 	input.addEventListener('focus', () => input.select());
 	copyButton.addEventListener('click', async () => {
-		await copy(input.value, input);
+		await copy(input.value);
 		said.textContent = 'The link is copied.';
 	});
 	shareButton.hidden = !navigator.share;
