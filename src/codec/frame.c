@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "codec/base64.h"
+
 struct jspan
 frame_event(enum frame_kind kind)
 {
@@ -26,4 +28,28 @@ frame_read(struct buf *out, const struct message *message)
 
 	buf_clear(out);
 	return kind != FRAME_NONE && jspan_string(message->data, out) ? kind : FRAME_NONE;
+}
+
+static enum frame_kind
+make_frame(struct message *message)
+{
+	struct buf text = BUF_EMPTY;
+	enum frame_kind kind = frame_read(&text, message);
+
+	if (kind != FRAME_BINARY) {
+		message->frame = text;
+		return kind;
+	}
+	if (!base64_read(&message->frame, text.data, text.len))
+		kind = FRAME_NONE;
+	buf_free(&text);
+	return kind;
+}
+
+enum frame_kind
+frame_share(struct message *message)
+{
+	if (message->frame_kind == FRAME_UNREAD)
+		message->frame_kind = (unsigned char)make_frame(message);
+	return message->frame_kind;
 }

@@ -9,11 +9,14 @@
 #include "codec/jspan.h"
 #include "codec/message.h"
 
-enum frame_kind { FRAME_NONE, FRAME_TEXT, FRAME_BINARY };
+enum frame_kind { FRAME_UNREAD, FRAME_NONE, FRAME_TEXT, FRAME_BINARY };
 
 struct jspan frame_event(enum frame_kind kind);
 
 /* The frame that message is, and its text or base64 in out (cleared first); NONE if it is something else. */
 enum frame_kind frame_read(struct buf *out, const struct message *message);
+
+/* The same with the bytes of a binary one, in message->frame, for the many of a room who get it. */
+enum frame_kind frame_share(struct message *message);
 
 #endif

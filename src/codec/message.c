@@ -78,6 +78,7 @@ message_unref(struct message *m)
 	if (--m->refs > 0)
 		return;
 	buf_free(&m->native);
+	buf_free(&m->frame);
 	free(m->room);
 	free(m->payload);
 	free(m);

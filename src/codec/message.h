@@ -37,6 +37,8 @@ struct message {
 	struct jspan data;  /* In payload; text NULL for none. */
 	size_t size;       /* What it counts for in limits of answers. */
 	struct buf native; /* Its form in the native protocol, written once by native_write_message. */
+	struct buf frame;  /* The frame that it is, made once by frame_share; */
+	unsigned char frame_kind; /* and whether it is one. */
 };
 
 /* The part of a payload in front of the data.  from: NULL for no session. */

@@ -117,17 +117,12 @@ close_relay(struct relay *relay, unsigned code, const char *reason)
 
 /* Other clients of the room may send anything; what is no frame is not for this one. */
 static void
-send_frame(struct relay *relay, const struct message *message)
+send_frame(struct relay *relay, struct message *message)
 {
-	struct buf text = BUF_EMPTY, bytes = BUF_EMPTY;
-	enum frame_kind kind = frame_read(&text, message);
+	enum frame_kind kind = frame_share(message);
 
-	if (kind == FRAME_TEXT)
-		socket_send(relay->socket, WS_TEXT, text.data, text.len);
-	else if (kind == FRAME_BINARY && base64_read(&bytes, text.data, text.len))
-		socket_send(relay->socket, WS_BINARY, bytes.data, bytes.len);
-	buf_free(&text);
-	buf_free(&bytes);
+	if (kind != FRAME_NONE)
+		socket_send(relay->socket, kind == FRAME_TEXT ? WS_TEXT : WS_BINARY, message->frame.data, message->frame.len);
 }
 
 static bool
