@@ -24,7 +24,12 @@ export class SharedReceiver extends Receiver {
 	#heard;
 	#timer;
 
+	/** after: so many ms, because another way failed. */
 	start(after) {
+		if (after) {
+			this.#timer = setTimeout(() => this.start(0), after);
+			return;
+		}
 		this.after = after;
 		this.name = sharedName(this.http);
 		this.#channel = new BroadcastChannel(this.name);
@@ -43,6 +48,8 @@ export class SharedReceiver extends Receiver {
 	}
 
 	kick(renew) {
+		if (!this.#channel)
+			return;
 		this.#leader?.kick(renew);
 		this.#beat();
 	}
@@ -66,7 +73,7 @@ export class SharedReceiver extends Receiver {
 	#lead() {
 		this.#leader = new Leader(this.http, (message) => this.#say(message), this.session, this.options);
 		this.#say({ leads: true });
-		this.#leader.start(this.after && 0);
+		this.#leader.start(this.after);
 	}
 
 	#resign() {
