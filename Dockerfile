@@ -1,4 +1,4 @@
-# The image of pollgate: the program, pollcat to test it, the libraries it loads, its pages, and nothing else: no shell, no package manager.
+# The image of pollgate: the program, pollcat to test it, pollgatectl to ask it, the libraries it loads, its pages, and nothing else: no shell, no package manager.
 # docker build -t pollgate .
 
 FROM debian:trixie-slim AS tools
@@ -19,9 +19,9 @@ COPY www www
 RUN autoreconf -i && mkdir /build && cd /build && \
 	/src/configure --prefix=/usr CFLAGS='-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=3' \
 		LDFLAGS='-s -Wl,--as-needed -Wl,-z,relro,-z,now' && \
-	make -j"$(nproc)" pollgate pollcat && make -s install-binPROGRAMS install-dist_wwwDATA install-dist_doctorDATA DESTDIR=/image
+	make -j"$(nproc)" pollgate pollcat pollgatectl && make -s install-binPROGRAMS install-dist_wwwDATA install-dist_doctorDATA DESTDIR=/image
 # What ldd names, under the names it gives: the loader finds /lib and /lib64 without a cache file.
-RUN ldd /image/usr/bin/pollgate /image/usr/bin/pollcat | grep -o '/\(usr/\)\?lib[^ ]*' | sort -u | xargs cp -L --parents -t /image && \
+RUN ldd /image/usr/bin/pollgate /image/usr/bin/pollcat /image/usr/bin/pollgatectl | grep -o '/\(usr/\)\?lib[^ ]*' | sort -u | xargs cp -L --parents -t /image && \
 	mkdir -p /image/etc/ssl/certs && cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ && \
 	echo 'hosts: files dns' >/image/etc/nsswitch.conf && \
 	echo 'pollgate:x:65532:65532::/:/nonexistent' >/image/etc/passwd && echo 'pollgate:x:65532:' >/image/etc/group

@@ -107,7 +107,8 @@ async function testContents({ name, root }) {
 	ok(total < SIZE_LIMIT, `the image is smaller than ${SIZE_LIMIT / 1e6} MB`, `it has ${total} bytes`);
 
 	const programs = all.filter((file) => file.mode & 0o111 && !/\.so(\.|$)/.test(file.name)).map((file) => file.name);
-	isDeep(programs.sort(), ['/usr/bin/pollcat', '/usr/bin/pollgate'], 'pollgate and pollcat are the only programs in the image: no shell');
+	isDeep(programs.sort(), ['/usr/bin/pollcat', '/usr/bin/pollgate', '/usr/bin/pollgatectl'],
+		'pollgate, pollcat and pollgatectl are the only programs in the image: no shell');
 	const expected = /^\/(usr\/bin\/poll(gate|cat)|usr\/share\/pollgate\/www\/.+|(usr\/)?lib(64)?\/.+\.so[.\d]*|etc\/(passwd|group|nsswitch\.conf|ssl\/certs\/ca-certificates\.crt))$/;
 	isDeep(all.filter((file) => !expected.test(file.name)).map((file) => file.name), [],
 		'the image has nothing but the programs, their libraries, the pages and five files of /etc');

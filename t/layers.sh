@@ -12,6 +12,7 @@ core: base codec store
 transport: base codec net core
 front: base codec net store core transport
 pollcat: base codec
+ctl: base codec pollcat
 '
 
 # FOLDER HEADER: what a folder must not include, a prefix: no library but libc in base, no I/O in codec, no HTTP in the
@@ -39,6 +40,8 @@ front event2/bufferevent
 front hiredis
 pollcat event2/
 pollcat hiredis
+ctl event2/
+ctl hiredis
 '
 
 run=0
@@ -65,7 +68,7 @@ check_folder() {
 	folder=$1
 	shift
 	own=$(includes "$folder" | awk -v allowed=" $folder $* " '
-		$2 ~ "^(base|codec|net|store|core|transport|front|pollcat)/" && !index(allowed, " " substr($2, 1, index($2, "/") - 1) " ")')
+		$2 ~ "^(base|codec|net|store|core|transport|front|pollcat|ctl)/" && !index(allowed, " " substr($2, 1, index($2, "/") - 1) " ")')
 	report "$folder includes only${*:+ $*,} itself and libraries" "$own"
 }
 

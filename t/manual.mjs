@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSession } from './lib/client.mjs';
-import { binary, cleanEnv, pollcat, runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
+import { binary, cleanEnv, pollcat, pollgatectl, runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
 import { done, is, isDeep, limit, ok, skip } from './lib/tap.mjs';
 import { within } from './lib/wait.mjs';
@@ -55,13 +55,22 @@ async function optionsAgree() {
 		ok(byFlag[flag], `--${flag}, of which pollgate(1) speaks, exists`);
 }
 
-async function pollcatAgrees() {
-	const { code, stdout } = await execute(pollcat, ['--help']);
-	is(code, 0, 'pollcat --help succeeds');
+/** Another program, whose --help has its options. */
+async function helpAgrees(program) {
+	const name = path.basename(program);
+	const { code, stdout } = await execute(program, ['--help']);
+	is(code, 0, `${name} --help succeeds`);
 	const flags = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]).sort();
-	const written = read('man/pollcat.1').split('.Sh CHECKING')[0];
+	const written = read(`man/${name}.1`).split('.Sh CHECKING')[0];
 	isDeep(flags(written, /^\.It Fl (?:\w , )?-([a-z-]+)/gm), flags(stdout, /^ {2}(?:-\w, )?--([a-z-]+)/gm),
-		'pollcat(1) has every option of pollcat and no other');
+		`${name}(1) has every option of ${name} and no other`);
+	return { written, stdout };
+}
+
+async function verbsAgree() {
+	const { written, stdout } = await helpAgrees(pollgatectl);
+	const verbs = [...stdout.split('\n\n')[2].matchAll(/^ {2}([a-z]+)/gm)].map(([, verb]) => verb);
+	isDeep([...written.matchAll(/^\.It Cm ([a-z]+)/gm)].map(([, verb]) => verb), verbs, 'pollgatectl(1) has every verb and no other');
 }
 
 /* ---- Metrics ---- */
@@ -201,6 +210,7 @@ function stage(replacePorts) {
 	mkdirSync(path.join(dir, 'bin'));
 	symlinkSync(binary, path.join(dir, 'bin/pollgate'));
 	symlinkSync(pollcat, path.join(dir, 'bin/pollcat'));
+	symlinkSync(pollgatectl, path.join(dir, 'bin/pollgatectl'));
 	return dir;
 }
 
@@ -243,7 +253,8 @@ const keyFile = path.join(tempDir('manual'), 'keys');
 writeFileSync(keyFile, `${apiKey}\n`, { mode: 0o600 });
 const instance = await startPollgate({ options: { 'api-key-file': keyFile } });
 await optionsAgree();
-await pollcatAgrees();
+await helpAgrees(pollcat);
+await verbsAgree();
 await metricsAgree(instance);
 await endpointsAgree(instance);
 codesAgree();

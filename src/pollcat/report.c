@@ -1,5 +1,6 @@
 #include "pollcat/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@ say(const char *format, va_list ap)
 
 	buf_addv(&line, format, ap);
 	report_tame(line.data, line.len, "");
-	fprintf(stderr, "pollcat: %s\n", line.data);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line.data);
 	buf_free(&line);
 }
 

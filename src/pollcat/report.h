@@ -1,5 +1,5 @@
 /*
- * What pollcat says on standard error, and what its exit status means.  What comes from outside is made harmless to a terminal.
+ * What pollcat and pollgatectl say on standard error, and what their exit status means.  What comes from outside is made harmless to a terminal.
  */
 #ifndef POLLCAT_REPORT_H
 #define POLLCAT_REPORT_H

@@ -18,6 +18,7 @@ const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const sourceDir = process.env.POLLGATE_TEST_SRC ? path.resolve(process.env.POLLGATE_TEST_SRC) : top;
 export const binary = path.resolve(process.env.POLLGATE ?? path.join(top, 'build/pollgate'));
 export const pollcat = path.join(path.dirname(binary), 'pollcat');
+export const pollgatectl = path.join(path.dirname(binary), 'pollgatectl');
 
 if (!existsSync(binary))
 	bail(`there is no ${binary}: build it, or name it by POLLGATE`);

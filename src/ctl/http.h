@@ -1,0 +1,24 @@
+/*
+ * One request to the gateway, asked again until there is an answer.
+ */
+#ifndef CTL_HTTP_H
+#define CTL_HTTP_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "ctl/options.h"
+#include "ctl/verb.h"
+
+struct ctl_answer {
+	int status;
+	struct buf body;
+};
+
+/*
+ * False after telling the user why there is no answer.  What changes something is asked with one idempotency key each time.  key
+ * is the backend's.  The answer needs buf_free.
+ */
+bool ctl_ask(struct ctl_answer *answer, const struct ctl_options *options, const char *key, const struct ctl_request *request);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * pollgatectl: one request of the API of backends, from a shell.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "base/mem.h"
+#include "codec/native_read.h"
+#include "ctl/http.h"
+#include "ctl/options.h"
+#include "ctl/verb.h"
+#include "pollcat/report.h"
+
+/* ---- The key ---- */
+
+static bool
+is_key(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (s[i] <= ' ' || s[i] > '~')
+			return false;
+	return len > 0;
+}
+
+/* The first line that is no comment, so that the gateway's own file will do.  To be freed; NULL after telling why there is none. */
+static char *
+read_key(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL, *key = NULL;
+	size_t room = 0;
+
+	if (!file) {
+		report("--key-file %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	while (!key && getline(&line, &room, file) >= 0) {
+		const char *start = line + strspn(line, " \t");
+		size_t len = strcspn(start, " \t\r\n");
+
+		if (*start != '#' && is_key(start, len))
+			key = mem_copy(start, len);
+	}
+	fclose(file);
+	free(line);
+	if (!key)
+		report("--key-file %s: there is no key in it", path);
+	return key;
+}
+
+/* ---- The answer ---- */
+
+static enum status
+print(const char *text, size_t len)
+{
+	struct buf line = BUF_EMPTY;
+	bool written;
+
+	buf_add(&line, text, len);
+	buf_adds(&line, "\n");
+	report_tame(line.data, line.len, "\n\t");
+	written = fwrite(line.data, 1, line.len, stdout) == line.len && fflush(stdout) == 0;
+	buf_free(&line);
+	return written ? STATUS_OK : STATUS_FAILED;
+}
+
+static enum status
+no_answer(void)
+{
+	report("the answer is not one of a pollgate");
+	return STATUS_FAILED;
+}
+
+/* Each on a line, those that were refused on standard error. */
+static enum status
+print_results(const struct ctl_answer *answer)
+{
+	struct jspan results, result;
+	uint64_t seq;
+	size_t at = 0;
+	enum status status = STATUS_OK;
+
+	if (!native_read_sent(&seq, &results, answer->body.data ? answer->body.data : "", answer->body.len))
+		return no_answer();
+	while (status != STATUS_FAILED && jspan_next_element(results, &at, &result)) {
+		struct native_problem problem = {0};
+
+		if (native_read_refusal(&problem, result)) {
+			report("%s: %s", problem.code.data, problem.detail.data ? problem.detail.data : "");
+			status = STATUS_REFUSED;
+		} else if (print(result.text, result.len) != STATUS_OK) {
+			status = STATUS_FAILED;
+		}
+		native_problem_free(&problem);
+	}
+	return status;
+}
+
+/* Whether it was refused for what it is, and not for who asks, or whom. */
+static bool
+is_refusal(int status, const char *code)
+{
+	return status >= 400 && status < 500 && status != 401 && status != 403 && strcmp(code, "api_disabled") != 0 &&
+	    strcmp(code, "not_found") != 0;
+}
+
+static enum status
+report_problem(const struct ctl_answer *answer)
+{
+	struct native_problem problem = {0};
+	enum status status;
+
+	if (!native_read_problem(&problem, answer->body.data ? answer->body.data : "", answer->body.len)) {
+		native_problem_free(&problem);
+		return no_answer();
+	}
+	report("%s: %s", problem.code.data, problem.detail.data ? problem.detail.data : "");
+	status = is_refusal(answer->status, problem.code.data) ? STATUS_REFUSED : STATUS_FAILED;
+	native_problem_free(&problem);
+	return status;
+}
+
+static enum status
+print_answer(const struct ctl_request *request, const struct ctl_answer *answer)
+{
+	struct jspan document;
+
+	if (answer->status != 200)
+		return report_problem(answer);
+	if (request->lists)
+		return print_results(answer);
+	if (!jspan_check(&document, answer->body.data ? answer->body.data : "", answer->body.len))
+		return no_answer();
+	return print(document.text, document.len);
+}
+
+/* ---- All of it ---- */
+
+static enum status
+ask(const struct ctl_options *o)
+{
+	struct ctl_request request = {0};
+	struct ctl_answer answer = {0};
+	char *key = NULL;
+	enum status status = STATUS_USAGE;
+
+	if (ctl_request_make(&request, o)) {
+		status = STATUS_FAILED;
+		key = read_key(o->key_file);
+		if (key && ctl_ask(&answer, o, key, &request))
+			status = print_answer(&request, &answer);
+	}
+	free(key);
+	ctl_request_free(&request);
+	buf_free(&answer.body);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl_options options;
+	enum status status = STATUS_OK;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!ctl_options_parse(&options, argc, argv))
+		status = STATUS_USAGE;
+	else if (options.help)
+		ctl_options_help();
+	else if (options.version)
+		printf("pollgatectl %s\n", PACKAGE_VERSION);
+	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		status = STATUS_FAILED;
+	else {
+		report_verbose(options.verbose);
+		status = ask(&options);
+		curl_global_cleanup();
+	}
+	ctl_options_free(&options);
+	return (int)status;
+}
