@@ -351,6 +351,12 @@ async function without() {
 }
 
 async function byHand() {
+	const early = await begin();
+	early.client.use('poll');
+	await early.client.ready;
+	await early.client.send(chat(1));
+	isDeep([early.fake.upgrades, early.way()], [undefined, ['poll open']], 'what is chosen before the session is open counts from the start');
+	await early.end();
 	const { fake, client, way, on, end } = await begin();
 	await on('ws');
 	client.use('poll');

@@ -139,7 +139,8 @@ export class Client {
 	/** Choose the transport by hand, or 'auto'.  Polls go on until it works.  @param {string} name */
 	use(name) {
 		this.#check();
-		if (name !== 'auto' && !this.#receiving?.able(name))
+		const able = this.#receiving?.able(name) ?? this.#options.transports.includes(name); // Before it is open, what may be.
+		if (name !== 'auto' && !able)
 			throw new PollgateError('transport_unavailable');
 		this.#chosen = name;
 		this.#receiving?.use(name);

@@ -67,7 +67,7 @@ export class Receiving {
 		this.#halt();
 		if (name === this.transport || this.#stopped)
 			return;
-		if (name === 'poll' || name === 'sse')
+		if (name !== 'auto' && name !== 'ws' && this.able(name))
 			this.#receive(name, 'use');
 		else
 			this.#tryLater(0);
