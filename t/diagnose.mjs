@@ -291,6 +291,7 @@ for (const [network, result, verdict, title, extra] of [
 		is(got.titles.length, 1, 'there is one cause');
 		like(got.titles[0], title, 'which is this');
 		is(got.summary.title, got.titles[0], 'and is the summary');
+		is(/other tabs/.test(got.todo), verdict === 'no answer', 'silence may be that of a browser that has no connection left');
 		is(got.summary.best, undefined, 'no transport is recommended');
 	});
 const portal = { outcome: 'answered', ms: 20, status: 200, own: false };

@@ -45,7 +45,9 @@ function unreached({ is, about }) {
 		title: 'The gateway is not reached',
 		text: 'Not even a plain request is answered. The gateway does not run, or its address is not right any more, or this network lets ' +
 			'nothing through to it.',
-		seen: ['request'], advice,
+		seen: ['request'],
+		advice: is('request', 'no answer') ? [...advice, advise('client', 'Or close other tabs that use this gateway, and repeat the test: a ' +
+			'browser makes six connections to one host, and then waits for one of them.')] : advice,
 	};
 }
 
