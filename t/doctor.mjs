@@ -1,32 +1,21 @@
 #!/usr/bin/env node
 /*
  * doctor.html in Chromium, through each kind of network (lib/network.mjs): its table is the truth, cell by cell, and what it says to
- * be in the way is what was put there.  CHROMIUM names the browser.
+ * be in the way is what was put there.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { haveAxe, violations } from './lib/axe.mjs';
+import { Person, startBrowser, www } from './lib/browser.mjs';
 import { startNetwork } from './lib/network.mjs';
-import { slowness, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { slowness, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { atEnd, done, is, isDeep, like, limit, ok, scope, skip, skipAll, unlike } from './lib/tap.mjs';
+import { atEnd, done, is, isDeep, like, limit, ok, scope, skip, unlike } from './lib/tap.mjs';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const playwright = await import('playwright-core').catch(() => null);
-if (!playwright)
-	skipAll('playwright-core is not installed: npm ci in t/');
-if (!existsSync(executablePath))
-	skipAll(`there is no ${executablePath}`);
 limit(180);
 
 const WAIT = 40_000 * slowness;
 const AT_ONCE = 5; // Pages.
-const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
-const browser = await playwright.chromium.launch({
-	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
-atEnd(() => browser.close());
+const browser = await startBrowser();
 
 /* What the page asks for instead of 5, 25 and 55 s and a minute: between the last two polls there is room for a cut. */
 const [SHORT, MIDDLE, LONG, IDLE] = [0.5, 1.5, 4.5, 3].map((seconds) => seconds * slowness);
@@ -40,21 +29,11 @@ const KEYS = ['request', 'post', 'session', 'bodies', ...HOLDS, 'stream', 'strea
 const LONGER = [...HOLDS.slice(1), 'stream-long', 'sse-long', 'ws-idle'];
 const each = (keys, verdict) => Object.fromEntries(keys.map((key) => [key, verdict]));
 
-class Doctor {
-	static async open(base, settings = {}) {
-		const doctor = new Doctor();
-		doctor.wrong = [];
-		doctor.context = await browser.newContext(settings);
-		doctor.page = await doctor.context.newPage();
+class Doctor extends Person {
+	static async visit(base, settings) {
+		const doctor = await this.open(browser, 'the doctor', `${base}/doctor.html?waits=${SHORT},${MIDDLE},${LONG}&idle=${IDLE}`, settings);
 		doctor.page.setDefaultTimeout(WAIT);
-		doctor.page.on('pageerror', (error) => doctor.wrong.push(error.message));
-		doctor.page.on('console', (message) => /Content Security Policy/.test(message.text()) && doctor.wrong.push(message.text()));
-		await doctor.page.goto(`${base}/doctor.html?waits=${SHORT},${MIDDLE},${LONG}&idle=${IDLE}`);
 		return doctor;
-	}
-
-	press(name) {
-		return this.page.getByRole('button', { name, exact: true }).click();
 	}
 
 	until(state) {
@@ -85,9 +64,10 @@ class Doctor {
 		return { ...seen, verdicts: Object.fromEntries(Object.entries(seen.cells).map(([key, { verdict }]) => [key, verdict])) };
 	}
 
+	/** What fails because of the network is what it is there for. */
 	async close() {
-		isDeep(this.wrong, [], 'the page has no errors');
-		await this.context.close();
+		isDeep(this.wrong.filter((words) => !/^Failed to load resource|^WebSocket connection to|^Access to/.test(words)), [], 'the page has no errors');
+		await super.close();
 	}
 }
 
@@ -173,7 +153,7 @@ const networks = [
 /** The whole story of a network; then asserted, one network after the other. */
 async function examine({ has }) {
 	const network = await startNetwork({ targets: several.slice(0, 1), ...has });
-	const doctor = await Doctor.open(network.base);
+	const doctor = await Doctor.visit(network.base);
 	const seen = await doctor.run();
 	const wide = await doctor.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
 	return { doctor, network, seen, wide };
@@ -213,7 +193,8 @@ for (const network of networks)
 
 const network = await startNetwork({ targets: several.slice(0, 1), upgrade: '400' });
 await scope('a phone', async () => {
-	const { page, ...doctor } = await Doctor.open(network.base, { viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
+	const doctor = await Doctor.visit(network.base, { viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
+	const { page } = doctor;
 	isDeep((await page.locator('.tests .verdict span:last-child').allTextContents()).filter((verdict) => verdict !== 'waiting'), [], 'nothing runs by itself');
 	const quick = page.getByRole('button', { name: 'Quick test' });
 	await quick.focus();
@@ -223,7 +204,7 @@ await scope('a phone', async () => {
 	ok(await page.getByRole('progressbar').isVisible(), 'with its progress');
 	await page.waitForSelector('body[data-state="done"]');
 	is(await page.evaluate(() => document.activeElement.id), 'full', 'and then at Test again');
-	const seen = await Doctor.prototype.read.call({ page });
+	const seen = await doctor.read();
 	isDeep(Object.keys(seen.verdicts).filter((key) => seen.verdicts[key] === 'not tested' && !key.startsWith('ws-')), LONGER.slice(0, -1),
 		'a quick test leaves out what takes longer');
 	is(seen.verdicts.sse, 'works', 'and nothing else');
@@ -232,10 +213,10 @@ await scope('a phone', async () => {
 		isDeep(await violations(page), [], 'it is for everybody, in the dark, too');
 	else
 		skip('it is for everybody', 'axe-core is not installed: npm ci in t/');
-	await doctor.context.close();
+	await doctor.close();
 });
 await scope('stopped, and repeated', async () => {
-	const doctor = await Doctor.open(network.base);
+	const doctor = await Doctor.visit(network.base);
 	const closed = await several[0].metrics('pollgate_sessions_closed_total');
 	await doctor.press('Test this network');
 	await waitFor(async () => (await doctor.read()).verdicts.stream === 'works', WAIT, 'the first results');
