@@ -26,6 +26,8 @@ const states = {
 	'index.html': ['index.html', async () => {}],
 	'call.html': ['call.html', ({ page }) => page.getByLabel('Name of the room').waitFor()],
 	'call.html, a room': [`call.html#${longName}`, async ({ page }) => page.getByText('Press Join').waitFor()],
+	'chat.html': ['chat.html', ({ page }) => page.locator('#first-room').waitFor()],
+	'chat.html, a room': [`chat.html#${longName}`, talking],
 	'doctor.html': ['doctor.html', ({ page }) => page.getByRole('button', { name: 'Quick test' }).waitFor()],
 	'whiteboard.html': ['whiteboard.html', ({ page }) => page.getByLabel('Name of the board').waitFor()],
 	'whiteboard.html, a board': [`whiteboard.html#${longName}`, drawing],
@@ -34,6 +36,18 @@ const states = {
 		await person.press('Clear');
 	}],
 };
+
+async function talking({ page }) {
+	await page.locator('#first-name').fill('Somebody whose name is as long as it may be');
+	await page.getByRole('button', { name: 'Enter' }).click();
+	for (const text of ['Hello', `A word that is too ${'l'.repeat(300)}ong`, 'https://example.org/']) {
+		await page.getByRole('textbox', { name: 'Message' }).fill(text);
+		await page.keyboard.press('Enter');
+		await page.locator('.message .text', { hasText: text }).last().waitFor();
+	}
+	await page.locator('.state').first().waitFor({ state: 'detached' });
+	await page.locator('#people li').first().waitFor();
+}
 
 async function drawing({ page }) {
 	await page.locator('#sheet[aria-busy="false"]').waitFor();

@@ -1,0 +1,258 @@
+#!/usr/bin/env node
+/* www/chat.html in Chromium: who is there, what was said, and that nothing of it is lost or hidden, on any network. */
+import { connect } from '../www/pollgate.js';
+import { NETWORKS, Person, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { startNetwork } from './lib/network.mjs';
+import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
+
+limit(180);
+const browser = await startBrowser();
+
+class Guest extends Person {
+	static async open(name, base, room, settings) {
+		const guest = await super.open(browser, name, `${base}/chat.html#${room}`, settings);
+		await guest.page.locator('#first-name').fill(name);
+		await guest.page.getByRole('button', { name: 'Enter' }).click();
+		await guest.inside();
+		return guest;
+	}
+
+	/** The room's list of people has us. */
+	inside() {
+		return this.page.locator('#people li', { hasText: '(you)' }).waitFor();
+	}
+
+	async write(text) {
+		await this.page.getByRole('textbox', { name: 'Message' }).fill(text);
+	}
+
+	async say(...texts) {
+		for (const text of texts) {
+			await this.write(text);
+			await this.page.keyboard.press('Enter');
+		}
+	}
+
+	async enter(room) {
+		await this.page.getByRole('textbox', { name: 'Another room' }).fill(room);
+		await this.page.keyboard.press('Enter');
+	}
+
+	/** What is said in the room that is shown, as it is read. */
+	said() {
+		return this.page.locator('.log:not([hidden]) .message .text').allTextContents();
+	}
+
+	async hears(...texts) {
+		let said;
+		await waitFor(async () => {
+			said = await this.said();
+			return texts.every((text) => said.includes(text));
+		}, WAIT, () => `${this.name} to hear ${texts}, not: ${said}`);
+		return said;
+	}
+
+	lines() {
+		return this.page.locator('.log:not([hidden]) .line').allTextContents();
+	}
+
+	/** A line about somebody, or a gap. */
+	told(pattern) {
+		return waitFor(async () => (await this.lines()).find((line) => pattern.test(line)), WAIT, `${this.name} to be told ${pattern}`);
+	}
+
+	people() {
+		return this.page.locator('#people li').allTextContents();
+	}
+
+	/** Nothing of ours is on its way. */
+	async sent() {
+		await waitFor(async () => await this.page.locator('.state').count() === 0, WAIT, `all that ${this.name} says to be in the room`);
+		return true;
+	}
+}
+
+const complaints = (guests) => guests.flatMap(({ wrong, refused }) => [...wrong, ...refused]);
+
+async function story({ base }) {
+	const ann = await Guest.open('Ann', base, 'story');
+	await ann.say('Hello?', 'Nobody here.');
+	const bob = await Guest.open('Bob <b>x</b>', base, 'story', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+	isDeep(await bob.hears('Nobody here.'), ['Hello?', 'Nobody here.'], 'who comes later reads what was said, in order');
+	ok(await ann.told(/^Bob <b>x<\/b> came in\.$/), 'and is announced');
+	isDeep(await ann.people(), ['Ann (you)', 'Bob <b>x</b>'], 'all see who is here');
+
+	const nasty = '<img src=x onerror=alert(1)> & "quotes"\nhttps://example.org/a?b=c&d=<e>, javascript:alert(1)';
+	await bob.write(nasty);
+	like(await ann.says('#typing', /./), /^Bob <b>x<\/b> is typing …$/, 'and who is typing');
+	await bob.page.keyboard.press('Enter');
+	await ann.hears(nasty);
+	ok(true, 'a text is shown as it was typed, never as HTML');
+	isDeep(await ann.page.locator('.log a').evaluateAll((links) => links.map(({ href, rel }) => [href, rel])),
+		[['https://example.org/a?b=c&d=', 'noopener noreferrer nofollow']], 'only addresses become links');
+	is(await ann.text('#typing'), '', 'who has said it is not typing any more');
+
+	await bob.page.getByRole('textbox', { name: 'Your name' }).fill('Bobby');
+	await bob.page.getByRole('textbox', { name: 'Your name' }).blur();
+	ok(await ann.told(/^Bob <b>x<\/b> is now Bobby\.$/), 'a new name is told');
+
+	await ann.enter('second');
+	is(await ann.text('#room-title'), 'second', 'one can be in several rooms');
+	await bob.say('Are you still here?');
+	await waitFor(async () => /1 unread/.test(await ann.text('#rooms')), WAIT, 'an unread message to be counted');
+	like(await ann.page.title(), /^\(1\) second/, 'what is said in the others is counted');
+	await ann.page.locator('#rooms a', { hasText: 'story' }).click();
+	await ann.hears('Are you still here?');
+	ok(!/unread/.test(await ann.text('#rooms')), 'until it is read');
+
+	await bob.write('I was just about to');
+	await ann.says('#typing', /Bobby is typing/);
+	await bob.page.reload();
+	await bob.inside();
+	is(await bob.page.getByRole('textbox', { name: 'Message' }).inputValue(), 'I was just about to', 'a reload keeps what is being typed');
+	isDeep(await bob.hears('Are you still here?'), await ann.said(), 'the rooms and what was said there');
+	await waitFor(async () => (await ann.people()).length === 2, WAIT, 'both to be here');
+	isDeep((await ann.lines()).filter((line) => /left/.test(line)), [], 'and nobody is told that somebody left and came');
+	await bob.press('Leave');
+	ok(await ann.told(/^Bobby left\.$/), 'who left is told');
+	isDeep(await ann.people(), ['Ann (you)'], 'and is not here any more');
+	isDeep(complaints([ann, bob]), [], 'no page complained');
+	await Promise.all([ann.close(), bob.close()]);
+}
+
+/** A conversation, on a network that is not well. */
+async function network({ instances }, settings) {
+	const { base, ...proxy } = await startNetwork({ targets: instances, ...settings });
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(name, base, `network-${proxy.port}`)));
+	await ann.say('one', 'two');
+	await bob.hears('two');
+	if (settings.cutAfter)
+		await Promise.all([ann, bob].map(({ page }) => page.waitForEvent('requestfailed')));
+	await bob.say('three', 'four');
+	isDeep([await ann.hears('four'), await bob.hears('four')], Array(2).fill(['one', 'two', 'three', 'four']), 'both hear all, once and in order');
+	await Promise.all([ann.close(), bob.close()]);
+}
+
+/** A gateway dies in the middle of a conversation. */
+async function killed({ base, instances, proxy }, store) {
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(name, base, 'killed')));
+	const [victim, ...others] = instances;
+	await ann.say('one', 'two');
+	await bob.hears('two');
+	await victim.kill();
+	await ann.say('three', 'four');
+	await bob.say('five');
+	proxy.targets = others.length ? others : instances;
+	if (!others.length)
+		await victim.start();
+	await Promise.all([ann.hears('three', 'four', 'five'), bob.hears('three', 'four', 'five')]);
+	ok(await ann.sent() && await bob.sent(), 'what is said while an instance is killed arrives');
+	for (const said of [await ann.said(), await bob.said()])
+		isDeep(said.filter((text) => text !== 'five'), ['one', 'two', 'three', 'four'], 'once, and in the order of each');
+	if (store === 'memory')
+		ok(await ann.told(/Messages may be missing/) && await bob.told(/Messages may be missing/), 'a gateway that forgot everything is not hidden');
+	else
+		isDeep([...await ann.lines(), ...await bob.lines()].filter((line) => /missing|left/.test(line)), [], 'and nobody is told of a loss');
+	await waitFor(async () => (await ann.people()).length === 2 && (await bob.people()).length === 2, WAIT, 'both to be here');
+	ok(true, 'both are still here');
+	await Promise.all([ann.close(), bob.close()]);
+	if (others.length)
+		await victim.start();
+	proxy.targets = instances;
+}
+
+/** A way to the gateway of one's own, on which no request lives long, and that can be closed: close() returns what opens it again. */
+async function startWay({ instances }) {
+	const proxy = await startNetwork({ targets: instances, upgrade: '400', hold: 'sse', cutAfter: 500 });
+	const close = async () => {
+		proxy.fault = () => ({ drop: 'before' });
+		await waitFor(() => proxy.now.requests === 0, WAIT, 'the last request to be cut');
+		return () => proxy.fault = undefined;
+	};
+	return { base: proxy.base, close };
+}
+
+/** Out of contact. */
+async function away(cluster) {
+	const way = await startWay(cluster);
+	const bob = await Guest.open('Bob', cluster.base, 'away');
+	const ann = await Guest.open('Ann', way.base, 'away');
+	await bob.say('before');
+	await ann.hears('before');
+	const open = await way.close();
+	await ann.say('said meanwhile', 'and this');
+	await ann.says('#connection-note', /does not answer/);
+	is(await ann.page.locator('.state', { hasText: 'Sending' }).count(), 2, 'what cannot be sent now is shown so');
+	await bob.say(...Array.from({ length: 20 }, (_, i) => `missed ${i}`));
+	await bob.sent();
+	open();
+	ok(await ann.sent(), 'and is sent when the network is back');
+	await bob.hears('said meanwhile', 'and this');
+	isDeep(await ann.hears('missed 19'), await bob.said(), 'both read the same, then');
+	isDeep(await ann.lines(), [], 'without a gap');
+	await Promise.all([ann.close(), bob.close()]);
+}
+
+/** More than the log keeps. */
+async function gaps({ start }) {
+	const cluster = await start({ options: { www, 'room-max': 20 } });
+	const way = await startWay(cluster);
+	const client = connect(cluster.base, { transports: [] });
+	const say = (text) => client.send({ room: 'chat:gaps', event: 'chat', data: { key: `key-${text}`, name: 'Eve', text } });
+	const ann = await Guest.open('Ann', way.base, 'gaps');
+	await say('heard');
+	await ann.hears('heard');
+	const open = await way.close();
+	await Promise.all(Array.from({ length: 40 }, (_, i) => say(`more ${i}`)));
+	open();
+	ok(await ann.told(/^Messages may be missing here/), 'what is lost is told');
+	const all = await ann.page.locator('.log:not([hidden]) li').evaluateAll((items) => items.map((item) => item.querySelector('.text')?.textContent ?? '(gap)'));
+	is(all[1], '(gap)', 'where it is missing', all);
+	ok(all.includes('more 39') && !all.includes('more 1'), 'and what is left is shown');
+
+	// Not what others send, but what they should not.
+	for (const data of [null, 5, 'text', {}, { text: 5, key: 'k' }, { text: 'x' }, { text: '', key: 'k' }, { text: 'long', name: 'n'.repeat(500), key: 'long' }])
+		await client.send({ room: 'chat:gaps', event: 'chat', data });
+	await say('after');
+	await ann.hears('long', 'after');
+	ok((await ann.page.locator('.message strong').allTextContents()).every((name) => name.length <= 40), 'rubbish is not shown, and names are of a length that can be shown');
+	isDeep(ann.wrong.filter((text) => !/Failed to load|WebSocket/.test(text)), [], 'no page complained');
+
+	await ann.page.getByRole('textbox', { name: 'Another room' }).fill('x'.repeat(120));
+	await ann.press('Enter');
+	like(await ann.says('#more-error', /./), /too long/, 'a name that is too long is refused');
+	await client.close();
+	await ann.close();
+}
+
+/** The gateway refuses a message, or a room. */
+async function refused({ start }) {
+	const cluster = await start({ options: { www, 'max-message': 200, 'rooms-per-session': 2 } });
+	const ann = await Guest.open('Ann', cluster.base, 'refused');
+	await ann.say('x'.repeat(400), 'short');
+	await ann.hears('short');
+	like(await ann.says('.state', /Not sent/), /Not sent: .*Send again/, 'what is refused is said to be, and can be sent again');
+	await ann.press('Send again');
+	await ann.says('.state', /Not sent/);
+	await ann.enter('one room too many');
+	like(await ann.says('#note', /./), /^The room one room too many cannot be entered: /, 'so is a room');
+	is(await ann.text('#room-title'), 'refused', 'and one stays where one was');
+	isDeep(await ann.hears('short').then((said) => said.length), 2, 'with what was said there');
+	await ann.close();
+}
+
+await forEachStore(async ({ store, start }) => {
+	const cluster = await start({ options: { www } });
+	await scope('a chat', () => story(cluster));
+	await scope('killed', () => killed(cluster, store));
+	if (store === 'memory') {
+		await scope('away', () => away(cluster));
+		await scope('gaps', () => gaps({ start }));
+		await scope('refused', () => refused({ start }));
+	} else {
+		for (const [name, settings] of Object.entries(NETWORKS))
+			await scope(name, () => network(cluster, settings));
+	}
+});
+await done();

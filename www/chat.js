@@ -1,0 +1,485 @@
+/*
+ * The chat: one session in any number of rooms.  A message stays on the page until the room has it; what is being typed, and what
+ * is on its way, outlives a reload.  Who is typing is told in a room of its own, so that it takes no place in the log.
+ */
+import { connect } from './pollgate.js';
+import { Connection } from './connection.js';
+import { Conversation } from './conversation.js';
+import { inTab } from './kept.js';
+import { clean, hueOf, keepName, myName, nameOf, newKey, showPeople } from './person.js';
+import { copy, flaw, linkOf, roomOfAddress } from './room.js';
+
+const $ = (id) => document.getElementById(id);
+const PREFIX = 'chat:';
+const TYPING_PREFIX = 'chat-typing:';
+const HISTORY = 100;
+const HISTORY_ALL = 1000;
+const HISTORY_LONG = 200_000; // Characters: perhaps not all that was asked for fitted into the answer.
+const TYPING_EVERY = 3000;
+const TYPING_LASTS = 6000;
+const MIND = 30_000; // Who comes back within so many ms was not away: a reload.
+const AGAIN_AFTER = 1000;
+
+const connection = new Connection($('connection'), $('connection-note'));
+const me = inTab.get('key') ?? newKey();
+inTab.set('key', me);
+
+/** A room of ours. */
+class Room {
+	unread = 0;
+	#chat;
+	#members = [];
+	#outgoing = []; // {key, text}
+	#busy = true; // Until we have entered.
+	#again = () => {};
+	#names = new Map(); // session -> name
+	#typing = new Map(); // session -> {name, timer}
+	#typed = 0; // When we last said that we are typing.
+
+	constructor(chat, name) {
+		this.#chat = chat;
+		this.name = name;
+		this.id = PREFIX + name;
+		this.typingId = TYPING_PREFIX + name;
+		this.conversation = new Conversation({
+			label: `Messages in ${name}`, mine: (key) => key.startsWith(me), earlier: () => this.#showEarlier(),
+		});
+		this.draft = inTab.get(`draft ${name}`) ?? '';
+		for (const { key, text } of inTab.get(`outgoing ${name}`) ?? [])
+			this.say(text, key);
+	}
+
+	set members(members) {
+		this.#members = members;
+		members.forEach(({ id, data }) => this.#names.has(id) || this.#names.set(id, nameOf(data)));
+	}
+
+	get members() {
+		return this.#members;
+	}
+
+	async enter() {
+		const { history } = await this.#chat.client.join(this.id, { history: HISTORY });
+		this.conversation.takeHistory(history);
+		this.conversation.showEarlier(history.length >= HISTORY || JSON.stringify(history).length > HISTORY_LONG);
+		this.conversation.scrollToEnd();
+		this.#busy = false;
+		this.#deliver();
+		this.#chat.client.join(this.typingId).catch(() => {}); // Nice to have.
+	}
+
+	leave() {
+		inTab.set(`draft ${this.name}`, '');
+		this.#chat.client.leave(this.typingId).catch(() => {});
+		this.#chat.client.leave(this.id).catch(() => {});
+	}
+
+	say(text, key = `${me}-${newKey()}`) {
+		this.conversation.await(key, myName() || nameOf(), text);
+		this.#outgoing.push({ key, text });
+		this.#keep();
+		this.#deliver();
+	}
+
+	/** One after the other, so that the order stays whatever happens. */
+	async #deliver() {
+		if (this.#busy)
+			return;
+		this.#busy = true;
+		for (let message; (message = this.#outgoing[0]);) {
+			const { key, text } = message;
+			const error = this.conversation.has(key) ? null
+				: await this.#chat.client.send({ room: this.id, event: 'chat', data: { key, name: myName(), text }, self: true }).catch((error) => error);
+			if (error?.code === 'closed')
+				return;
+			if (error?.code === 'session_gone') {
+				await new Promise((resolve) => this.#again = resolve);
+			} else if (error?.code === 'queue_full') {
+				await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER));
+			} else {
+				this.#outgoing.shift();
+				this.#keep();
+				if (error?.code)
+					this.conversation.refuse(key, error.message, () => this.say(text, key));
+			}
+		}
+		this.#busy = false;
+	}
+
+	#keep() {
+		inTab.set(`outgoing ${this.name}`, this.#outgoing);
+	}
+
+	async #showEarlier() {
+		this.conversation.showEarlier(false);
+		try {
+			this.conversation.takeHistory(await this.#chat.client.history(this.id, HISTORY_ALL));
+			this.conversation.tell('Earlier messages are not to be had.', { id: '0-0' });
+		} catch {
+			this.conversation.showEarlier(true);
+		}
+	}
+
+	/** Messages after this one may be missing: get what there is, and tell what is not. */
+	async mend(after, history) {
+		try {
+			const knows = (messages) => after === null || messages.some(({ id }) => id === after);
+			const all = history && knows(history) ? history : await this.#chat.client.history(this.id, HISTORY_ALL);
+			this.conversation.takeHistory(all);
+			if (!knows(all))
+				this.conversation.tell('Messages may be missing here: the gateway does not have them any more.', { id: after, kind: 'gap' });
+		} catch {
+			this.conversation.tell('Messages may be missing here.', { kind: 'gap' });
+		}
+	}
+
+	/** Another session is in this room now. */
+	async resumed(result) {
+		await this.mend(this.conversation.last, result.history);
+		this.#again();
+	}
+
+	/** A message of the room. */
+	take(message) {
+		const { id, from, event, data } = message;
+		const key = clean(data?.key);
+		const known = () => this.members.some((member) => member.id !== from && member.data?.key === key && key);
+		if (event === '$join' && !known() && !this.conversation.takeBack(key || from, MIND))
+			this.conversation.tell(`${nameOf(data)} came in.`, { id });
+		else if (event === '$leave' && !known())
+			this.conversation.tell(`${nameOf(data)} left.`, { id, about: key || from });
+		else if (event === '$set')
+			this.#renamed(message);
+		else if (event === 'chat')
+			return this.#heard(message);
+		return false;
+	}
+
+	#renamed({ id, from, data }) {
+		const before = this.#names.get(from);
+		const after = nameOf(data);
+		this.#names.set(from, after);
+		if (before && before !== after)
+			this.conversation.tell(`${before} is now ${after}.`, { id });
+	}
+
+	#heard(message) {
+		this.#stopped(message.from);
+		return this.conversation.take(message) && !clean(message.data?.key).startsWith(me);
+	}
+
+	/** We are typing, or not any more. */
+	typing(on) {
+		if (on === this.#typed > 0 && (!on || Date.now() - this.#typed < TYPING_EVERY))
+			return;
+		this.#typed = on ? Date.now() : 0;
+		this.#chat.client.send({ room: this.typingId, event: 'typing', data: { on, name: myName() } }).catch(() => {});
+	}
+
+	takeTyping({ from, event, data }) {
+		if (event !== 'typing' && event !== '$leave')
+			return;
+		this.#stopped(from);
+		if (event === 'typing' && data?.on === true)
+			this.#typing.set(from, { name: nameOf(data), timer: setTimeout(() => {
+				this.#stopped(from);
+				this.#chat.showTyping();
+			}, TYPING_LASTS) });
+		this.#chat.showTyping();
+	}
+
+	#stopped(from) {
+		clearTimeout(this.#typing.get(from)?.timer);
+		this.#typing.delete(from);
+	}
+
+	/** A sentence about who is typing, or ''. */
+	get whoTypes() {
+		const names = [...this.#typing.values()].map(({ name }) => name);
+		if (names.length > 2)
+			return 'Several people are typing …';
+		return names.length && `${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} typing …`;
+	}
+}
+
+/** From entering to leaving the last room. */
+class Chat {
+	client = connect('', { data: this.#data() });
+	rooms = new Map();
+	shown = null;
+
+	constructor() {
+		connection.follow(this.client);
+		this.client.on('message', (message) => this.#take(message));
+		this.client.on('presence', ({ room, members }) => this.#showMembers(room, members));
+		this.client.on('gap', ({ reason, room }) => reason === 'trimmed' && this.#roomOf(room)?.mend(this.#roomOf(room).conversation.last));
+		this.client.on('resumed', ({ fresh, rooms }) => fresh && this.#resumed(rooms));
+	}
+
+	#data() {
+		return { name: myName(), key: me };
+	}
+
+	#roomOf(id) {
+		return [...this.rooms.values()].find((room) => room.id === id);
+	}
+
+	/** Enter a room, or show it if we are there. */
+	async enter(name) {
+		const known = this.rooms.get(name);
+		if (known)
+			return this.show(known);
+		const room = new Room(this, name);
+		this.rooms.set(name, room);
+		this.#keep();
+		this.show(room);
+		try {
+			await room.enter();
+		} catch (error) {
+			if (error.code !== 'closed')
+				this.#forget(room, `The room ${name} cannot be entered: ${error.message}`);
+		}
+	}
+
+	leave() {
+		this.shown.leave();
+		this.#forget(this.shown, '');
+	}
+
+	#forget(room, note) {
+		room.conversation.view.remove();
+		this.rooms.delete(room.name);
+		this.#keep();
+		const [next] = this.rooms.values();
+		if (!next)
+			return end(note);
+		this.show(room === this.shown ? next : this.shown);
+		$('note').textContent = note;
+	}
+
+	rename() {
+		this.client.set(this.#data()).catch(() => {});
+	}
+
+	show(room) {
+		if (this.shown && this.shown !== room)
+			this.shown.typing(false);
+		this.shown = room;
+		room.unread = 0;
+		if (!room.conversation.view.isConnected)
+			$('logs').append(room.conversation.view);
+		for (const { conversation } of this.rooms.values())
+			conversation.view.hidden = conversation !== room.conversation;
+		if (roomOfAddress() !== room.name)
+			history.replaceState(null, '', linkOf(room.name));
+		$('note').textContent = '';
+		$('newer').hidden = true;
+		$('room-title').textContent = room.name;
+		$('text').value = room.draft;
+		room.conversation.scrollToEnd();
+		this.#showRooms();
+		this.showTyping();
+		this.#showMembers(room.id, room.members);
+	}
+
+	#keep() {
+		inTab.set('rooms', [...this.rooms.keys()]);
+	}
+
+	#take(message) {
+		const room = this.#roomOf(message.room);
+		if (!room)
+			return [...this.rooms.values()].find(({ typingId }) => typingId === message.room)?.takeTyping(message);
+		const end = room.conversation.atEnd;
+		if (!room.take(message))
+			return;
+		if (room !== this.shown || document.hidden) {
+			room.unread++;
+			this.#showRooms();
+		}
+		this.showTyping();
+		if (room === this.shown && !end)
+			$('newer').hidden = false;
+	}
+
+	#resumed(results) {
+		for (const result of results) {
+			const room = this.#roomOf(result.room);
+			if (result.error)
+				room?.conversation.tell(`The gateway does not let you in again: ${result.error.detail}`, { kind: 'gap' });
+			else
+				room?.resumed(result);
+		}
+	}
+
+	/** Somebody with two sessions, of which one will be gone soon, is here once. */
+	#showMembers(id, members) {
+		const room = this.#roomOf(id);
+		if (!room)
+			return;
+		room.members = members;
+		const people = new Map();
+		for (const member of members) {
+			const key = member.id === this.client.id ? me : member.data?.key ?? member.id;
+			if (!people.has(key) || member.id === this.client.id || people.get(key).away)
+				people.set(key, member);
+		}
+		if (room === this.shown)
+			showPeople($('people'), [...people.values()], { me: this.client.id, mark: ({ data }) => `hsl(${hueOf(nameOf(data))} 60% 45%)` });
+	}
+
+	#showRooms() {
+		const rooms = [...this.rooms.values()];
+		const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
+		$('rooms').replaceChildren(...rooms.map((room) => {
+			const item = document.createElement('li');
+			const link = document.createElement('a');
+			const name = Object.assign(document.createElement('span'), { className: 'name', textContent: room.name });
+			link.href = linkOf(room.name);
+			link.append(name);
+			if (room === this.shown)
+				link.setAttribute('aria-current', 'page');
+			if (room.unread) {
+				const badge = Object.assign(document.createElement('span'), { className: 'badge', textContent: room.unread });
+				badge.append(Object.assign(document.createElement('span'), { className: 'unseen', textContent: ' unread' }));
+				link.append(badge);
+			}
+			item.append(link);
+			return item;
+		}));
+		document.title = `${unread ? `(${unread}) ` : ''}${this.shown?.name} · Chat · Pollgate`;
+	}
+
+	/** The person looks at the page (again). */
+	seen() {
+		if (this.shown?.unread) {
+			this.shown.unread = 0;
+			this.#showRooms();
+		}
+	}
+
+	showTyping() {
+		$('typing').textContent = this.shown?.whoTypes || '';
+	}
+}
+
+/* ---- The page ---- */
+
+let chat = null;
+
+function openPage() {
+	const room = roomOfAddress();
+	$('choose').hidden = chat !== null;
+	$('chat').hidden = chat === null;
+	if (chat)
+		return;
+	document.title = 'Chat · Pollgate';
+	$('first-name').value = myName();
+	$('first-room').value = room || 'lobby';
+}
+
+/** Of the rooms that this tab was in, the one of the address, if any, is shown. */
+function start(rooms) {
+	chat = new Chat();
+	openPage();
+	$('my-name').value = myName();
+	for (const room of rooms)
+		chat.enter(room);
+}
+
+/** No room is left. */
+function end(note) {
+	chat.client.close();
+	chat = null;
+	history.replaceState(null, '', linkOf(''));
+	openPage();
+	$('enter-error').textContent = note;
+	$('first-room').focus();
+}
+
+function refuse(place, room) {
+	$(place).textContent = flaw(room, TYPING_PREFIX);
+	return $(place).textContent !== '';
+}
+
+$('enter').addEventListener('submit', (event) => {
+	const room = $('first-room').value.trim();
+	event.preventDefault();
+	if (clean($('first-name').value) === '')
+		$('enter-error').textContent = 'The others need a name for you.';
+	else if (!refuse('enter-error', room)) {
+		keepName($('first-name').value);
+		start([room]);
+		$('text').focus();
+	}
+});
+$('more').addEventListener('submit', (event) => {
+	const room = $('more-room').value.trim();
+	event.preventDefault();
+	if (refuse('more-error', room))
+		return;
+	$('more-room').value = '';
+	chat.enter(room);
+	$('text').focus();
+});
+$('leave').addEventListener('click', () => {
+	chat.leave();
+	if (chat)
+		$('room-title').focus();
+});
+$('copy').addEventListener('click', async () => {
+	await copy(linkOf(chat.shown.name));
+	$('note').textContent = 'The link to this room is copied.';
+});
+$('my-name').addEventListener('change', () => {
+	if (clean($('my-name').value)) {
+		keepName($('my-name').value);
+		chat.rename();
+	}
+	$('my-name').value = myName();
+});
+$('text').addEventListener('input', () => {
+	const text = $('text').value;
+	chat.shown.draft = text;
+	inTab.set(`draft ${chat.shown.name}`, text);
+	chat.shown.typing(text.trim() !== '');
+});
+$('text').addEventListener('keydown', (event) => {
+	if (event.key !== 'Enter' || event.shiftKey || event.isComposing)
+		return;
+	event.preventDefault();
+	$('compose').requestSubmit();
+});
+$('compose').addEventListener('submit', (event) => {
+	const text = $('text').value.trim();
+	event.preventDefault();
+	$('note').textContent = '';
+	$('text').focus();
+	if (text === '')
+		return;
+	chat.shown.say(text);
+	chat.shown.typing(false);
+	chat.shown.draft = $('text').value = '';
+	inTab.set(`draft ${chat.shown.name}`, '');
+	chat.shown.conversation.scrollToEnd();
+});
+$('newer').addEventListener('click', () => chat.shown.conversation.scrollToEnd());
+$('logs').addEventListener('scroll', () => {
+	if (chat.shown?.conversation.atEnd)
+		$('newer').hidden = true;
+}, { capture: true, passive: true });
+document.addEventListener('visibilitychange', () => document.hidden || chat?.seen());
+addEventListener('hashchange', () => {
+	const room = roomOfAddress();
+	if (chat && room && !flaw(room, TYPING_PREFIX))
+		chat.enter(room);
+	else if (!chat)
+		openPage();
+});
+
+const asked = roomOfAddress();
+const kept = inTab.get('rooms') ?? [];
+if (kept.length && myName() && (!asked || kept.includes(asked))) // This tab was reloaded.
+	start(asked ? [...kept.filter((room) => room !== asked), asked] : kept);
+else
+	openPage();
