@@ -292,6 +292,21 @@ async function isBack(start) {
 	watching.close();
 }
 
+/** Nobody hears who takes over while the store is away; but when it is back. */
+async function takesLate(start, redis) {
+	const { instances: [one, other] } = await start({ options: { 'store-timeout': '300ms' } });
+	const client = await open(one.base);
+	const older = await Socket.open(one.base, client);
+	await older.until(({ batches }) => batches.length > 0, 'the first batch');
+	redis.pause();
+	const newer = await Socket.open(other.base, client);
+	const errors = await other.metrics('pollgate_store_errors_total');
+	await other.waitMetric('pollgate_store_errors_total', (n) => n > errors + 4, 15000).finally(() => redis.resume());
+	await older.ended();
+	isDeep([older.closed, newer.closed], [{ code: 4409, reason: 'taken' }, null], 'who took over while the store was away has the session when it is back');
+	newer.close();
+}
+
 async function drains(start, redis) {
 	const { instances } = await start({ options: { drain: '3s' } });
 	const [one] = instances;
@@ -337,8 +352,10 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('slow', () => slowly(start));
 	await scope('flood', () => floods(start));
 	await scope('hoard', () => hoards(start));
-	if (redis)
+	if (redis) {
 		await scope('back', () => isBack(start));
+		await scope('late', () => takesLate(start, redis));
+	}
 	await scope('drain', () => drains(start, redis));
 });
 await scope('options', async () => {

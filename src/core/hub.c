@@ -65,14 +65,27 @@ on_entry(void *arg, const struct name *stream, struct entry_id prev, const struc
 	message_unref(shared);
 }
 
+/* Another instance has perhaps not heard of this sink. */
+static void
+announce_again(struct hub *hub, struct reader *reader)
+{
+	if (!reader->announced)
+		return;
+	reader->announced = false;
+	hub_announce_soon(hub, reader);
+}
+
 static void
 on_changed(void *arg, const struct name *stream)
 {
 	struct channel *channel = channel_find(arg, stream);
+	struct reader *reader = hub_find(arg, stream);
 	struct feed *feed;
 
 	if (!channel)
 		return;
+	if (reader) /* The doorbell was perhaps away. */
+		announce_again(arg, reader);
 	LIST_FOREACH(feed, &channel->feeds, in_channel)
 		feed_want(feed);
 }
@@ -89,8 +102,12 @@ on_taken(void *arg, const struct store_sink *sink)
 {
 	struct reader *reader = hub_find(arg, &sink->session);
 
-	if (reader && (reader->since < sink->since || (reader->since == sink->since && !sink->yields)))
+	if (!reader)
+		return;
+	if (reader->since < sink->since || (reader->since == sink->since && !sink->yields))
 		hub_end(arg, &sink->session, SINK_TAKEN);
+	else
+		announce_again(arg, reader);
 }
 
 static const struct store_listener listener = {on_entry, on_changed, on_closed, on_taken};
