@@ -350,7 +350,7 @@ static int
 set_timer(CURLM *multi, long ms, void *arg)
 {
 	struct fetcher *fetcher = arg;
-	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	struct timeval tv = clock_timeval(ms);
 
 	(void)multi;
 	if (ms < 0)
@@ -417,7 +417,7 @@ configure(struct fetch *fetch, const struct fetch_request *request)
 struct fetch *
 fetch_start(struct fetcher *fetcher, const struct fetch_request *request, fetch_fn *done, void *arg)
 {
-	struct timeval limit = {request->timeout_ms / 1000, request->timeout_ms % 1000 * 1000};
+	struct timeval limit = clock_timeval(request->timeout_ms);
 	struct fetch *fetch;
 
 	if (fetcher->running_count == fetcher->concurrency && fetcher->waiting_count == fetcher->queue)
