@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "codec/jspan.h"
-#include "codec/keys.h"
+#include "codec/keyset.h"
 
 struct jwt {
 	struct signature signature; /* Lent by the token's text and by what is behind. */

@@ -11,17 +11,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct keys *
+static struct keyset *
 known_keys(void)
 {
 	static const char file[] = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"h\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4h"
 	    "cgUuTwjAzZr1Z9CAow\"},{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue6"
 	    "59LNpXW6pCyStikYjKIWI5a0\"}]}";
-	static struct keys *keys;
+	static struct keyset *keys;
 	const char *wrong;
 
 	if (!keys)
-		keys = keys_read(file, sizeof file - 1, &wrong);
+		keys = keyset_read(file, sizeof file - 1, &wrong);
 	return keys;
 }
 
@@ -52,7 +52,7 @@ read_token(const char *text, size_t len)
 
 	if (!jwt_read(&jwt, text, len)) {
 		/* Nobody who does not know the secret makes a good one: only that of the corpus is. */
-		if (keys_verify(known_keys(), &jwt.signature) == SIGNATURE_GOOD && !strstr(text, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
+		if (keyset_verify(known_keys(), &jwt.signature) == SIGNATURE_GOOD && !strstr(text, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
 			abort();
 		if (!jwt_check(&jwt, &rules, 1300000000000) && jwt_until(&jwt, &rules) && jwt_until(&jwt, &rules) <= 1300000000000)
 			abort();
@@ -70,8 +70,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct jspan claims;
 
 	read_token(text, size);
-	keys_free(keys_read(text, size, &wrong));
-	keys_free(keys_read_published(text, size, &wrong));
+	keyset_free(keyset_read(text, size, &wrong));
+	keyset_free(keyset_read_published(text, size, &wrong));
 	if (grants_read(&grants, text, size))
 		grants_allow(&grants, GRANTS_SEND, "room");
 	if (jspan_check(&claims, text, size) && jspan_type(claims) == JSPAN_OBJECT)

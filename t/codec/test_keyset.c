@@ -1,5 +1,5 @@
 /* Keys of all kinds, and signatures by them: the examples of RFC 7515, and all that must not count. */
-#include "codec/keys.h"
+#include "codec/keyset.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -36,7 +36,7 @@ static const struct example es256 = {KEY_ES256, "eyJhbGciOiJFUzI1NiJ9" CLAIMS, "
 	"3-Kg6NU1Q"};
 
 static enum signature_result
-verify(const struct keys *keys, const struct example *example, const char *kid)
+verify(const struct keyset *keys, const struct example *example, const char *kid)
 {
 	struct buf bytes = BUF_EMPTY;
 	struct signature s = {.algorithm = example->algorithm, .kid = kid, .text = example->text, .text_len = strlen(example->text)};
@@ -45,16 +45,16 @@ verify(const struct keys *keys, const struct example *example, const char *kid)
 	base64url_read(&bytes, example->signature, strlen(example->signature));
 	s.bytes = bytes.data;
 	s.len = bytes.len;
-	result = keys_verify(keys, &s);
+	result = keyset_verify(keys, &s);
 	buf_free(&bytes);
 	return result;
 }
 
-static struct keys *
+static struct keyset *
 read_good(const char *text)
 {
 	const char *wrong;
-	struct keys *keys = keys_read(text, strlen(text), &wrong);
+	struct keyset *keys = keyset_read(text, strlen(text), &wrong);
 
 	if (!ok(keys && !wrong, "it is read"))
 		printf("# %s\n", wrong);
@@ -65,10 +65,10 @@ static void
 is_refused(const char *text, const char *what)
 {
 	const char *wrong;
-	struct keys *keys = keys_read(text, strlen(text), &wrong);
+	struct keyset *keys = keyset_read(text, strlen(text), &wrong);
 
 	ok(!keys && wrong, "%s", what);
-	keys_free(keys);
+	keyset_free(keys);
 }
 
 static void
@@ -78,13 +78,13 @@ test_examples(void)
 	static const char *const texts[] = {OCT(""), RSA(""), EC("")};
 
 	for (int i = 0; i < 3; i++) {
-		struct keys *keys = read_good(texts[i]);
+		struct keyset *keys = read_good(texts[i]);
 
-		is_int((int64_t)keys_count(keys), 1, "a key is a text of its own");
+		is_int((int64_t)keyset_count(keys), 1, "a key is a text of its own");
 		for (int j = 0; j < 3; j++)
 			is_int(verify(keys, examples[j], NULL), i == j ? SIGNATURE_GOOD : SIGNATURE_UNKNOWN,
 			    "it verifies what was signed by it, and nothing else");
-		keys_free(keys);
+		keyset_free(keys);
 	}
 }
 
@@ -93,7 +93,7 @@ static void
 test_changed(void)
 {
 	static const struct example *const examples[] = {&hs256, &rs256, &es256};
-	struct keys *keys = read_good("{\"keys\":[" OCT("") "," RSA("") "," EC("") "]}");
+	struct keyset *keys = read_good("{\"keys\":[" OCT("") "," RSA("") "," EC("") "]}");
 
 	for (int i = 0; i < 3; i++) {
 		struct buf bytes = BUF_EMPTY;
@@ -103,36 +103,36 @@ test_changed(void)
 		base64url_read(&bytes, examples[i]->signature, strlen(examples[i]->signature));
 		s.bytes = bytes.data;
 		s.len = bytes.len;
-		is_int(keys_verify(keys, &s), SIGNATURE_GOOD, "among several the right key is found");
+		is_int(keyset_verify(keys, &s), SIGNATURE_GOOD, "among several the right key is found");
 		for (size_t j = 0; j < bytes.len; j++) {
 			bytes.data[j] ^= 1;
-			good += keys_verify(keys, &s) == SIGNATURE_GOOD;
+			good += keyset_verify(keys, &s) == SIGNATURE_GOOD;
 			bytes.data[j] ^= 1;
 		}
 		for (size_t len = 0; len < bytes.len; len++) {
 			s.len = len;
-			good += keys_verify(keys, &s) == SIGNATURE_GOOD;
+			good += keyset_verify(keys, &s) == SIGNATURE_GOOD;
 		}
 		buf_add(&bytes, "\0", 1);
 		s.bytes = bytes.data;
 		s.len = bytes.len;
-		good += keys_verify(keys, &s) == SIGNATURE_GOOD;
+		good += keyset_verify(keys, &s) == SIGNATURE_GOOD;
 		s.len--;
 		s.text_len--;
-		good += keys_verify(keys, &s) == SIGNATURE_GOOD;
+		good += keyset_verify(keys, &s) == SIGNATURE_GOOD;
 		is_int(good, 0, "a signature that was changed, cut or made longer is none, nor one of another text");
 		memset(bytes.data, 0, bytes.len);
 		s.text_len++;
-		ok(keys_verify(keys, &s) != SIGNATURE_GOOD, "nor are zeros");
+		ok(keyset_verify(keys, &s) != SIGNATURE_GOOD, "nor are zeros");
 		buf_free(&bytes);
 	}
-	keys_free(keys);
+	keyset_free(keys);
 }
 
 static void
 test_names(void)
 {
-	struct keys *keys = read_good("{\"keys\":[" RSA(",\"kid\":\"r\"") "," EC(",\"kid\":\"e\"") "," OCT("") "]}");
+	struct keyset *keys = read_good("{\"keys\":[" RSA(",\"kid\":\"r\"") "," EC(",\"kid\":\"e\"") "," OCT("") "]}");
 
 	is_int(verify(keys, &rs256, "r"), SIGNATURE_GOOD, "a key is found by its name");
 	is_int(verify(keys, &rs256, NULL), SIGNATURE_GOOD, "or without one");
@@ -141,7 +141,7 @@ test_names(void)
 	is_int(verify(keys, &hs256, "any"), SIGNATURE_GOOD, "a key without a name goes by every name");
 	is_int(verify(keys, &(struct example){KEY_RS256, es256.text, rs256.signature}, "r"), SIGNATURE_BAD,
 	    "what the named key did not sign is bad");
-	keys_free(keys);
+	keyset_free(keys);
 }
 
 /* A public key is public: its text must never count as the secret of HS256. */
@@ -149,7 +149,7 @@ static void
 test_confusion(void)
 {
 	static const char text[] = "eyJhbGciOiJIUzI1NiJ9" CLAIMS;
-	struct keys *keys = read_good(RSA(""));
+	struct keyset *keys = read_good(RSA(""));
 	EVP_PKEY *pkey = EVP_RSA_gen(2048);
 	BIO *bio = BIO_new(BIO_s_mem());
 	unsigned char mac[EVP_MAX_MD_SIZE];
@@ -159,15 +159,15 @@ test_confusion(void)
 
 	PEM_write_bio_PUBKEY(bio, pkey);
 	len = (size_t)BIO_get_mem_data(bio, &pem);
-	keys_free(keys);
+	keyset_free(keys);
 	BIO_write(bio, "", 1);
 	BIO_get_mem_data(bio, &pem);
 	keys = read_good(pem);
 	EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, pem, len, (const unsigned char *)text, sizeof text - 1, mac, sizeof mac, NULL);
-	is_int(keys_verify(keys, &s), SIGNATURE_UNKNOWN, "a MAC made with the public key's text is none");
+	is_int(keyset_verify(keys, &s), SIGNATURE_UNKNOWN, "a MAC made with the public key's text is none");
 	s.len = 0;
-	is_int(keys_verify(keys, &s), SIGNATURE_UNKNOWN, "nor is an empty one");
-	keys_free(keys);
+	is_int(keyset_verify(keys, &s), SIGNATURE_UNKNOWN, "nor is an empty one");
+	keyset_free(keys);
 	EVP_PKEY_free(pkey);
 	BIO_free(bio);
 }
@@ -196,12 +196,12 @@ test_pem(void)
 	EVP_PKEY *rsa = EVP_RSA_gen(2048), *small = EVP_RSA_gen(1024), *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384");
 	struct buf one = pem_of(rsa, false), other = pem_of(p256, false), both = BUF_EMPTY, weak = pem_of(small, false),
 	    curve = pem_of(p384, false), private = pem_of(rsa, true);
-	struct keys *keys;
+	struct keyset *keys;
 
 	buf_addf(&both, "# comment\n%s\n%s", one.data, other.data);
 	keys = read_good(both.data);
-	is_int((int64_t)keys_count(keys), 2, "a PEM file may have several keys");
-	keys_free(keys);
+	is_int((int64_t)keyset_count(keys), 2, "a PEM file may have several keys");
+	keyset_free(keys);
 	is_refused(weak.data, "RSA with 1024 bits is refused");
 	is_refused(curve.data, "so is another curve");
 	is_refused(private.data, "so is a private key");
@@ -229,10 +229,10 @@ test_secrets(void)
 
 	EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret, 32, (const unsigned char *)text, 3, mac, sizeof mac, NULL);
 	for (int i = 0; i < 3; i++) {
-		struct keys *keys = read_good(files[i]);
+		struct keyset *keys = read_good(files[i]);
 
-		is_int(keys_verify(keys, &s), SIGNATURE_GOOD, "a secret is a line, without its end");
-		keys_free(keys);
+		is_int(keyset_verify(keys, &s), SIGNATURE_GOOD, "a secret is a line, without its end");
+		keyset_free(keys);
 	}
 	is_refused("0123456789abcdef0123456789abcde\n", "one of 31 bytes is refused");
 	is_refused("", "so is none");
@@ -265,21 +265,21 @@ test_published(void)
 	static const char secrets[] = "{\"keys\":[" OCT("") "]}", one[] = EC("");
 	struct buf many = BUF_EMPTY;
 	const char *wrong;
-	struct keys *keys = keys_read_published(set, sizeof set - 1, &wrong);
+	struct keyset *keys = keyset_read_published(set, sizeof set - 1, &wrong);
 
-	is_int((int64_t)keys_count(keys), 1, "of a published set only public keys for signatures are used");
+	is_int((int64_t)keyset_count(keys), 1, "of a published set only public keys for signatures are used");
 	is_int(verify(keys, &hs256, "o"), SIGNATURE_UNKNOWN, "a secret that is published is none");
-	keys_free(keys);
-	ok(!keys_read_published(secrets, sizeof secrets - 1, &wrong) && wrong, "a set with nothing else is refused");
-	ok(!keys_read_published(one, sizeof one - 1, &wrong), "so is a single key");
-	ok(!keys_read_published("0123456789abcdef0123456789abcdef", 32, &wrong), "and what is no JSON, which is not a secret either");
+	keyset_free(keys);
+	ok(!keyset_read_published(secrets, sizeof secrets - 1, &wrong) && wrong, "a set with nothing else is refused");
+	ok(!keyset_read_published(one, sizeof one - 1, &wrong), "so is a single key");
+	ok(!keyset_read_published("0123456789abcdef0123456789abcdef", 32, &wrong), "and what is no JSON, which is not a secret either");
 	buf_adds(&many, "{\"keys\":[" EC(""));
 	for (int i = 0; i < 200; i++)
 		buf_adds(&many, "," EC(""));
 	buf_adds(&many, "]}");
-	keys = keys_read_published(many.data, many.len, &wrong);
-	is_int((int64_t)keys_count(keys), KEYS_MAX, "of too many keys the first ones count");
-	keys_free(keys);
+	keys = keyset_read_published(many.data, many.len, &wrong);
+	is_int((int64_t)keyset_count(keys), KEYSET_MAX, "of too many keys the first ones count");
+	keyset_free(keys);
 	buf_free(&many);
 }
 

@@ -1,5 +1,5 @@
-/* Keys, and signatures by them: see keys.h. */
-#include "codec/keys.h"
+/* Keys, and signatures by them: see keyset.h. */
+#include "codec/keyset.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -35,9 +35,9 @@ struct key {
 	struct buf secret;
 };
 
-struct keys {
+struct keyset {
 	size_t count;
-	struct key keys[KEYS_MAX];
+	struct key keys[KEYSET_MAX];
 };
 
 bool
@@ -65,7 +65,7 @@ key_free(struct key *key)
 }
 
 void
-keys_free(struct keys *keys)
+keyset_free(struct keyset *keys)
 {
 	if (!keys)
 		return;
@@ -75,16 +75,16 @@ keys_free(struct keys *keys)
 }
 
 size_t
-keys_count(const struct keys *keys)
+keyset_count(const struct keyset *keys)
 {
 	return keys->count;
 }
 
 /* Takes key. */
 static bool
-add_key(struct keys *keys, struct key *key)
+add_key(struct keyset *keys, struct key *key)
 {
-	if (keys->count == KEYS_MAX) {
+	if (keys->count == KEYSET_MAX) {
 		key_free(key);
 		return false;
 	}
@@ -262,7 +262,7 @@ read_jwk(struct key *key, struct jspan value)
 }
 
 static bool
-add_jwks(struct keys *keys, struct jspan document, bool published)
+add_jwks(struct keyset *keys, struct jspan document, bool published)
 {
 	static const char *const names[] = {"keys"};
 	struct jspan list, value;
@@ -303,7 +303,7 @@ pkey_of_block(const char *name, const unsigned char *data, long len)
 }
 
 static const char *
-add_block(struct keys *keys, const char *name, const unsigned char *data, long len)
+add_block(struct keyset *keys, const char *name, const unsigned char *data, long len)
 {
 	struct key key = {0};
 
@@ -318,7 +318,7 @@ add_block(struct keys *keys, const char *name, const unsigned char *data, long l
 }
 
 static const char *
-add_pem(struct keys *keys, const char *text, size_t len)
+add_pem(struct keyset *keys, const char *text, size_t len)
 {
 	BIO *bio = BIO_new_mem_buf(text, (int)len);
 	const char *wrong = NULL;
@@ -351,7 +351,7 @@ without_line_end(const char *text, size_t len)
 }
 
 static const char *
-add_secret(struct keys *keys, const char *text, size_t len)
+add_secret(struct keyset *keys, const char *text, size_t len)
 {
 	struct key key = {.algorithm = KEY_HS256};
 
@@ -364,7 +364,7 @@ add_secret(struct keys *keys, const char *text, size_t len)
 }
 
 static const char *
-add_text(struct keys *keys, const char *text, size_t len, bool published)
+add_text(struct keyset *keys, const char *text, size_t len, bool published)
 {
 	struct jspan document;
 
@@ -376,27 +376,27 @@ add_text(struct keys *keys, const char *text, size_t len, bool published)
 	return memmem(text, len, "-----BEGIN ", 11) ? add_pem(keys, text, len) : add_secret(keys, text, len);
 }
 
-static struct keys *
+static struct keyset *
 read_keys(const char *text, size_t len, const char **wrong, bool published)
 {
-	struct keys *keys = mem_zero(1, sizeof *keys);
+	struct keyset *keys = mem_zero(1, sizeof *keys);
 
 	*wrong = add_text(keys, text, len, published);
 	ERR_clear_error();
 	if (!*wrong)
 		return keys;
-	keys_free(keys);
+	keyset_free(keys);
 	return NULL;
 }
 
-struct keys *
-keys_read(const char *text, size_t len, const char **wrong)
+struct keyset *
+keyset_read(const char *text, size_t len, const char **wrong)
 {
 	return read_keys(text, len, wrong, false);
 }
 
-struct keys *
-keys_read_published(const char *text, size_t len, const char **wrong)
+struct keyset *
+keyset_read_published(const char *text, size_t len, const char **wrong)
 {
 	return read_keys(text, len, wrong, true);
 }
@@ -469,7 +469,7 @@ is_good(const struct key *key, const struct signature *s)
 }
 
 enum signature_result
-keys_verify(const struct keys *keys, const struct signature *s)
+keyset_verify(const struct keyset *keys, const struct signature *s)
 {
 	bool is_named = false, good = false;
 

@@ -5,15 +5,15 @@
  * elliptic one on P-256 for ES256, a secret for HS256.  So the text of a public key can never become a secret, and there is no
  * algorithm "none".
  */
-#ifndef CODEC_KEYS_H
-#define CODEC_KEYS_H
+#ifndef CODEC_KEYSET_H
+#define CODEC_KEYSET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define KEYS_MAX 100
+#define KEYSET_MAX 100
 
-struct keys; /* Some keys, which do not change. */
+struct keyset; /* Some keys, which do not change. */
 
 enum key_algorithm { KEY_HS256, KEY_RS256, KEY_ES256 };
 
@@ -24,15 +24,15 @@ bool key_algorithm(enum key_algorithm *algorithm, const char *name);
  * What a file says (with a NUL behind it): PEM blocks (public keys, certificates), a JWK or a set of them, or else a secret of at least 32 bytes, less
  * the end of its line.  NULL, and *wrong a sentence about it, if there is no key in it that can be used.
  */
-struct keys *keys_read(const char *text, size_t len, const char **wrong);
+struct keyset *keyset_read(const char *text, size_t len, const char **wrong);
 
 /* A JWK set that somebody publishes: keys for other purposes, of other kinds and secrets in it are passed over. */
-struct keys *keys_read_published(const char *text, size_t len, const char **wrong);
+struct keyset *keyset_read_published(const char *text, size_t len, const char **wrong);
 
 /* NULL does nothing. */
-void keys_free(struct keys *);
+void keyset_free(struct keyset *);
 
-size_t keys_count(const struct keys *);
+size_t keyset_count(const struct keyset *);
 
 struct signature {
 	enum key_algorithm algorithm;
@@ -49,6 +49,6 @@ enum signature_result {
 	SIGNATURE_UNKNOWN /* By none of these keys, none of which has the name. */
 };
 
-enum signature_result keys_verify(const struct keys *, const struct signature *);
+enum signature_result keyset_verify(const struct keyset *, const struct signature *);
 
 #endif
