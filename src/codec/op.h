@@ -8,14 +8,24 @@
 #include "base/name.h"
 #include "codec/jspan.h"
 
-enum client_op_kind { CLIENT_SEND_SESSION, CLIENT_SEND_ROOM, CLIENT_JOIN, CLIENT_LEAVE, CLIENT_SET, CLIENT_END };
+/* GRANT is of no protocol: what a session may do is said by who let it in. */
+enum client_op_kind {
+	CLIENT_SEND_SESSION,
+	CLIENT_SEND_ROOM,
+	CLIENT_JOIN,
+	CLIENT_LEAVE,
+	CLIENT_SET,
+	CLIENT_END,
+	CLIENT_GRANT
+};
 
 struct client_op {
 	enum client_op_kind kind;
 	struct name to;    /* SEND_SESSION */
-	char *room;        /* Owned; its title.  All but SEND_SESSION, SET and END. */
+	bool is_forbidden; /* Refuse it: it has a number and a result, no more. */
+	char *room;        /* Owned; its title.  All but SEND_SESSION, SET, END and GRANT. */
 	struct jspan event; /* SEND: a JSON string.  Lent by the document, as is data. */
-	struct jspan data;  /* SEND, SET: text NULL when absent. */
+	struct jspan data;  /* SEND, SET: text NULL when absent.  GRANT: see codec/grants.h. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */
 	uint32_t history;  /* So many of the last messages are wanted. */

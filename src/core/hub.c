@@ -242,6 +242,7 @@ hub_new(struct event_base *base, struct store *store, const struct hub_config *c
 	int64_t tick_ms = config->away_after_ms / 8 < TICK_MS ? config->away_after_ms / 8 : TICK_MS;
 	struct timeval tick = clock_timeval(tick_ms);
 
+	hub->base = base;
 	hub->store = store;
 	hub->config = *config;
 	hub->observer = observer;

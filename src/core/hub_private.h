@@ -59,6 +59,8 @@ struct reader {
 	bool paused;      /* By its sink. */
 	bool announced;   /* Else in hub->unannounced. */
 	int64_t since;    /* By store_now. */
+	int64_t until;    /* The same: when the session's grants are over. */
+	struct event *expiry; /* Owned; NULL unless they have an end. */
 	int64_t touched_at;
 	int64_t reread_at; /* When it is due. */
 	TAILQ_ENTRY(reader) in_rereads;
@@ -68,7 +70,8 @@ struct reader {
 };
 
 struct hub {
-	struct store *store; /* Lent. */
+	struct event_base *base; /* Lent, as is store. */
+	struct store *store;
 	struct hub_config config;
 	const struct hub_observer *observer; /* Lent, with arg. */
 	void *arg;

@@ -1,12 +1,16 @@
 /* All streams of one session, and what was read of them and not delivered yet: see hub.h. */
 #include <assert.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "codec/grants.h"
 #include "core/hub_private.h"
+
+#define EXPIRY_STEP_MS 3600000 /* The store's clock may be set meanwhile. */
 
 /* ---- What a reader has to deliver ---- */
 
@@ -202,6 +206,53 @@ reader_read_rooms(struct reader *reader)
 			feed_read(reader->rooms[i]);
 }
 
+/* ---- Until when it may read ---- */
+
+static void
+wait_for_expiry(struct reader *reader, int64_t left)
+{
+	struct timeval tv = clock_timeval(left < EXPIRY_STEP_MS ? left : EXPIRY_STEP_MS);
+
+	event_add(reader->expiry, &tv);
+}
+
+static void
+on_expiry(evutil_socket_t fd, short what, void *arg)
+{
+	struct reader *reader = arg;
+	int64_t left = reader->until - store_now(reader->hub->store);
+
+	(void)fd, (void)what;
+	if (left > 0)
+		wait_for_expiry(reader, left);
+	else
+		reader->sink->ops->end(reader->sink, SINK_EXPIRED);
+}
+
+/* False if the grants let it read no more. */
+static bool
+reader_take_grants(struct reader *reader, const struct store_grants *text)
+{
+	int64_t now = store_now(reader->hub->store);
+	struct grants grants;
+
+	if (!reader->hub->config.needs_grants)
+		return true;
+	if (!grants_read(&grants, text->text, text->len) || (grants.until && grants.until <= now))
+		return false;
+	if (reader->until == grants.until)
+		return true;
+	reader->until = grants.until;
+	if (reader->expiry)
+		event_free(reader->expiry);
+	reader->expiry = NULL;
+	if (grants.until) {
+		reader->expiry = event_new(reader->hub->base, -1, 0, on_expiry, reader);
+		wait_for_expiry(reader, grants.until - now);
+	}
+	return true;
+}
+
 /* ---- Reading ---- */
 
 /* False if the sink stopped the reader. */
@@ -258,6 +309,10 @@ reader_on_view(void *arg, const struct store_view *view)
 	reader->reading--;
 	switch (view->status) {
 	case STORE_OK:
+		if (!feed->title && !reader_take_grants(reader, &view->grants)) {
+			reader->sink->ops->end(reader->sink, SINK_EXPIRED);
+			return;
+		}
 		if (!feed->title && !reader_tell_state(reader, &view->state))
 			return;
 		reader_take(reader, feed, view);
@@ -455,5 +510,7 @@ reader_stop(struct reader *reader, struct cursor *cursor)
 	free(reader->rooms);
 	reader_clear(reader);
 	cursor_free(&reader->start);
+	if (reader->expiry)
+		event_free(reader->expiry);
 	free(reader);
 }

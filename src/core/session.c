@@ -89,6 +89,9 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 		return;
 	case CLIENT_SET:
 		presence_head(b, "\"$set\"", whose);
+		return;
+	case CLIENT_GRANT:
+		return;
 	}
 }
 
@@ -102,13 +105,18 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		[CLIENT_LEAVE] = STORE_LEAVE,
 		[CLIENT_SET] = STORE_SET,
 		[CLIENT_END] = STORE_END,
+		[CLIENT_GRANT] = STORE_GRANT,
 	};
 
+	if (op->is_forbidden) {
+		*to = (struct store_op){.kind = STORE_REFUSE};
+		return;
+	}
 	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
 	    .session = op->session};
 	if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
-	if (op->kind == CLIENT_SET) {
+	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
 		to->data = op->data.text ? op->data.text : "";
 		to->data_len = op->data.len;
 	}

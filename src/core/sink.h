@@ -16,6 +16,7 @@ struct sink;
 enum sink_end {
 	SINK_TAKEN,  /* A newer sink of the session took over, here or on another instance. */
 	SINK_CLOSED, /* The session was closed or is not known (any more). */
+	SINK_EXPIRED, /* Its grants are over, or it has none: it may read on when it has new ones. */
 };
 
 /* Hand batch to the client.  A sink that can take no more after it stops its reader and returns false. */

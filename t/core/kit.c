@@ -45,7 +45,7 @@ world_new(struct world *w, const struct world_options *options)
 	    .max_sessions = or(options->max_sessions, 100), .max_rooms = 100, .rooms_per_session = 10};
 	struct hub_config config = {.answer_max = options->answer_max ? options->answer_max : 4096,
 	    .away_after_ms = options->away_after_ms ? options->away_after_ms : 800,
-	    .reread_ms = options->reread_ms ? options->reread_ms : 3600000};
+	    .reread_ms = options->reread_ms ? options->reread_ms : 3600000, .needs_grants = options->needs_grants};
 
 	*w = (struct world){.base = event_base_new()};
 	w->inner = store_memory_new(w->base, &limits);
@@ -203,6 +203,12 @@ void
 set_data(struct world *w, const struct name *id, const char *json)
 {
 	apply(w, id, &(struct client_op){.kind = CLIENT_SET, .data = {json, strlen(json)}});
+}
+
+void
+grant(struct world *w, const struct name *id, const char *json)
+{
+	apply(w, id, &(struct client_op){.kind = CLIENT_GRANT, .data = {json, strlen(json)}});
 }
 
 static void

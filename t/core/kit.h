@@ -31,6 +31,7 @@ struct world_options {
 	uint32_t max_sessions; /* 100 when 0. */
 	int64_t reread_ms;     /* An hour when 0. */
 	int64_t sweep_ms;      /* 50 when 0. */
+	bool needs_grants;
 };
 
 void world_new(struct world *, const struct world_options *options);
@@ -53,6 +54,7 @@ struct entry_id send_to(struct world *, const struct name *from, const struct na
 struct entry_id send_room(struct world *, const struct name *from, const char *room, const char *event);
 struct entry_id send_room_self(struct world *, const struct name *from, const char *room, const char *event);
 void set_data(struct world *, const struct name *id, const char *json);
+void grant(struct world *, const struct name *id, const char *json);
 struct entry_id join(struct world *, const struct name *id, const char *room);
 void leave(struct world *, const struct name *id, const char *room);
 void close_session(struct world *, const struct name *id);
