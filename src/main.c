@@ -16,6 +16,7 @@
 #include "core/hub.h"
 #include "core/session.h"
 #include "front/front.h"
+#include "net/fetch.h"
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/probe.h"
@@ -187,7 +188,8 @@ build(struct gateway *gateway)
 	static const struct hub_observer observer = {on_back, on_room_lost};
 	const struct options *o = &gateway->options;
 	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms,
-	    .reread_ms = o->hold_max_ms}; /* So polls need it not. */
+	    .reread_ms = o->hold_max_ms, /* So polls need it not. */
+	    .needs_grants = o->auth != OPTIONS_AUTH_NONE};
 	struct streams_config streams = {.life_ms = o->sse_life_ms, .comment_ms = o->sse_comment_ms, .backlog = o->stream_backlog};
 	struct sockets_config sockets = {.backlog = o->stream_backlog, .message = o->max_body};
 
@@ -296,13 +298,16 @@ main(int argc, char **argv)
 	struct gateway gateway = {0};
 	const struct options *o = &gateway.options;
 	char *wrong = options_parse(&gateway.options, argc, argv);
-	const char *wrong_url = !wrong && *o->redis ? store_redis_check_url(o->redis) : NULL;
+	const char *wrong_redis = !wrong && *o->redis ? store_redis_check_url(o->redis) : NULL;
+	const char *wrong_jwks = !wrong && *o->auth_jwks ? fetch_check_url(o->auth_jwks) : NULL;
 	int status = EXIT_USAGE;
 
 	if (wrong)
 		fprintf(stderr, "pollgate: %s\n", wrong);
-	else if (wrong_url)
-		fprintf(stderr, "pollgate: --redis: %s\n", wrong_url);
+	else if (wrong_redis)
+		fprintf(stderr, "pollgate: --redis: %s\n", wrong_redis);
+	else if (wrong_jwks)
+		fprintf(stderr, "pollgate: --auth-jwks %s\n", wrong_jwks);
 	else if (!act(&gateway.options, &status))
 		status = run(&gateway);
 	free(wrong);

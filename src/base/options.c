@@ -192,12 +192,19 @@ bad_value(const struct option_row *row, const char *where)
 	}
 }
 
+/* A list may be empty by default. */
+static bool
+set_default(struct options *options, const struct option_row *row)
+{
+	return (row->type == OPTION_LIST && !*row->initial) || set_value(options, row, row->initial);
+}
+
 static void
 set_defaults(struct options *options)
 {
 	*options = (struct options){0};
 	for (size_t i = 0; i < ROWS; i++)
-		if (!set_value(options, &option_rows[i], option_rows[i].initial))
+		if (!set_default(options, &option_rows[i]))
 			assert(!"options.def has a default that is not valid");
 }
 

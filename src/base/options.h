@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 enum options_relay { OPTIONS_RELAY_NONE, OPTIONS_RELAY_SELF };
+enum options_auth { OPTIONS_AUTH_NONE, OPTIONS_AUTH_JWT };
 enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
 
 struct option_list {

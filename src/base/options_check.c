@@ -48,6 +48,18 @@ check_origins(const struct option_list *origins)
 }
 
 static char *
+check_auth(const struct options *o)
+{
+	bool has_file = *o->auth_key_file, has_url = *o->auth_jwks;
+
+	if (o->auth == OPTIONS_AUTH_NONE && (has_file || has_url))
+		return options_sentence("--auth-key-file and --auth-jwks want --auth jwt: without it they would be ignored");
+	if (o->auth == OPTIONS_AUTH_JWT && has_file == has_url)
+		return options_sentence("--auth jwt takes one of --auth-key-file and --auth-jwks: where the keys are");
+	return NULL;
+}
+
+static char *
 check_www(const char *path)
 {
 	struct stat st;
@@ -80,5 +92,7 @@ options_check(const struct options *o)
 		return options_sentence("--max-headers must have %d bytes for each of --rooms-per-session: a poll's cursor has them all",
 		    CURSOR_ROOM);
 	wrong = check_www(o->www);
+	if (!wrong)
+		wrong = check_auth(o);
 	return wrong ? wrong : check_origins(&o->origins);
 }

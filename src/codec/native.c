@@ -77,18 +77,19 @@ parse_send(struct native_parse *p, struct native_request *request, struct jspan 
 static bool
 parse_open(struct native_parse *p, struct native_request *request, struct jspan document)
 {
-	static const char *const names[] = {"rooms", "data", "token"};
-	struct jspan values[3], rooms;
+	static const char *const names[] = {"rooms", "data", "token", "auth"};
+	struct jspan values[4], rooms;
 
 	if (jspan_type(document) != JSPAN_OBJECT)
 		return native_fail(p->error, "bad_request", "The body must be an object, or empty.");
-	jspan_pick(document, names, values, 3);
+	jspan_pick(document, names, values, 4);
 	rooms = values[0];
 	if (rooms.text && jspan_type(rooms) != JSPAN_ARRAY)
 		return native_fail(p->error, "bad_request", "\"rooms\" must be an array of rooms.");
 	if (rooms.text && !parse_list(p, request, rooms, parse_opening_room))
 		return false;
 	request->token = values[2];
+	request->auth = values[3];
 	return native_op_data(p, &request->data, values[1], p->limits->data);
 }
 
@@ -114,6 +115,16 @@ parse_publish(struct native_parse *p, struct native_request *request, struct jsp
 	request->ops = mem_zero(1, sizeof *request->ops);
 	request->count = 1;
 	return native_op_publish(p, request->ops, document);
+}
+
+static bool
+parse_renewal(struct native_parse *p, struct native_request *request, struct jspan document)
+{
+	static const char *const names[] = {"auth"};
+
+	if (jspan_type(document) == JSPAN_OBJECT)
+		jspan_pick(document, names, &request->auth, 1);
+	return request->auth.text || native_fail(p->error, "bad_request", "The body must be an object with \"auth\", a JSON Web Token.");
 }
 
 static bool
@@ -171,6 +182,13 @@ native_parse_publish(struct native_request *request, const char *body, size_t le
     struct native_error *error)
 {
 	return parse_document(request, body, len, limits, error, parse_publish);
+}
+
+bool
+native_parse_renewal(struct native_request *request, const char *body, size_t len, const struct native_limits *limits,
+    struct native_error *error)
+{
+	return parse_document(request, body, len, limits, error, parse_renewal);
 }
 
 bool

@@ -39,7 +39,8 @@ struct native_request {
 	size_t count;
 	struct client_op *ops; /* Owned. */
 	struct jspan data;      /* Of a session to be opened; lent by the document. */
-	struct jspan token;     /* The same. */
+	struct jspan token;     /* The same, as is ... */
+	struct jspan auth;      /* ... a JSON Web Token; also of a renewal. */
 };
 
 /*
@@ -50,6 +51,8 @@ bool native_parse_send(struct native_request *request, const char *body, size_t 
 bool native_parse_open(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 bool native_parse_order(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 bool native_parse_publish(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
+/* Read the body of a renewal, which must have "auth". */
+bool native_parse_renewal(struct native_request *request, const char *body, size_t len, const struct native_limits *, struct native_error *);
 void native_request_free(struct native_request *request);
 
 /* A frame that a client sends on its WebSocket: one document, for three things that it may ask for. */

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "codec/jspan.h"
 #include "front/api_keys.h"
+#include "front/auth.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
@@ -32,6 +33,7 @@ static const struct route routes[] = {
 	{HTTP_POST, "/v1/sessions", native_open},
 	{HTTP_DELETE, "/v1/sessions", native_close},
 	{HTTP_POST, "/v1/close", native_close},
+	{HTTP_POST, "/v1/auth", native_renew},
 	{HTTP_GET, "/v1/sessions/*", native_look},
 	{HTTP_GET, "/v1/rooms/**/members", native_members},
 	{HTTP_POST, "/api/v1/publish", api_publish},
@@ -206,6 +208,8 @@ front_handle(void *arg, struct http_request *req)
 		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");
 	else if (http_method(req) == HTTP_OPTIONS)
 		answer_preflight(req);
+	else if (face && front->auth)
+		problem_reply(req, 401, "auth_required", "This gateway wants tokens, which this protocol cannot bring yet.");
 	else if (face)
 		face(front, req, "");
 	else if (http_is_too_large(req))
@@ -238,7 +242,15 @@ front_has_room(struct front *front, struct http_request *req)
 	return true;
 }
 
-/* ---- Times that clients ask for ---- */
+/* ---- What requests have ---- */
+
+const char *
+front_bearer(const struct http_request *req)
+{
+	const char *header = http_header(req, "Authorization");
+
+	return header && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 + strspn(header + 7, " ") : NULL;
+}
 
 int64_t
 front_limit_ms(uint64_t ms, int64_t most)
@@ -267,26 +279,29 @@ front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t 
 
 /* ---- Life ---- */
 
+/* False, after a log line, if there is something that cannot be had. */
+static bool
+front_prepare(struct front *front)
+{
+	const struct options *o = front->parts.options;
+
+	if (*o->www && (front->www = open(o->www, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		log_error("--www %s: %s", o->www, strerror(errno));
+		return false;
+	}
+	if (*o->api_key_file && !(front->api_keys = api_keys_read(o->api_key_file)))
+		return false;
+	return o->auth == OPTIONS_AUTH_NONE || (front->auth = auth_new(front->parts.base, o, front->parts.store));
+}
+
 struct front *
 front_new(const struct front_parts *parts)
 {
 	const struct options *o = parts->options;
-	struct api_keys *keys = NULL;
-	struct front *front;
-	int www = -1;
+	struct front *front = mem_zero(1, sizeof *front);
 
-	if (*o->www && (www = open(o->www, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		log_error("--www %s: %s", o->www, strerror(errno));
-		return NULL;
-	}
-	if (*o->api_key_file && !(keys = api_keys_read(o->api_key_file))) {
-		if (www >= 0)
-			close(www);
-		return NULL;
-	}
-	front = mem_zero(1, sizeof *front);
 	front->parts = *parts;
-	front->api_keys = keys;
+	front->www = -1;
 	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
 	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .polls = o->polls_max,
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
@@ -297,8 +312,10 @@ front_new(const struct front_parts *parts)
 	LIST_INIT(&front->relays);
 	front->max_payload = o->max_payload < o->max_body ? o->max_payload : o->max_body;
 	front->ready = ready_new(front);
-	front->www = www;
-	return front;
+	if (front_prepare(front))
+		return front;
+	front_free(front);
+	return NULL;
 }
 
 void
@@ -347,6 +364,7 @@ front_free(struct front *front)
 	if (!front)
 		return;
 	front->settled = NULL;
+	auth_free(front->auth);
 	relay_free_all(front);
 	native_free(front);
 	api_keys_free(front->api_keys);

@@ -31,6 +31,13 @@ finish_send(struct native_call *call)
 	buf_free(&body);
 }
 
+static void
+apply_send(struct native_call *call)
+{
+	native_call_forbid(call);
+	native_call_apply(call, call->request.seq);
+}
+
 bool
 native_call_send(struct native_call *call, const char *body, size_t len)
 {
@@ -39,7 +46,7 @@ native_call_send(struct native_call *call, const char *body, size_t len)
 		return false;
 	if (call->request.has_cursor)
 		hub_ack(call->front->parts.hub, &call->id, &call->request.cursor);
-	native_call_apply(call, call->request.seq);
+	native_call_ask_grants(call, &call->id, apply_send);
 	return true;
 }
 
@@ -95,6 +102,7 @@ finish_open(struct native_call *call)
 	    o->no_websocket ? "" : ",\"ws\"");
 	if (call->opened.created)
 		buf_adds(&body, ",\"seq\":1");
+	native_write_expires(&body, call);
 	if (call->request.count > 0) {
 		buf_adds(&body, ",\"rooms\":");
 		native_write_answers(&body, call);
@@ -102,6 +110,16 @@ finish_open(struct native_call *call)
 	buf_adds(&body, "}");
 	native_call_reply(call, call->opened.created ? 201 : 200, &body);
 	buf_free(&body);
+}
+
+static void
+enter_rooms(struct native_call *call)
+{
+	native_call_forbid(call);
+	if (call->request.count > 0)
+		native_call_apply(call, 0);
+	else
+		finish_open(call);
 }
 
 static void
@@ -120,10 +138,18 @@ on_opened(void *arg, const struct store_opened *opened)
 		return;
 	}
 	metric_add(SESSIONS_OPENED, opened->created);
-	if (call->request.count > 0)
-		native_call_apply(call, 0);
+	if (call->front->auth)
+		native_call_grant(call, enter_rooms);
 	else
-		finish_open(call);
+		enter_rooms(call);
+}
+
+static void
+open_session(struct native_call *call)
+{
+	struct jspan data = call->request.data;
+
+	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, on_opened, call);
 }
 
 /* The token that the client made, or a new one.  False, after an answer, if it is none. */
@@ -155,7 +181,6 @@ void
 native_open(struct front *front, struct http_request *req, const char *part)
 {
 	struct native_call *call;
-	struct jspan data;
 	size_t len;
 	const char *body = http_body(req, &len);
 
@@ -166,8 +191,10 @@ native_open(struct front *front, struct http_request *req, const char *part)
 	call->finish = finish_open;
 	if (!native_call_parse(call, native_parse_open, body, len) || !call_take_token(call))
 		return;
-	data = call->request.data;
-	store_open(front->parts.store, &call->id, data.text ? data.text : "", data.len, on_opened, call);
+	if (front->auth)
+		native_call_judge(call, req, open_session);
+	else
+		open_session(call);
 	native_call_park(call);
 }
 
@@ -226,6 +253,12 @@ on_look(void *arg, const struct store_session *session)
 	buf_free(&body);
 }
 
+static void
+look(struct native_call *call)
+{
+	store_look(call->front->parts.store, &call->id, on_look, call);
+}
+
 void
 native_look(struct front *front, struct http_request *req, const char *part)
 {
@@ -242,10 +275,19 @@ native_look(struct front *front, struct http_request *req, const char *part)
 	call = native_call_of(front, req);
 	call->id = id;
 	native_call_park(call);
-	store_look(front->parts.store, &id, on_look, call);
+	native_call_ask_grants(call, &asker, look);
 }
 
 /* ---- GET /v1/rooms/ROOM/members ---- */
+
+static void
+list_members(struct native_call *call)
+{
+	if (native_call_may(call, GRANTS_JOIN, call->answers[0].room))
+		native_call_ask_room(call, &call->answers[0]);
+	else
+		native_call_refuse_forbidden(call);
+}
 
 void
 native_members(struct front *front, struct http_request *req, const char *part)
@@ -266,5 +308,5 @@ native_members(struct front *front, struct http_request *req, const char *part)
 	call->answers = mem_zero(1, sizeof *call->answers);
 	call->answers[0] = (struct answer){.call = call, .room = mem_string(part)};
 	native_call_park(call);
-	native_call_ask_room(call, &call->answers[0]);
+	native_call_ask_grants(call, &asker, list_members);
 }

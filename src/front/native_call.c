@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -24,6 +23,9 @@ native_call_free(struct native_call *call)
 	free(call->answers);
 	native_request_free(&call->request);
 	metric_add(API_PENDING, -call->api);
+	buf_free(&call->text);
+	buf_free(&call->grants_text);
+	buf_free(&call->claimed);
 	free(call);
 }
 
@@ -68,16 +70,37 @@ native_call_refuse(struct native_call *call, int status, const char *code, const
 
 static const char gone_detail[] = "There is no such session (any more). Open a new one.";
 
+static const char expired_detail[] = "The session's permission has ended. Renew it: POST /v1/auth.";
+
 void
-native_refuse_gone(struct http_request *req)
+native_refuse_end(struct http_request *req, enum sink_end why)
 {
-	problem_reply(req, 410, "session_gone", gone_detail);
+	if (why == SINK_EXPIRED)
+		problem_reply(req, 401, "auth_expired", expired_detail);
+	else
+		problem_reply(req, 410, "session_gone", gone_detail);
 }
 
 void
-native_write_gone(struct buf *b)
+native_write_end(struct buf *b, enum sink_end why)
 {
-	problem_write(b, 410, "session_gone", gone_detail, NULL, 0);
+	if (why == SINK_EXPIRED)
+		problem_write(b, 401, "auth_expired", expired_detail, NULL, 0);
+	else
+		problem_write(b, 410, "session_gone", gone_detail, NULL, 0);
+}
+
+void
+native_call_refuse_expired(struct native_call *call)
+{
+	native_call_refuse(call, 401, "auth_expired", expired_detail);
+}
+
+void
+native_call_refuse_forbidden(struct native_call *call)
+{
+	metric_add(AUTH_FORBIDDEN, 1);
+	native_call_refuse(call, 403, "forbidden", "The session may not do this.");
 }
 
 void
@@ -136,11 +159,9 @@ native_call_park(struct native_call *call)
 static const char *
 token_of(struct http_request *req)
 {
-	const char *header = http_header(req, "Authorization");
+	const char *bearer = front_bearer(req);
 
-	if (header && strncasecmp(header, "Bearer ", 7) == 0)
-		return header + 7 + strspn(header + 7, " ");
-	return http_query(req, "token");
+	return bearer ? bearer : http_query(req, "token");
 }
 
 bool
@@ -174,6 +195,10 @@ native_call_parse(struct native_call *call, native_parse_fn *parse, const char *
 {
 	struct native_error error;
 
+	if (call->front->auth) {
+		buf_add(&call->text, body, len);
+		body = call->text.data;
+	}
 	if (!parse(&call->request, body, len, &call->front->limits, &error)) {
 		native_call_refuse(call, strcmp(error.code, "message_too_large") == 0 ? 413 : 400, error.code, error.detail);
 		return false;
@@ -192,6 +217,8 @@ on_found(void *arg, const struct store_session *session)
 		native_call_refuse_gone(call);
 	} else if (session->status != STORE_OK) {
 		native_call_refuse_unavailable(call);
+	} else if (call->front->auth && !native_call_take_grants(call, session->grants.text, session->grants.len)) {
+		native_call_refuse_expired(call);
 	} else {
 		if (call->asker)
 			http_reply_head(call->asker, 200, call->type);

@@ -11,8 +11,10 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "codec/grants.h"
 #include "codec/native.h"
 #include "codec/token.h"
+#include "core/sink.h"
 #include "front/private.h"
 #include "store/store.h"
 
@@ -42,6 +44,9 @@ struct native_reply {
 /* Who is answered, and by what. */
 typedef void native_answer_fn(void *asker, const struct native_reply *reply);
 
+/* What comes when something has been asked for. */
+typedef void native_next_fn(struct native_call *call);
+
 struct native_call {
 	LIST_ENTRY(native_call) in_calls;
 	struct front *front;       /* Lent. */
@@ -59,7 +64,13 @@ struct native_call {
 	unsigned waiting;       /* Calls to the store that are under way. */
 	bool failed;            /* One of them: the store is not there. */
 	bool api;               /* A backend's: one of those that may wait. */
-	void (*finish)(struct native_call *call);
+	native_next_fn *finish;
+	/* With --auth: */
+	struct buf text;        /* What the request lends of, as it has to wait. */
+	struct buf grants_text; /* What its session may do, ... */
+	struct grants grants;   /* ... read. */
+	struct buf claimed;     /* Public data that a token claims. */
+	native_next_fn *next;
 };
 
 /* ---- native_call.c ---- */
@@ -81,14 +92,15 @@ void native_call_refuse_hole(struct native_call *call, uint64_t expected);
 /* Answer a HEAD where GET would wait: as GET if the session is there, but it is no sink. */
 void native_head(struct front *front, struct http_request *req, const struct name *id, const char *type);
 
-/* Answer: there is no such session. */
-void native_refuse_gone(struct http_request *req);
+void native_call_refuse_expired(struct native_call *call);
+void native_call_refuse_forbidden(struct native_call *call);
+
+/* A session is read no more, since it was closed or has no grants (any more): an answer, and a document, that say so. */
+void native_refuse_end(struct http_request *req, enum sink_end why);
+void native_write_end(struct buf *b, enum sink_end why);
 
 /* Read the cursor of a request.  False, after an answer, if text is none.  NULL gives an empty one. */
 bool native_read_cursor(struct front *front, struct http_request *req, const char *text, struct cursor *cursor);
-
-/* The document that says so: there is no such session. */
-void native_write_gone(struct buf *b);
 
 /* False, after an answer, unless req has a well-formed token. */
 bool native_authenticate(struct http_request *req, struct name *id);
@@ -98,6 +110,29 @@ typedef bool native_parse_fn(struct native_request *, const char *body, size_t l
 
 /* Parse what is asked for.  False, after an answer, if it is wrong; call is gone then. */
 bool native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len);
+
+/* ---- native_grants.c: what a session may do ---- */
+
+/*
+ * Go on when it is known what session may do: without --auth at once, else when the store has told, unless that has ended (or the
+ * session is gone), which is answered.
+ */
+void native_call_ask_grants(struct native_call *call, const struct name *session, native_next_fn *next);
+/* Take grants as their text says.  False if they are none, or over. */
+bool native_call_take_grants(struct native_call *call, const char *text, size_t len);
+/* Mark those of call's operations that may not be done. */
+void native_call_forbid(struct native_call *call);
+/* May it do that with a room?  Without --auth always. */
+bool native_call_may(const struct native_call *call, enum grants_right right, const char *room);
+
+/* ---- native_auth.c: whose session it is ---- */
+
+/* Go on when the JSON Web Token of req is good: what it grants is in call then, and the public data that it claims in its request. */
+void native_call_judge(struct native_call *call, struct http_request *req, native_next_fn *next);
+/* Go on when call's session has call's grants, and is in no room that these do not let it enter. */
+void native_call_grant(struct native_call *call, native_next_fn *next);
+/* A member that says how long they hold, if they have an end. */
+void native_write_expires(struct buf *b, const struct native_call *call);
 
 /* ---- native.c ---- */
 

@@ -31,7 +31,7 @@ probe(struct front *front, struct http_request *req, const char *nonce)
 static void
 stream(struct front *front, struct http_request *req)
 {
-	static const struct stream_protocol protocol = {native_write_batch, native_write_gone, native_refuse_gone};
+	static const struct stream_protocol protocol = {native_write_batch, native_write_end, native_refuse_end};
 	const char *text;
 	struct cursor cursor;
 	struct name id;

@@ -22,8 +22,8 @@ reply_poll(void *client, struct http_request *req, const struct poll_part *const
 {
 	(void)client;
 	(void)count;
-	if (parts[0]->outcome == POLL_GONE)
-		native_refuse_gone(req);
+	if (parts[0]->outcome == POLL_GONE || parts[0]->outcome == POLL_EXPIRED)
+		native_refuse_end(req, parts[0]->outcome == POLL_GONE ? SINK_CLOSED : SINK_EXPIRED);
 	else
 		http_reply(req, 200, NATIVE_TYPE, parts[0]->document.data, parts[0]->document.len);
 }
@@ -65,6 +65,9 @@ write_part(struct buf *b, const struct poll_part *part)
 		return;
 	case POLL_GONE:
 		native_write_error(b, "session_gone", "There is no such session (any more).");
+		return;
+	case POLL_EXPIRED:
+		native_write_error(b, "auth_expired", "The session's permission has ended.");
 		return;
 	case POLL_WRONG:
 		native_write_error(b, part->wrong, "Not one that this gateway gave.");

@@ -14,7 +14,7 @@
 #define SUBPROTOCOL "pollgate.v1"
 
 /* The close codes of the native protocol. */
-enum { CLOSE_BAD_CURSOR = 4400, CLOSE_TAKEN = 4409, CLOSE_GONE = 4410 };
+enum { CLOSE_BAD_CURSOR = 4400, CLOSE_EXPIRED = 4401, CLOSE_TAKEN = 4409, CLOSE_GONE = 4410 };
 
 enum { ANSWER_COST = 256 }; /* A frame that waits counts for its answer as well: all may be answered in one turn of the loop. */
 
@@ -86,6 +86,8 @@ on_end(void *arg, enum sink_end why)
 {
 	if (why == SINK_TAKEN)
 		close_socket(arg, CLOSE_TAKEN, "taken");
+	else if (why == SINK_EXPIRED)
+		close_socket(arg, CLOSE_EXPIRED, "auth_expired");
 	else
 		close_socket(arg, CLOSE_GONE, "session_gone");
 }

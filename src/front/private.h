@@ -11,6 +11,7 @@
 #include "front/front.h"
 
 struct api_keys;
+struct auth;
 struct check;
 struct engineio_call;
 struct engineio_ws;
@@ -32,6 +33,7 @@ struct front {
 	LIST_HEAD(, relay) relays;
 	void (*settled)(void *arg);     /* To be told when what clients sent was handed on; NULL: nobody asked yet. */
 	void *settled_arg;
+	struct auth *auth;              /* Owned.  NULL: whoever asks may do everything. */
 	struct ready_check *ready;      /* Owned. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
 	int www;                        /* A directory, or -1. */
@@ -40,7 +42,8 @@ struct front {
 /* A handler answers or parks req.  part: what stands for the star of its path, or "". */
 typedef void handler_fn(struct front *, struct http_request *req, const char *part);
 
-handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members;
+handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members,
+    native_renew;
 handler_fn api_publish, api_ops, api_look, api_disconnect, api_members, api_history;
 handler_fn check_hold, check_stream, check_echo;
 handler_fn relay_accept;
@@ -55,6 +58,9 @@ bool front_has_room(struct front *front, struct http_request *req);
 
 /* False, after an answer, unless req asks for a WebSocket as it should, and this gateway has them. */
 bool upgrade_check(struct front *front, struct http_request *req);
+
+/* The token in Authorization: Bearer; NULL if there is none. */
+const char *front_bearer(const struct http_request *req);
 
 /* ms, or most if that is less. */
 int64_t front_limit_ms(uint64_t ms, int64_t most);

@@ -18,12 +18,13 @@
 #include "codec/op.h"
 #include "codec/token.h"
 #include "core/session.h"
+#include "front/auth.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
 #include "transport/ws.h"
 
-enum { CLOSE_GAP = 4000, CLOSE_GONE = 4410, RETRY_MS = 500, LAST_TRIES = 60 };
+enum { CLOSE_GAP = 4000, CLOSE_AUTH = 4401, CLOSE_FORBIDDEN = 4403, CLOSE_GONE = 4410, RETRY_MS = 500, LAST_TRIES = 60 };
 
 struct frame {
 	STAILQ_ENTRY(frame) in_frames;
@@ -39,6 +40,9 @@ struct relay {
 	char *room;              /* Owned. */
 	uint64_t seq;            /* Of the next operation; 0: the session is not open yet. */
 	bool is_joined;
+	bool is_judging;         /* The JSON Web Token is; nothing else is done before it is known to count. */
+	bool may_send;
+	struct buf grants, data; /* With --auth: what it grants, and public data. */
 	struct store_call *call; /* The step under way. */
 	struct event retry;
 	int tries;               /* Without a socket. */
@@ -83,6 +87,8 @@ relay_free(struct relay *relay)
 	event_del(&relay->retry);
 	while (!STAILQ_EMPTY(&relay->frames))
 		drop_frame(relay);
+	buf_free(&relay->grants);
+	buf_free(&relay->data);
 	free(relay->room);
 	free(relay);
 	front_check_settled(front);
@@ -146,8 +152,10 @@ on_deliver(void *arg, const struct batch *batch)
 static void
 on_end(void *arg, enum sink_end why)
 {
-	(void)why; /* Nobody else has its token. */
-	close_relay(arg, CLOSE_GONE, "session_gone");
+	if (why == SINK_EXPIRED)
+		close_relay(arg, CLOSE_AUTH, "auth_expired");
+	else /* It was not taken over: nobody else has its token. */
+		close_relay(arg, CLOSE_GONE, "session_gone");
 }
 
 /* ---- What the client sends ---- */
@@ -167,6 +175,11 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 	/* As a string it is not shorter, and writing a megabyte of escapes takes long. */
 	if (len > relay->front->limits.message) {
 		close_relay(relay, WS_TOO_BIG, "message_too_large");
+		return;
+	}
+	if (!relay->may_send) {
+		metric_add(AUTH_FORBIDDEN, 1);
+		close_relay(relay, CLOSE_FORBIDDEN, "forbidden");
 		return;
 	}
 	frame = mem_zero(1, sizeof *frame);
@@ -309,9 +322,13 @@ apply(struct relay *relay, const struct client_op *ops, size_t n)
 static void
 join(struct relay *relay)
 {
-	struct client_op op = {.kind = CLIENT_JOIN, .room = relay->room};
+	struct client_op ops[2];
+	size_t n = 0;
 
-	apply(relay, &op, 1);
+	if (relay->grants.len > 0)
+		ops[n++] = (struct client_op){.kind = CLIENT_GRANT, .data = {relay->grants.data, relay->grants.len}};
+	ops[n++] = (struct client_op){.kind = CLIENT_JOIN, .room = relay->room};
+	apply(relay, ops, n);
 }
 
 /* The same frames with the same numbers until they are done. */
@@ -356,16 +373,47 @@ step(struct relay *relay)
 {
 	struct front *front = relay->front;
 
-	if (relay->call || event_pending(&relay->retry, EV_TIMEOUT, NULL))
+	if (relay->is_judging || relay->call || event_pending(&relay->retry, EV_TIMEOUT, NULL))
 		return;
 	if (!relay->socket && STAILQ_EMPTY(&relay->frames))
 		relay->call = sessions_close(front->parts.sessions, &relay->id, on_session_closed, relay);
 	else if (relay->seq == 0)
-		relay->call = store_open(front->parts.store, &relay->id, "", 0, on_opened, relay);
+		relay->call = store_open(front->parts.store, &relay->id, relay->data.data ? relay->data.data : "", relay->data.len, on_opened,
+		    relay);
 	else if (!relay->is_joined)
 		join(relay);
 	else if (!STAILQ_EMPTY(&relay->frames))
 		send_frames(relay);
+}
+
+/* ---- With --auth ---- */
+
+static void
+take_claims(struct relay *relay, const struct grants_claims *claims)
+{
+	struct grants grants;
+
+	buf_add(&relay->grants, claims->grants.data, claims->grants.len);
+	buf_add(&relay->data, claims->data.text, claims->data.len);
+	if (!grants_read(&grants, relay->grants.data, relay->grants.len) || !grants_allow(&grants, GRANTS_JOIN, relay->room)) {
+		metric_add(AUTH_FORBIDDEN, 1);
+		close_relay(relay, CLOSE_FORBIDDEN, "forbidden");
+		return;
+	}
+	relay->may_send = grants_allow(&grants, GRANTS_SEND, relay->room);
+	step(relay);
+}
+
+static void
+on_verdict(void *arg, const struct auth_verdict *verdict)
+{
+	struct relay *relay = arg;
+
+	relay->is_judging = false;
+	if (verdict->status == 0)
+		take_claims(relay, verdict->claims);
+	else
+		close_relay(relay, verdict->status == 503 ? WS_TRY_LATER : CLOSE_AUTH, verdict->code);
 }
 
 /* ---- The beginning ---- */
@@ -378,6 +426,18 @@ copy_offer(struct buf *b, const struct http_request *req)
 
 	if (offers)
 		buf_add(b, offers, strcspn(offers, ", \t"));
+}
+
+/* A browser can only give the token in the query. */
+static void
+judge(struct relay *relay, struct http_request *req)
+{
+	const char *token = http_query(req, "auth");
+
+	if (!token)
+		token = front_bearer(req);
+	relay->is_judging = true;
+	auth_check(relay->front->auth, token, token ? strlen(token) : 0, on_verdict, relay);
 }
 
 static void
@@ -399,6 +459,9 @@ relay_start(struct front *front, struct http_request *req, const char *room)
 	LIST_INSERT_HEAD(&front->relays, relay, in_relays);
 	event_assign(&relay->retry, front->parts.base, -1, 0, on_retry, relay);
 	copy_offer(&offer, req);
+	relay->may_send = !front->auth;
+	if (front->auth)
+		judge(relay, req);
 	relay->socket = socket_accept(front->parts.sockets, req, offer.len > 0 ? offer.data : NULL, &protocol, relay);
 	socket_hold(relay->socket, true); /* Until it is in the room. */
 	step(relay);

@@ -158,7 +158,7 @@ on_end(struct sink *sink, enum sink_end why)
 		entry_end_empty(entry);
 		return;
 	}
-	entry->part.outcome = POLL_GONE;
+	entry->part.outcome = why == SINK_EXPIRED ? POLL_EXPIRED : POLL_GONE;
 	entry_stop(entry, NULL);
 	entry_settle(entry);
 }

@@ -24,6 +24,7 @@ enum poll_outcome {
 	POLL_CHANGED, /* The session's state is another one: the document is its text, `state` its number. */
 	POLL_TAKEN, /* A newer sink took over; the document is a batch without messages. */
 	POLL_GONE,  /* There is no such session. */
+	POLL_EXPIRED, /* Its grants do not let it read. */
 	POLL_WRONG, /* It was not followed. */
 };
 

@@ -196,17 +196,17 @@ finish(struct stream *stream)
 }
 
 static void
-end_gone(struct stream *stream)
+end_for_good(struct stream *stream, enum sink_end why)
 {
 	if (stream->started) {
 		buf_clear(&stream->streams->data);
-		stream->protocol->write_gone(&stream->streams->data);
-		send_event(stream, "gone", NULL);
+		stream->protocol->write_end(&stream->streams->data, why);
+		send_event(stream, why == SINK_EXPIRED ? "expired" : "gone", NULL);
 		finish(stream);
 		return;
 	}
 	reader_stop(stream->reader, NULL);
-	stream->protocol->refuse_gone(stream->req);
+	stream->protocol->refuse(stream->req, why);
 	stream_free(stream);
 }
 
@@ -252,7 +252,7 @@ on_end(struct sink *sink, enum sink_end why)
 	if (why == SINK_TAKEN)
 		end_taken(stream);
 	else
-		end_gone(stream);
+		end_for_good(stream, why);
 }
 
 /* The client shall see that events come through, and have an id from the beginning. */

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/name.h"
 #include "codec/message.h"
+#include "core/sink.h"
 
 #define STREAM_TYPE "text/event-stream"
 
@@ -29,8 +30,9 @@ struct streams_config {
 
 struct stream_protocol {
 	void (*write_batch)(struct buf *b, const struct batch *batch); /* The data of an event. */
-	void (*write_gone)(struct buf *b);                             /* The same when the session is gone. */
-	void (*refuse_gone)(struct http_request *req);                 /* Answer: there is no such session. */
+	/* The same of the event "gone" or "expired", why there will be no more (CLOSED, EXPIRED); and an answer that says so. */
+	void (*write_end)(struct buf *b, enum sink_end why);
+	void (*refuse)(struct http_request *req, enum sink_end why);
 };
 
 /* Lends hub. */

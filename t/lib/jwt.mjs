@@ -1,0 +1,92 @@
+/*
+ * JSON Web Tokens and keys, good and bad, and a server that publishes keys in every way that there is to do it wrong.
+ */
+import { createHmac, createPublicKey, generateKeyPairSync, sign as cryptoSign } from 'node:crypto';
+import http from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { atEnd } from './tap.mjs';
+
+export const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+export const now = () => Date.now() / 1000;
+
+const signers = {
+	HS256: (text, secret) => createHmac('sha256', secret).update(text).digest('base64url'),
+	RS256: (text, { privateKey }) => cryptoSign('sha256', Buffer.from(text), privateKey).toString('base64url'),
+	ES256: (text, { privateKey }) => cryptoSign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
+	none: () => '',
+};
+
+/** key: a secret, or a pair of newKeys.  by: the algorithm that really signs, if the header shall say another one. */
+export function sign(claims, key, { alg = typeof key === 'string' || Buffer.isBuffer(key) ? 'HS256' : key.alg, by = alg, header = {} } = {}) {
+	const kid = key?.kid === undefined ? {} : { kid: key.kid };
+	const text = `${encode({ alg, typ: 'JWT', ...kid, ...header })}.${encode(claims)}`;
+	return `${text}.${signers[by](text, key)}`;
+}
+
+const text = { publicKeyEncoding: { format: 'pem', type: 'spki' }, privateKeyEncoding: { format: 'pem', type: 'pkcs8' } };
+
+/**
+ * A pair for RS256 or ES256: { alg, kid, privateKey, jwk, pem }.  It goes by its text: a key that Node has just made can lock up
+ * its process for good when it is exported as a JWK (nodejs/node issue 44471).
+ */
+export function newKeys(alg = 'ES256', kid) {
+	const { publicKey: pem, privateKey } = alg === 'RS256' ? generateKeyPairSync('rsa', { modulusLength: 2048, ...text })
+		: generateKeyPairSync('ec', { namedCurve: 'P-256', ...text });
+	const jwk = { ...createPublicKey(pem).export({ format: 'jwk' }), alg, use: 'sig', ...(kid === undefined ? {} : { kid }) };
+	return { alg, kid, privateKey, jwk, pem };
+}
+
+/** A file with this text; its path. */
+export function keyFile(text) {
+	const folder = mkdtempSync(path.join(os.tmpdir(), 'pollgate-key-'));
+	atEnd(() => rmSync(folder, { recursive: true, force: true }));
+	const file = path.join(folder, 'key');
+	writeFileSync(file, text);
+	return file;
+}
+
+/** answer(request, response) answers; requests counts them. */
+export class KeyServer {
+	constructor(keys) {
+		this.requests = 0;
+		this.publish(keys);
+	}
+
+	static async start(keys = []) {
+		const self = new KeyServer(keys);
+		self.server = http.createServer((request, response) => {
+			self.requests++;
+			self.answer(request, response);
+		});
+		await new Promise((resolve) => self.server.listen(0, '127.0.0.1', resolve));
+		self.port = self.server.address().port;
+		self.url = `http://127.0.0.1:${self.port}/jwks.json`;
+		atEnd(() => self.stop());
+		return self;
+	}
+
+	publish(keys) {
+		this.reply(200, JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
+	}
+
+	reply(status, body, headers = { 'content-type': 'application/json' }) {
+		this.answer = (_, response) => response.writeHead(status, headers).end(body);
+	}
+
+	/** Say nothing. */
+	hang() {
+		this.answer = () => {};
+	}
+
+	stop() {
+		this.server.closeAllConnections();
+		return new Promise((resolve) => this.server.close(resolve));
+	}
+
+	/** Listen again where it did. */
+	async restart() {
+		await new Promise((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
+	}
+}
