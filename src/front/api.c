@@ -104,7 +104,7 @@ read_once(struct native_call *call, struct http_request *req, struct store_once 
 		return true;
 	if (!order_key_parse(&text, value, call->front->parts.options->idempotency_key_max)) {
 		buf_free(&text);
-		native_call_refuse(call, 400, "bad_idempotency_key", "An idempotency key is a string in quotes, of as many characters as --idempotency-key-max lets.");
+		native_call_refuse(call, 400, "bad_idempotency_key", "An idempotency key is a string in quotes, not longer than --idempotency-key-max.");
 		return false;
 	}
 	order_key_name(&once->key, text.data, text.len);

@@ -97,7 +97,8 @@ recall(struct memory *m, const struct store_once *once, struct store_result *res
 }
 
 struct store_call *
-memory_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
+memory_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
 {
 	struct memory *m = memory_of(store);
 	struct task *task = memory_post(m, TASK_APPLIED, NULL, n * sizeof(struct store_result), arg);

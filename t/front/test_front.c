@@ -6,10 +6,12 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../core/kit.h"
 #include "../net/http_kit.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "transport/poll.h"
 #include "transport/sse.h"
@@ -21,6 +23,22 @@ static struct polls *polls;
 static struct streams *streams;
 static struct sockets *sockets;
 static struct front *front;
+static const char *more_headers = ""; /* Of each request. */
+
+static const char key[] = "key-of-the-test-0123456789";
+static const char with_key[] = "Authorization: Bearer key-of-the-test-0123456789\r\n";
+
+/* A file with the key of a backend; its name is the caller's. */
+static char *
+write_key(void)
+{
+	char path[] = "/tmp/test_front.XXXXXX";
+	int fd = mkstemp(path);
+
+	ok(fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key), "there is a key");
+	close(fd);
+	return mem_string(path);
+}
 
 static void
 begin(void)
@@ -31,11 +49,14 @@ begin(void)
 
 	world_new(&w, &(struct world_options){.answer_max = 65536, .mailbox_max = 50});
 	ok(!wrong, "the defaults are right");
+	free(options.api_key_file);
+	options.api_key_file = write_key();
 	polls = polls_new(w.base, w.hub, options.hold_ms, options.hold_max_ms);
 	streams = streams_new(w.base, w.hub, &(struct streams_config){options.sse_life_ms, options.sse_comment_ms, options.stream_backlog});
 	sockets = sockets_new(w.base, w.hub, &(struct sockets_config){options.stream_backlog, options.max_body});
 	parts = (struct front_parts){w.base, &options, w.store, w.sessions, w.hub, polls, streams, sockets};
 	front = front_new(&parts);
+	unlink(options.api_key_file);
 	config.max_headers = 4096;
 	config.max_body = 65536;
 	kit_base = w.base;
@@ -72,7 +93,7 @@ start_asking(struct kit_client *c, const char *method, const char *body, const c
 	va_start(ap, target);
 	buf_addv(&b, target, ap);
 	va_end(ap);
-	buf_addf(&b, " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+	buf_addf(&b, " HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s", more_headers, strlen(body), body);
 	kit_send(c, b.data, b.len);
 	buf_free(&b);
 }
@@ -163,6 +184,52 @@ test_store_fails(void)
 	ask(&client, "POST", numbered, "/v1/send?token=%s", s.token);
 	answer = ask(&client, "POST", "{\"ops\":[{\"op\":\"join\",\"room\":\"r\",\"history\":5}]}", "/v1/send?token=%s", s.token);
 	ok(strstr(answer, "\"once\"") && !strstr(strstr(answer, "\"once\"") + 1, "\"once\""), "and its repeat does it once");
+}
+
+/* The same for backends, whose requests may have an idempotency key. */
+static void
+test_api_fails(void)
+{
+	static const char publish[] = "{\"room\":\"api\",\"event\":\"once\",\"history\":5}";
+	static const char once[] = "Authorization: Bearer key-of-the-test-0123456789\r\nIdempotency-Key: \"k\"\r\n";
+	const struct {
+		enum faulty_kind kind;
+		const char *method, *body, *path;
+	} calls[] = {
+	    {FAULTY_ORDER, "POST", publish, "/api/v1/publish"},
+	    {FAULTY_ORDER, "POST", "{\"ops\":[{\"op\":\"disconnect\",\"session\":\"AAAAAAAAAAAAAAAAAAAAAA\"}]}", "/api/v1/ops"},
+	    {FAULTY_ORDER, "DELETE", "", "/api/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA"},
+	    {FAULTY_LOOK, "GET", "", "/api/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA"},
+	    {FAULTY_LIST_MEMBERS, "GET", "", "/api/v1/rooms/api/members"},
+	    {FAULTY_READ_TAIL, "GET", "", "/api/v1/rooms/api/history"},
+	    {FAULTY_READ_TAIL, "POST", "{\"room\":\"other\",\"event\":\"e\",\"history\":1}", "/api/v1/publish"},
+	};
+	struct kit_client left = {.fd = -1};
+	const char *answer;
+
+	is_problem(ask(&client, "POST", publish, "/api/v1/publish"), 401, "api_key_required", "a backend needs a key");
+	more_headers = with_key;
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		store_faulty_plan(w.store, calls[i].kind, 1, FAULTY_FAIL);
+		is_problem(ask(&client, calls[i].method, calls[i].body, "%s", calls[i].path), 503, "store_unavailable",
+		    "a backend's request is answered 503 when the store fails");
+	}
+	more_headers = once;
+	store_faulty_plan(w.store, FAULTY_ORDER, 1, FAULTY_UNSURE);
+	is_problem(ask(&client, "POST", publish, "/api/v1/publish"), 503, "store_unavailable", "or nobody knows whether it was done");
+	store_faulty_plan(w.store, FAULTY_READ_TAIL, 1, FAULTY_FAIL);
+	is_problem(ask(&client, "POST", publish, "/api/v1/publish"), 503, "store_unavailable", "or not all can be told of it");
+	store_faulty_plan(w.store, FAULTY_ORDER, 1, FAULTY_HOLD);
+	start_asking(&left, "POST", publish, "/api/v1/publish");
+	KIT_WAIT(NULL, store_faulty_held(w.store) == 1);
+	is_int(metrics[METRIC_API_PENDING], 1, "a request that waits for the store is counted");
+	kit_close(&left);
+	store_faulty_release(w.store);
+	KIT_WAIT(NULL, metrics[METRIC_API_PENDING] == 0);
+	is_int(metrics[METRIC_API_PENDING], 0, "until the store answers, also when its client has left");
+	answer = ask(&client, "POST", publish, "/api/v1/publish");
+	ok(strstr(answer, "\"once\"") && !strstr(strstr(answer, "\"once\"") + 1, "\"once\""), "however often it was repeated it was done once");
+	more_headers = "";
 }
 
 static void
@@ -340,12 +407,13 @@ static void
 test_end(void)
 {
 	static const enum faulty_kind kinds[] = {FAULTY_OPEN, FAULTY_APPLY, FAULTY_LIST_MEMBERS, FAULTY_READ_TAIL, FAULTY_LOOK,
-	    FAULTY_TRY,
+	    FAULTY_TRY, FAULTY_ORDER, FAULTY_READ_TAIL,
 	    FAULTY_READ_MAILBOX};
 	static const char *const targets[][3] = {
 	    {"POST", "{\"rooms\":[\"e\"]}", "/v1/sessions"}, {"POST", "{\"ops\":[{\"op\":\"leave\",\"room\":\"e\"}]}", "/v1/send"},
 	    {"GET", "", "/v1/rooms/e/members"}, {"POST", "{\"ops\":[{\"op\":\"join\",\"room\":\"e\",\"history\":9}]}", "/v1/send"},
-	    {"GET", "", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA"}, {"GET", "", "/ready"}, {"GET", "", "/v1/poll"},
+	    {"GET", "", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA"}, {"GET", "", "/ready"},
+	    {"POST", "{\"room\":\"e\",\"event\":\"e\"}", "/api/v1/publish"}, {"GET", "", "/api/v1/rooms/e/history"}, {"GET", "", "/v1/poll"},
 	};
 	enum { CASES = sizeof targets / sizeof targets[0] };
 	struct kit_client clients[CASES];
@@ -357,6 +425,7 @@ test_end(void)
 	for (int i = 0; i < CASES; i++) {
 		clients[i] = (struct kit_client){.fd = -1};
 		store_faulty_plan(w.store, kinds[i], 1, FAULTY_HOLD);
+		more_headers = strncmp(targets[i][2], "/api/", 5) == 0 ? with_key : "";
 		start_asking(&clients[i], targets[i][0], targets[i][1], "%s?token=%s%s%s", targets[i][2], s.token,
 		    i == CASES - 1 ? "&cursor=" : "",
 		    i == CASES - 1 ? s.cursor : "");
@@ -398,6 +467,7 @@ main(void)
 {
 	begin();
 	test_store_fails();
+	test_api_fails();
 	test_gone();
 	test_methods();
 	test_polls();
