@@ -210,7 +210,7 @@ function whatCounts({ is, works, verdict }) {
 function cutAdvice({ limit, works }, streams) {
 	const polls = limit * 0.8 < 1000 ? advise('gateway', 'No --hold is short enough for this network.') :
 		advise('gateway', 'Answer polls before they are cut:', `--hold ${seconds(limit, 0.8)} --hold-max ${seconds(limit, 0.8)}`);
-	const proxy = patience('Or let a proxy of yours wait longer than the gateway’s --hold-max.');
+	const proxy = patience('Let a proxy of yours wait longer than the gateway’s --hold-max.');
 	if (streams.length === 0 || !works('sse'))
 		return [polls, proxy];
 	const stream = works('stream-long') ?
@@ -278,7 +278,7 @@ function bodies({ is, works, results }) {
 			'That may be a proxy’s limit, or a connection that is too slow for it.'}`,
 		seen: ['bodies'],
 		advice: [advise('proxy', 'Let the proxy take what the gateway takes. In nginx:', NGINX.body),
-			...before ? [advise('gateway', 'Or say what is possible, so that clients are told so:', `--max-body ${before >> 10}K`)] : []],
+			...before ? [advise('gateway', 'If it is not your proxy, say what is possible:', `--max-body ${before >> 10}K`)] : []],
 	};
 }
 

@@ -184,7 +184,7 @@ function judge({ key, long }, results, names, { quick, finished, stopped }) {
 		return untested('Not part of the quick test.');
 	if (stopped)
 		return untested('The test was stopped.');
-	return finished ? untested('The gateway was not reached.') : row('busy', 'waiting', '');
+	return finished ? untested('The gateway was not reached.') : row('off', 'waiting', '');
 }
 
 /** The browser does not say why, but what another test or the gateway said of the same thing explains it. */
