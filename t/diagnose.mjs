@@ -267,6 +267,10 @@ await on('--no-check', {
 		stream: 'switched off', 'stream-long': 'switched off' },
 	best: 'ws', titles: [/checks are switched off/], summary: /^WebSockets work here$/, advice: [/without --no-check/],
 });
+await on('--auth', {
+	results: { session: problem(401, 'auth_required'), 'sse-long': { untried: 'session' } },
+	verdicts: { session: 'not tested', 'sse-long': 'not tested' }, best: 'ws', summary: /^WebSockets work here$/, without: [/./],
+});
 const tooLong = { ...problem(400, 'bad_request'), json: { most: 30_000 } };
 await on('--check-max', {
 	results: { 'hold-55000': hold(55_000, answer({ held: 30_000 }, 30_012)), 'stream-long': tooLong },

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { haveAxe, violations } from './lib/axe.mjs';
 import { Person, startBrowser, www } from './lib/browser.mjs';
+import { keyFile } from './lib/jwt.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { slowness, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
@@ -78,7 +79,7 @@ const redis = haveRedis() ? await startRedis() : undefined;
 if (redis)
 	atEnd(() => redis.kill());
 const several = await Promise.all(Array.from({ length: redis ? 2 : 1 }, () => startPollgate({ redis, options })));
-const without = (name) => startPollgate({ options: { ...options, [name]: true } });
+const withOptions = (more) => startPollgate({ options: { ...options, ...more } });
 
 /* ---- The networks, and what is true of them: rows that do not say `works`, causes, a word of the advice ---- */
 
@@ -136,17 +137,21 @@ const networks = [
 	},
 	{ name: 'a random instance for each request', has: { targets: several, seed: 3 }, summary: /^WebSockets work here\.$/ },
 	{
-		name: '--no-websocket', has: { targets: [await without('no-websocket')] }, rows: { ...socketless, 'ws-open': 'switched off' },
+		name: '--no-websocket', has: { targets: [await withOptions({ 'no-websocket': true })] }, rows: { ...socketless, 'ws-open': 'switched off' },
 		causes: [/does not offer WebSockets/], summary: /^Event streams work here\.$/,
 	},
 	{
-		name: '--no-sse', has: { targets: [await without('no-sse')] }, rows: each(['sse', 'eventsource', 'sse-long'], 'switched off'),
+		name: '--no-sse', has: { targets: [await withOptions({ 'no-sse': true })] }, rows: each(['sse', 'eventsource', 'sse-long'], 'switched off'),
 		causes: [/does not offer event streams/], summary: /^WebSockets work here\.$/,
 	},
 	{
-		name: '--no-check', has: { targets: [await without('no-check')] },
+		name: '--no-check', has: { targets: [await withOptions({ 'no-check': true })] },
 		rows: each(['post', 'bodies', ...HOLDS, 'stream', 'stream-long'], 'switched off'), causes: [/checks are switched off/],
 		summary: /^WebSockets work here\.$/,
+	},
+	{
+		name: '--auth jwt', has: { targets: [await withOptions({ auth: 'jwt', 'auth-key-file': keyFile('of more than 32 bytes, known to nobody') })] },
+		rows: each(['session', 'sse-long'], 'not tested'), summary: /^WebSockets work here\.$/,
 	},
 ];
 

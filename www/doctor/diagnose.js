@@ -32,9 +32,9 @@ function gather(results, rows, about) {
 	};
 }
 
-/** The best of the transports that were seen to work, as the client would choose it. */
-function choose({ works, sockets, holds }) {
-	if (!works('session'))
+/** The best of the transports that were seen to work, as the client would choose it.  Each of them needs POST to send. */
+function choose({ is, works, sockets, holds }) {
+	if (!works('session') && !(works('post') && is('session', 'not tested')))
 		return undefined;
 	if (sockets)
 		return 'ws';

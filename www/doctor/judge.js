@@ -29,6 +29,8 @@ function fault({ outcome, ms, status, code, own, json }, { cut = 'cut' } = {}) {
 		return row('off', 'switched off', OFF[code], ms);
 	if (own && json?.most)
 		return untested(`The gateway lets no check take more than ${inWords(json.most)}: --check-max.`);
+	if (code === 'auth_required')
+		return untested('The request came through, but this gateway knows its users: --auth.');
 	if (own && status >= 500)
 		return row('warn', 'busy', `The gateway itself answers ${status}, ${code}.`, ms);
 	if (own && status >= 400)
