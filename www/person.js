@@ -22,7 +22,7 @@ export function keepName(name) {
 
 /** Of the colour by which a name is found again. */
 export function hueOf(name) {
-	return [...name].reduce((hash, char) => (hash * 31 + char.codePointAt()) % 3600, 7) / 10;
+	return [...name].reduce((hash, char) => (hash * 31 + char.codePointAt()) % 9973, 7) * 137.5 % 360; // The golden angle parts what is near.
 }
 
 /** That nobody else has. */
