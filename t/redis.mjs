@@ -5,7 +5,7 @@ import { Load } from './lib/load.mjs';
 import { startCluster, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { done, is, isDeep, like, limit, note, ok, skipAll, unlike } from './lib/tap.mjs';
-import { sleep, slowness } from './lib/wait.mjs';
+import { sleep, slowness, timed } from './lib/wait.mjs';
 
 limit(120);
 if (!haveRedis())
@@ -215,6 +215,21 @@ async function parkedCosts(instance, redis) {
 	ok(each <= 1.3, 'an idle poll that waits among others costs 1 command of Redis', `${each} each`);
 }
 
+/* A stream asks as often as polls of the longest hold would: the store may have lost what it waits for. */
+async function stayingCosts(redis) {
+	const instance = await startPollgate({ redis, options: { 'hold': '1s', 'hold-max': '1s' } });
+	const clients = await Promise.all(Array.from({ length: 100 }, () => Client.open(instance.base, { transport: 'sse' })));
+	await waitFor(() => clients.every(({ polls }) => polls > 0), 10000, 'all streams to begin');
+	const commands = () => instance.metrics('pollgate_store_commands_total');
+	const before = await commands();
+	const { ms } = await timed(() => waitFor(async () => await commands() - before >= 500, 20000, 'each to ask a few times'));
+	const asked = (await commands() - before) / 100;
+	note(`an idle stream: ${asked.toFixed(2)} commands in ${ms.toFixed(0)} ms`);
+	ok(asked <= ms / 1000 * 1.3 + 1, 'an idle stream costs 1 command of Redis for each --hold-max', `${asked} in ${ms} ms`);
+	await Promise.all(clients.map((client) => client.stop()));
+	await instance.stop();
+}
+
 const redis = await startRedis();
 await prefixes(redis);
 await passwords();
@@ -222,5 +237,6 @@ await outOfMemory(redis);
 await forgottenScripts(redis);
 await lateSubscription(redis);
 await costs(redis);
+await stayingCosts(redis);
 await cutConnections(redis);
 await done();
