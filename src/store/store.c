@@ -59,6 +59,18 @@ store_list_members(struct store *store, const struct name *room, uint32_t max, s
 }
 
 struct store_call *
+store_list_rooms(struct store *store, struct entry_id at, uint32_t max, store_rooms_fn *fn, void *arg)
+{
+	return store->ops->list_rooms(store, at, max, fn, arg);
+}
+
+struct store_call *
+store_list_sessions(struct store *store, struct entry_id at, uint32_t max, store_sessions_fn *fn, void *arg)
+{
+	return store->ops->list_sessions(store, at, max, fn, arg);
+}
+
+struct store_call *
 store_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
 {
 	return store->ops->look(store, id, fn, arg);

@@ -249,6 +249,36 @@ struct store_session {
 typedef void store_session_fn(void *arg, const struct store_session *session);
 struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);
 
+/*
+ * Lists of all there is, in parts: from `at` on, 0-0 for the beginning, about max of them; go on at `next` while there is more.
+ * What is there all the while is listed, perhaps more than once; a part may have nothing and yet be followed by others.
+ */
+struct store_room {
+	const char *title;
+	size_t members;
+	struct entry_id last; /* Of its log. */
+};
+
+struct store_rooms {
+	enum store_status status; /* OK, UNAVAILABLE */
+	bool more;
+	struct entry_id next; /* No more than a number for this store. */
+	size_t count;
+	const struct store_room *rooms;
+};
+typedef void store_rooms_fn(void *arg, const struct store_rooms *rooms);
+struct store_call *store_list_rooms(struct store *, struct entry_id at, uint32_t max, store_rooms_fn *, void *arg);
+
+struct store_sessions {
+	enum store_status status; /* OK, UNAVAILABLE */
+	bool more;
+	struct entry_id next;
+	size_t count;
+	const struct store_member *sessions;
+};
+typedef void store_sessions_fn(void *arg, const struct store_sessions *sessions);
+struct store_call *store_list_sessions(struct store *, struct entry_id at, uint32_t max, store_sessions_fn *, void *arg);
+
 /* A client of session id was heard from.  Cheap: collected and written together a few times a minute. */
 void store_touch(struct store *, const struct name *id);
 

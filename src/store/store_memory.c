@@ -130,6 +130,12 @@ run_task(struct memory *m, struct task *task)
 	case TASK_MEMBERS:
 		memory_run_members(m, task);
 		break;
+	case TASK_ROOMS:
+		memory_run_rooms(m, task);
+		break;
+	case TASK_SESSIONS:
+		memory_run_sessions(m, task);
+		break;
 	case TASK_LOOK:
 		memory_run_look(m, task);
 		break;
@@ -366,6 +372,8 @@ static const struct store_ops ops = {
     .read_room = read_room,
     .read_tail = read_tail,
     .list_members = list_members,
+    .list_rooms = memory_list_rooms,
+    .list_sessions = memory_list_sessions,
     .look = look,
     .touch = memory_touch,
     .ack = ack,

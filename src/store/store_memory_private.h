@@ -172,6 +172,8 @@ enum task_kind {
 	TASK_READ_ROOM,
 	TASK_READ_TAIL,
 	TASK_MEMBERS,
+	TASK_ROOMS,
+	TASK_SESSIONS,
 	TASK_LOOK,
 	TASK_SWEEP,
 	TASK_TRY,
@@ -194,6 +196,8 @@ struct task {
 		store_presence_fn *presence;
 		store_view_fn *view;
 		store_members_fn *members;
+		store_rooms_fn *rooms;
+		store_sessions_fn *sessions;
 		store_session_fn *session;
 		store_due_fn *due;
 		store_probe_fn *probe;
@@ -236,11 +240,13 @@ void memory_tell_changed(struct memory *, struct session *);
 void memory_orders_age(struct memory *);    /* Forget those past their time. */
 void memory_orders_forget(struct memory *); /* Forget all. */
 
-/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _order.c, _presence.c, _read.c) ---- */
+/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _list.c, _order.c, _presence.c, _read.c) ---- */
 
 store_apply_slot memory_apply;
 store_swap_slot memory_swap;
 store_order_slot memory_order;
+store_list_rooms_slot memory_list_rooms;
+store_list_sessions_slot memory_list_sessions;
 store_touch_slot memory_touch;
 store_lapse_slot memory_lapse;
 store_presence_slot memory_back, memory_close;
@@ -251,6 +257,8 @@ void memory_run_sweep(struct memory *, struct task *);
 void memory_run_read(struct memory *, struct task *);
 void memory_run_tail(struct memory *, struct task *);
 void memory_run_members(struct memory *, struct task *);
+void memory_run_rooms(struct memory *, struct task *);
+void memory_run_sessions(struct memory *, struct task *);
 void memory_run_look(struct memory *, struct task *);
 
 #endif

@@ -23,6 +23,8 @@ typedef struct store_call *store_read_tail_slot(struct store *, const struct nam
     store_view_fn *, void *arg);
 typedef struct store_call *store_list_members_slot(struct store *, const struct name *room, uint32_t max, store_members_fn *,
     void *arg);
+typedef struct store_call *store_list_rooms_slot(struct store *, struct entry_id at, uint32_t max, store_rooms_fn *, void *arg);
+typedef struct store_call *store_list_sessions_slot(struct store *, struct entry_id at, uint32_t max, store_sessions_fn *, void *arg);
 typedef struct store_call *store_look_slot(struct store *, const struct name *id, store_session_fn *, void *arg);
 typedef void store_touch_slot(struct store *, const struct name *id);
 typedef void store_ack_slot(struct store *, const struct name *id, struct entry_id pos, bool idle);
@@ -47,6 +49,8 @@ struct store_ops {
 	store_read_slot *read_room;
 	store_read_tail_slot *read_tail;
 	store_list_members_slot *list_members;
+	store_list_rooms_slot *list_rooms;
+	store_list_sessions_slot *list_sessions;
 	store_look_slot *look;
 	store_touch_slot *touch;
 	store_ack_slot *ack;

@@ -35,6 +35,8 @@ enum script_id {
 	SCRIPT_ACK,
 	SCRIPT_SWEEP,
 	SCRIPT_PROBE,
+	SCRIPT_NAMES,
+	SCRIPT_LIST,
 	SCRIPTS
 };
 
@@ -190,6 +192,8 @@ store_order_slot redis_store_order;
 store_read_slot redis_store_read_mailbox, redis_store_read_room;
 store_read_tail_slot redis_store_read_tail;
 store_list_members_slot redis_store_list_members;
+store_list_rooms_slot redis_store_list_rooms;
+store_list_sessions_slot redis_store_list_sessions;
 store_look_slot redis_store_look;
 store_lapse_slot redis_store_lapse;
 store_presence_slot redis_store_back, redis_store_close;

@@ -29,6 +29,8 @@ static const char *const bodies[SCRIPTS] = {
 	[SCRIPT_ACK] = lua_redis_ack,
 	[SCRIPT_SWEEP] = lua_redis_sweep,
 	[SCRIPT_PROBE] = lua_redis_probe,
+	[SCRIPT_NAMES] = lua_redis_names,
+	[SCRIPT_LIST] = lua_redis_list,
 };
 
 /*

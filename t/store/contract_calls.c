@@ -254,6 +254,36 @@ on_members(void *arg, const struct store_members *members)
 }
 
 static void
+on_rooms(void *arg, const struct store_rooms *rooms)
+{
+	struct answer *a = arg;
+
+	answered(a, rooms->status);
+	a->more = rooms->more;
+	a->last = rooms->next;
+	a->count = rooms->count;
+	a->listed = kit_keep(a->kit, rooms->rooms, rooms->count * sizeof(*rooms->rooms));
+	for (size_t i = 0; i < a->count; i++)
+		a->listed[i].title = kit_keep(a->kit, rooms->rooms[i].title, strlen(rooms->rooms[i].title));
+	finished(a);
+}
+
+static void
+on_sessions(void *arg, const struct store_sessions *sessions)
+{
+	struct answer *a = arg;
+
+	answered(a, sessions->status);
+	a->more = sessions->more;
+	a->last = sessions->next;
+	a->count = sessions->count;
+	a->members = kit_keep(a->kit, sessions->sessions, sessions->count * sizeof(*sessions->sessions));
+	for (size_t i = 0; i < a->count; i++)
+		a->members[i].data = kit_keep(a->kit, sessions->sessions[i].data, sessions->sessions[i].len);
+	finished(a);
+}
+
+static void
 on_session(void *arg, const struct store_session *session)
 {
 	struct answer *a = arg;
@@ -417,6 +447,22 @@ start_list_members(struct kit *k, const struct name *room, uint32_t max)
 	struct answer *a = answer_new(k);
 
 	return asked(a, store_list_members(k->at, room, max, on_members, a));
+}
+
+struct answer *
+start_list_rooms(struct kit *k, struct entry_id at, uint32_t max)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_list_rooms(k->at, at, max, on_rooms, a));
+}
+
+struct answer *
+start_list_sessions(struct kit *k, struct entry_id at, uint32_t max)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_list_sessions(k->at, at, max, on_sessions, a));
 }
 
 struct answer *

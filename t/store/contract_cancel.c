@@ -6,7 +6,7 @@
 #include "contract_kit.h"
 #include "contract_parts.h"
 
-#define KINDS 13
+#define KINDS 16
 
 static struct answer *
 start_kind(struct kit *k, size_t kind, const struct name *id)
@@ -27,6 +27,9 @@ start_kind(struct kit *k, size_t kind, const struct name *id)
 	case 9: return start_close(k, &fresh, "$leave");
 	case 10: return start_sweep(k);
 	case 11: return start_order(k, NULL, &op, 1);
+	case 12: return start_list_rooms(k, id_of(0, 0), 10);
+	case 13: return start_list_sessions(k, id_of(0, 0), 10);
+	case 14: return start_list_members(k, &room, 0);
 	default: return start_try(k, KIT_LIMIT_MS);
 	}
 }

@@ -49,7 +49,8 @@ struct answer {
 	struct store_result *results;
 	struct store_entry *entries;
 	struct store_joined *rooms;
-	struct store_member *members;
+	struct store_member *members; /* Also the sessions of a list. */
+	struct store_room *listed;
 	struct name *ids;
 	char *data;
 	struct store_state state; /* Its text has a NUL behind it. */
@@ -124,6 +125,8 @@ struct answer *start_read_mailbox(struct kit *, const struct name *id, struct en
 struct answer *start_read_room(struct kit *, const struct name *room, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_read_tail(struct kit *, const struct name *room, struct entry_id upto, uint32_t entries);
 struct answer *start_list_members(struct kit *, const struct name *room, uint32_t max);
+struct answer *start_list_rooms(struct kit *, struct entry_id at, uint32_t max);
+struct answer *start_list_sessions(struct kit *, struct entry_id at, uint32_t max);
 struct answer *start_look(struct kit *, const struct name *id);
 struct answer *start_lapse(struct kit *, const struct name *id, const char *away, const char *leave);
 struct answer *start_back(struct kit *, const struct name *id, const char *back);

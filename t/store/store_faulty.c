@@ -64,6 +64,8 @@ ON_ANSWER(opened)
 ON_ANSWER(applied)
 ON_ANSWER(view)
 ON_ANSWER(members)
+ON_ANSWER(rooms)
+ON_ANSWER(sessions)
 ON_ANSWER(session)
 ON_ANSWER(presence)
 ON_ANSWER(due)
@@ -159,6 +161,28 @@ faulty_list_members(struct store *store, const struct name *room, uint32_t max, 
 	c->fn.members = fn;
 	while (to_run(c))
 		c->inner = store_list_members(c->faulty->inner, room, max, on_members, c->who);
+	return &c->call;
+}
+
+static struct store_call *
+faulty_list_rooms(struct store *store, struct entry_id at, uint32_t max, store_rooms_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LIST_ROOMS, arg);
+
+	c->fn.rooms = fn;
+	while (to_run(c))
+		c->inner = store_list_rooms(c->faulty->inner, at, max, on_rooms, c->who);
+	return &c->call;
+}
+
+static struct store_call *
+faulty_list_sessions(struct store *store, struct entry_id at, uint32_t max, store_sessions_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LIST_SESSIONS, arg);
+
+	c->fn.sessions = fn;
+	while (to_run(c))
+		c->inner = store_list_sessions(c->faulty->inner, at, max, on_sessions, c->who);
 	return &c->call;
 }
 
@@ -363,6 +387,8 @@ static const struct store_ops ops = {
     .read_room = faulty_read_room,
     .read_tail = faulty_read_tail,
     .list_members = faulty_list_members,
+    .list_rooms = faulty_list_rooms,
+    .list_sessions = faulty_list_sessions,
     .look = faulty_look,
     .touch = faulty_touch,
     .ack = faulty_ack,

@@ -53,15 +53,24 @@ copy_view(struct faulty_call *c, struct store_view *view)
 	copy_state(c, &view->state);
 }
 
-static void
-copy_members(struct faulty_call *c, struct store_members *list)
+static const struct store_member *
+copy_members(struct faulty_call *c, const struct store_member *lent, size_t count)
 {
-	struct store_member *members = (struct store_member *)copy(c, list->members, list->count * sizeof(*members));
-	size_t i;
+	struct store_member *members = (struct store_member *)copy(c, lent, count * sizeof(*members));
 
-	for (i = 0; i < list->count; i++)
+	for (size_t i = 0; i < count; i++)
 		members[i].data = copy(c, members[i].data, members[i].len);
-	list->members = members;
+	return members;
+}
+
+static void
+copy_listed_rooms(struct faulty_call *c, struct store_rooms *list)
+{
+	struct store_room *rooms = (struct store_room *)copy(c, list->rooms, list->count * sizeof(*rooms));
+
+	for (size_t i = 0; i < list->count; i++)
+		rooms[i].title = copy(c, rooms[i].title, strlen(rooms[i].title));
+	list->rooms = rooms;
 }
 
 /* The answer is lent no longer than its callback: copy all that it points to. */
@@ -82,7 +91,13 @@ keep(struct faulty_call *c)
 		copy_view(c, &c->answer.view);
 		break;
 	case FAULTY_LIST_MEMBERS:
-		copy_members(c, &c->answer.members);
+		c->answer.members.members = copy_members(c, c->answer.members.members, c->answer.members.count);
+		break;
+	case FAULTY_LIST_ROOMS:
+		copy_listed_rooms(c, &c->answer.rooms);
+		break;
+	case FAULTY_LIST_SESSIONS:
+		c->answer.sessions.sessions = copy_members(c, c->answer.sessions.sessions, c->answer.sessions.count);
 		break;
 	case FAULTY_LOOK:
 		c->answer.session.data = copy(c, c->answer.session.data, c->answer.session.data_len);
@@ -158,6 +173,12 @@ deliver(struct faulty_call *c)
 		break;
 	case FAULTY_LIST_MEMBERS:
 		c->fn.members(c->arg, &c->answer.members);
+		break;
+	case FAULTY_LIST_ROOMS:
+		c->fn.rooms(c->arg, &c->answer.rooms);
+		break;
+	case FAULTY_LIST_SESSIONS:
+		c->fn.sessions(c->arg, &c->answer.sessions);
 		break;
 	case FAULTY_LOOK:
 		c->fn.session(c->arg, &c->answer.session);

@@ -32,6 +32,8 @@ struct faulty_call {
 		store_applied_fn *applied;
 		store_view_fn *view;
 		store_members_fn *members;
+		store_rooms_fn *rooms;
+		store_sessions_fn *sessions;
 		store_session_fn *session;
 		store_presence_fn *presence;
 		store_due_fn *due;
@@ -43,6 +45,8 @@ struct faulty_call {
 		struct store_applied applied;
 		struct store_view view;
 		struct store_members members;
+		struct store_rooms rooms;
+		struct store_sessions sessions;
 		struct store_session session;
 		struct store_presence presence;
 		struct store_due due;
