@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { ask, open, openSid, poll, post, separator as S } from './lib/engineio.mjs';
 import { handshake as wsHandshake } from './lib/frames.mjs';
 import { forEachStore, startPollgate, waitFor } from './lib/pollgate.mjs';
-import { exchange } from './lib/raw.mjs';
+import { exchange, firstAnswer } from './lib/raw.mjs';
 import { atEnd, done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 import { slowness, timed } from './lib/wait.mjs';
 
@@ -124,7 +124,7 @@ async function refusals({ base, port }) {
 			`${what}: refused with the words alone`);
 		ok(closed, `${what}: the connection ends`);
 	}
-	is((await exchange(port, wsHandshake(path({}), { 'Sec-WebSocket-Key': 'x' }))).first.status, 400, 'a wrong handshake');
+	is((await firstAnswer(port, wsHandshake(path({}), { 'Sec-WebSocket-Key': 'x' }))).status, 400, 'a wrong handshake');
 	const plain = (query) => ask(base, 'GET', { transport: 'websocket', ...query });
 	isDeep((await plain({})).json, { code: 3, message: 'Bad request' }, 'no Upgrade');
 	isDeep((await plain({ sid })).json, { code: 3, message: 'Bad request' }, 'no Upgrade, of a session that polls');

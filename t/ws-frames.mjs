@@ -4,7 +4,7 @@
 import { createSession } from './lib/client.mjs';
 import { BINARY, CLOSE, CONTINUATION, Frames, PING, PONG, TEXT, acceptOf, closeFrame, frame, handshake } from './lib/frames.mjs';
 import { slowness, startPollgate, waitFor } from './lib/pollgate.mjs';
-import { exchange } from './lib/raw.mjs';
+import { firstAnswer } from './lib/raw.mjs';
 import { done, is, isDeep, limit, ok, scope } from './lib/tap.mjs';
 
 limit(150);
@@ -78,17 +78,17 @@ await scope('handshake', async () => {
 		['a body', { 'Content-Length': '0' }, 101],
 		['a body of some bytes', { 'Content-Length': '2' }, 400],
 	]) {
-		const { first } = await exchange(port, handshake(target, more) + (status_ === 101 ? closeFrame(1000).toString('latin1') : 'xx'));
-		is(first?.status, status_, what);
+		const answer = await firstAnswer(port, handshake(target, more) + (status_ === 101 ? closeFrame(1000).toString('latin1') : 'xx'));
+		is(answer?.status, status_, what);
 		if (status_ === 101)
-			is(first.headers['sec-websocket-protocol'], undefined, `${what}: no subprotocol is chosen`);
+			is(answer.headers['sec-websocket-protocol'], undefined, `${what}: no subprotocol is chosen`);
 		if (status_ === 426)
-			isDeep([first.headers.upgrade, first.headers['sec-websocket-version']], ['websocket', '13'], `${what}: the answer says what to ask for`);
+			isDeep([answer.headers.upgrade, answer.headers['sec-websocket-version']], ['websocket', '13'], `${what}: the answer says what to ask for`);
 	}
-	is((await exchange(port, handshake(target, {}, { version: '1.0' }))).first.status, 400, 'HTTP/1.0');
-	is((await exchange(port, handshake(target, { 'Content-Length': '0' }, { method: 'POST' }))).first.status, 405, 'POST');
-	is((await exchange(port, handshake('/v1/ws'))).first.status, 401, 'no token');
-	is((await exchange(port, handshake(`${target}&cursor=x`))).first.status, 400, 'a wrong cursor');
+	is((await firstAnswer(port, handshake(target, {}, { version: '1.0' }))).status, 400, 'HTTP/1.0');
+	is((await firstAnswer(port, handshake(target, { 'Content-Length': '0' }, { method: 'POST' }))).status, 405, 'POST');
+	is((await firstAnswer(port, handshake('/v1/ws'))).status, 401, 'no token');
+	is((await firstAnswer(port, handshake(`${target}&cursor=x`))).status, 400, 'a wrong cursor');
 });
 
 await scope('lengths', async () => {

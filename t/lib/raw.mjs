@@ -103,6 +103,14 @@ export class Raw {
 	}
 }
 
+/** The first answer to this, sent on a connection of its own; whether that ends is not waited for. */
+export async function firstAnswer(port, data) {
+	const raw = new Raw(port).send(data);
+	const answer = await raw.answer();
+	raw.destroy();
+	return answer;
+}
+
 /** Send this on a connection of its own: { first, more (answers behind it), closed, error }. */
 export async function exchange(port, data) {
 	const raw = new Raw(port).send(data);
