@@ -6,7 +6,8 @@ import path from 'node:path';
 import { connect } from '../www/pollgate.js';
 import { Client, createSession, pollOnce } from './lib/client.mjs';
 import { freePort, tempDir } from './lib/process.mjs';
-import { forEachStore, runPollgate, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { forEachStore, runPollgate, sleep, startCluster, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { chances, randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { request } from './lib/request.mjs';
 import { atEnd, done, is, isDeep, like, limit, ok, scope, skip } from './lib/tap.mjs';
@@ -37,6 +38,7 @@ function backend(base, bearer = KEY) {
 		publish: (body, idempotency) => ask('POST', '/publish', body, idempotency),
 		ops: (ops, idempotency) => ask('POST', '/ops', { ops }, idempotency),
 		look: (id) => ask('GET', `/sessions/${id}`),
+		list: (what, query) => ask('GET', `/${what}`, undefined, undefined, { query }),
 		disconnect: (id, idempotency) => ask('DELETE', `/sessions/${id}`, undefined, idempotency),
 		members: (room, query = {}) => ask('GET', `/rooms/${encodeURIComponent(room)}/members`, undefined, undefined, { query }),
 		history: (room, query = {}) => ask('GET', `/rooms/${encodeURIComponent(room)}/history`, undefined, undefined, { query }),
@@ -44,7 +46,7 @@ function backend(base, bearer = KEY) {
 }
 
 const endpoints = [['POST', '/publish'], ['POST', '/ops'], ['GET', `/sessions/${'A'.repeat(22)}`], ['DELETE', `/sessions/${'A'.repeat(22)}`],
-	['GET', '/rooms/r/members'], ['GET', '/rooms/r/history']];
+	['GET', '/rooms/r/members'], ['GET', '/rooms/r/history'], ['GET', '/rooms'], ['GET', '/sessions']];
 
 function refused(answer, status, code, what) {
 	isDeep([answer.status, answer.code], [status, code], what, answer.text.slice(0, 300));
@@ -215,8 +217,40 @@ async function looking(base, at) {
 	isDeep(await texts({ before: ids[0] }), [], 'until there is nothing');
 	isDeep((await api.history('nowhere')).json, { room: 'nowhere', messages: [] }, 'a room that is none has no history');
 	refused(await api.history('log', { before: 'x' }), 400, 'bad_request', 'an id is an id');
-	refused(await api.history('log', { before: '0-0' }), 400, 'bad_request', '... and one that can be');
+	is((await api.history('log', { before: '0-0' })).json.messages.length, 0, 'nothing is before all others');
 	await ann.stop();
+}
+
+/** All of a list, part by part. */
+async function walk(api, what, max) {
+	const all = [];
+	let next;
+	let parts = 0;
+	do {
+		const { status, json } = await api.list(what, { max, at: next });
+		if (status !== 200)
+			throw new Error(`${what}: ${status}`);
+		all.push(...json[what]);
+		next = json.next;
+	} while (next !== undefined && ++parts < 1000);
+	return all;
+}
+
+async function listing(base, at) {
+	const api = backend(at);
+	const sessions = await Promise.all(range(60).map(async (i) => (await createSession(base, { rooms: ['all', `l ${i % 20}`], data: { i } })).json.id));
+	for (const max of [7, 1000, undefined]) {
+		const listed = await walk(api, 'sessions', max);
+		ok(sessions.every((id, i) => listed.some((one) => one.id === id && one.data.i === i)), `all sessions are listed, ${max ?? 'as many as may be'} at a time`);
+		const rooms = new Map((await walk(api, 'rooms', max)).map(({ room, count, last }) => [room, { count, last }]));
+		isDeep([rooms.get('all').count, ...range(20).map((i) => rooms.get(`l ${i}`).count)], [60, ...range(20).map(() => 3)],
+			'all rooms, with how many are in them');
+		like(rooms.get('all').last, /^\d+-\d+$/, 'and the last id');
+	}
+	for (const what of ['sessions', 'rooms']) {
+		refused(await api.list(what, { at: 'x' }), 400, 'bad_request', 'a place that is none is refused');
+		is((await api.list(what, { at: '999999-99' })).status, 200, 'or does no harm');
+	}
 }
 
 async function disconnecting(base, at) {
@@ -367,6 +401,49 @@ async function kills() {
 	await redis.kill();
 }
 
+/** Many backends publish, each asking until it is answered, while requests are lost and repeated and instances killed. */
+async function chaos() {
+	if (!haveRedis())
+		return skip('publishing while instances are killed', 'redis-server is not installed');
+	const redis = await startRedis();
+	const cluster = await startCluster({ n: 3, redis, options: { 'api-key-file': keys }, proxy: { retry: 'refused' } });
+	const { instances, proxy, base } = cluster;
+	const ann = await Client.open(base, { rooms: ['chaos'], retryMs: 20 });
+	proxy.fault = chances({ dropBefore: 0.05, dropAfter: 0.1, repeat: 0.1, delay: [0.1, 30] }, /^\/api\//, randomFrom(7));
+	const statuses = new Map();
+	let repeats = 0;
+	const publish = async (name, n) => {
+		for (const i of range(n))
+			for (;;) {
+				const answer = await backend(base).publish({ room: 'chaos', event: 'n', data: `${name}:${i}` }, `"${name}-${i}"`).catch(() => ({ status: 0 }));
+				statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+				if (answer.status === 200)
+					break;
+				repeats++;
+				await sleep(5);
+			}
+	};
+	let killing = true;
+	const killed = (async () => {
+		for (let i = 0; killing; i++)
+			await instances[i % 3].restart();
+	})();
+	await Promise.all(range(8).map((k) => publish(`b${k}`, 25)));
+	killing = false;
+	await killed;
+	proxy.fault = undefined;
+	const { messages } = (await backend(base).history('chaos')).json;
+	const texts = messages.map(({ data }) => data);
+	isDeep([...texts].sort(), range(8).flatMap((k) => range(25).map((i) => `b${k}:${i}`)).sort(), 'what backends publish is there once, whatever was killed');
+	ok(range(8).every((k) => texts.filter((text) => text.startsWith(`b${k}:`)).every((text, i) => text === `b${k}:${i}`)), '... and in the order of each');
+	await waitFor(() => ann.of('chaos', 'n').length >= 200, 20000, 'the listener to get all');
+	isDeep(ann.of('chaos', 'n').map(({ data }) => data), texts, '... as a client gets it');
+	ok(repeats > 0, 'requests were lost', JSON.stringify([...statuses]));
+	await ann.stop();
+	await cluster.stop();
+	await redis.kill();
+}
+
 await scope('keys', async () => {
 	await disabled();
 	await files();
@@ -381,6 +458,7 @@ await forEachStore(async ({ start }) => {
 	await library(base, at);
 	await batches(base, at);
 	await looking(base, at);
+	await listing(base, at);
 	await disconnecting(base, at);
 	await idempotency(base, at);
 	await stop();
@@ -388,4 +466,5 @@ await forEachStore(async ({ start }) => {
 /* With a store of its own: what is counted is the whole store. */
 await forEachStore(({ start }) => limits(start));
 await scope('kills', kills);
+await scope('chaos', chaos);
 await done();

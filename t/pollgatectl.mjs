@@ -52,6 +52,9 @@ async function verbs(base) {
 	is((await ctl('set', bob.id, '{"n":"Bob"}')).code, 0, 'set succeeds');
 	const looked = (await ctl('session', bob.id)).json[0];
 	isDeep([looked.data, looked.rooms], [{ n: 'Bob' }, ['a/ü b']], 'session tells its data and rooms');
+	const sessions = (await ctl('sessions')).json;
+	ok(sessions.some(({ id, data }) => id === bob.id && data.n === 'Bob') && sessions.some(({ id }) => id === ann.id), 'sessions lists all of them');
+	is((await ctl('rooms')).json.find(({ room }) => room === 'a/ü b').count, 2, 'rooms lists all of these');
 	is((await ctl('leave', bob.id, 'a/ü b')).code, 0, 'leave makes it leave');
 	const partly = await run(base, ['ops'], JSON.stringify({ ops: [{ op: 'leave', session: bob.id, room: 'a/ü b' }, { op: 'send', to: bob.id, event: 'x' }] }));
 	isDeep([partly.code, partly.json.length], [4, 1], 'ops writes results, and ends with 4 if one was refused');

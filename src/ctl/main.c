@@ -101,6 +101,31 @@ print_results(const struct ctl_answer *answer)
 	return status;
 }
 
+/* Each element on a line, and ask for more: the request has a list no more if there is none. */
+static enum status
+print_list(struct ctl_request *request, const struct ctl_answer *answer)
+{
+	const char *const names[] = {request->list, "next"};
+	struct jspan document, values[2] = {{NULL, 0}}, element;
+	struct buf next = BUF_EMPTY;
+	struct entry_id place;
+	enum status status = STATUS_OK;
+	size_t at = 0;
+
+	if (jspan_check(&document, answer->body.data ? answer->body.data : "", answer->body.len) && jspan_type(document) == JSPAN_OBJECT)
+		jspan_pick(document, names, values, 2);
+	if (jspan_type(values[0]) != JSPAN_ARRAY)
+		return no_answer();
+	while (status == STATUS_OK && jspan_next_element(values[0], &at, &element))
+		status = print(element.text, element.len);
+	if (status == STATUS_OK && jspan_string(values[1], &next) && next.len > 0 && entry_id_parse(&place, next.data, next.len))
+		ctl_request_next(request, next.data);
+	else
+		request->list = NULL;
+	buf_free(&next);
+	return status;
+}
+
 /* Whether it was refused for what it is, and not for who asks, or whom. */
 static bool
 is_refusal(int status, const char *code)
@@ -126,14 +151,16 @@ report_problem(const struct ctl_answer *answer)
 }
 
 static enum status
-print_answer(const struct ctl_request *request, const struct ctl_answer *answer)
+print_answer(struct ctl_request *request, const struct ctl_answer *answer)
 {
 	struct jspan document;
 
 	if (answer->status != 200)
 		return report_problem(answer);
-	if (request->lists)
+	if (request->results)
 		return print_results(answer);
+	if (request->list)
+		return print_list(request, answer);
 	if (!jspan_check(&document, answer->body.data ? answer->body.data : "", answer->body.len))
 		return no_answer();
 	return print(document.text, document.len);
@@ -150,10 +177,11 @@ ask(const struct ctl_options *o)
 	enum status status = STATUS_USAGE;
 
 	if (ctl_request_make(&request, o)) {
-		status = STATUS_FAILED;
 		key = read_key(o->key_file);
-		if (key && ctl_ask(&answer, o, key, &request))
-			status = print_answer(&request, &answer);
+		do {
+			buf_free(&answer.body);
+			status = key && ctl_ask(&answer, o, key, &request) ? print_answer(&request, &answer) : STATUS_FAILED;
+		} while (status == STATUS_OK && request.list);
 	}
 	free(key);
 	ctl_request_free(&request);

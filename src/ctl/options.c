@@ -23,6 +23,8 @@ static const char help_text[] =
     "  history ROOM               read a room's history\n"
     "  members ROOM               tell who is in a room\n"
     "  session ID                 look at a session\n"
+    "  rooms                      list all rooms\n"
+    "  sessions                   list all sessions\n"
     "  join ID ROOM               make a session enter a room\n"
     "  leave ID ROOM              make a session leave a room\n"
     "  set ID DATA                set a session's public data\n"

@@ -125,7 +125,7 @@ static void
 begin_ops(struct ctl_request *request)
 {
 	request->method = "POST";
-	request->changes = request->lists = true;
+	request->changes = request->results = true;
 	buf_adds(&request->path, "/api/v1/ops");
 }
 
@@ -216,6 +216,14 @@ add_room(struct ctl_request *request, const struct ctl_options *o, const char *w
 }
 
 static bool
+make_list(struct ctl_request *request, const struct ctl_options *o)
+{
+	request->list = o->verb;
+	buf_addf(&request->path, "/api/v1/%s", o->verb);
+	return true;
+}
+
+static bool
 make_members(struct ctl_request *request, const struct ctl_options *o)
 {
 	add_room(request, o, "members");
@@ -261,6 +269,8 @@ static const struct verb {
 	{"history", 1, 1, make_history},
 	{"members", 1, 1, make_members},
 	{"session", 1, 1, make_session},
+	{"rooms", 0, 0, make_list},
+	{"sessions", 0, 0, make_list},
 	{"join", 2, 2, make_move},
 	{"leave", 2, 2, make_move},
 	{"set", 2, 2, make_set},
@@ -282,6 +292,13 @@ ctl_request_make(struct ctl_request *request, const struct ctl_options *o)
 	}
 	report("there is no verb %s; see pollgatectl --help", o->verb);
 	return false;
+}
+
+void
+ctl_request_next(struct ctl_request *request, const char *next)
+{
+	request->path.len = strcspn(request->path.data, "?");
+	buf_addf(&request->path, "?at=%s", next);
 }
 
 void

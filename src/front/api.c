@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/session.h"
+#include "front/api.h"
 #include "front/api_keys.h"
 #include "front/native_call.h"
 #include "front/problem.h"
@@ -49,9 +50,8 @@ authenticate(struct front *front, struct http_request *req)
 	return false;
 }
 
-/* NULL, after an answer, if req is not to be served. */
-static struct native_call *
-begin(struct front *front, struct http_request *req)
+struct native_call *
+api_begin(struct front *front, struct http_request *req)
 {
 	struct native_call *call;
 
@@ -65,6 +65,21 @@ begin(struct front *front, struct http_request *req)
 	call->api = true;
 	metric_add(API_PENDING, 1);
 	return call;
+}
+
+void
+api_refuse_nobody(struct native_call *call)
+{
+	native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
+}
+
+bool
+api_read_id(struct native_call *call, const char *part)
+{
+	if (name_parse(&call->id, part, strlen(part)))
+		return true;
+	api_refuse_nobody(call);
+	return false;
 }
 
 /* ---- Orders ---- */
@@ -131,7 +146,7 @@ order(struct native_call *call, struct http_request *req)
 static void
 parse_and_order(struct front *front, struct http_request *req, native_parse_fn *parse, void (*finish)(struct native_call *call))
 {
-	struct native_call *call = begin(front, req);
+	struct native_call *call = api_begin(front, req);
 	size_t len;
 	const char *body;
 
@@ -162,8 +177,6 @@ api_ops(struct front *front, struct http_request *req, const char *part)
 	parse_and_order(front, req, native_parse_order, finish_ops);
 }
 
-static const char nobody[] = "There is no session with this id.";
-
 /* Of an order of one operation: its result is the answer. */
 static void
 finish_one(struct native_call *call)
@@ -172,7 +185,7 @@ finish_one(struct native_call *call)
 
 	switch (call->answers[0].result.code) {
 	case STORE_NO_TARGET:
-		native_call_refuse(call, 404, "recipient_gone", nobody);
+		api_refuse_nobody(call);
 		return;
 	case STORE_ROOMS_LIMIT:
 		native_call_refuse(call, 503, "too_many_rooms", "The gateway holds as many rooms as it may.");
@@ -191,168 +204,15 @@ api_publish(struct front *front, struct http_request *req, const char *part)
 	parse_and_order(front, req, native_parse_publish, finish_one);
 }
 
-/* ---- Sessions ---- */
-
-/* False, after an answer, if part is no id. */
-static bool
-read_id(struct native_call *call, const char *part)
-{
-	if (name_parse(&call->id, part, strlen(part)))
-		return true;
-	native_call_refuse(call, 404, "recipient_gone", nobody);
-	return false;
-}
-
 void
 api_disconnect(struct front *front, struct http_request *req, const char *part)
 {
-	struct native_call *call = begin(front, req);
+	struct native_call *call = api_begin(front, req);
 
-	if (!call || !read_id(call, part))
+	if (!call || !api_read_id(call, part))
 		return;
 	call->finish = finish_one;
 	call->request.ops = mem_zero(1, sizeof *call->request.ops);
 	call->request.ops[call->request.count++] = (struct client_op){.kind = CLIENT_END, .session = call->id};
 	order(call, req);
-}
-
-static void
-write_rooms(struct buf *b, const struct store_session *session)
-{
-	buf_adds(b, "[");
-	for (size_t i = 0; i < session->rooms_count; i++) {
-		if (i > 0)
-			buf_adds(b, ",");
-		jspan_quote(b, session->rooms[i].title, strlen(session->rooms[i].title));
-	}
-	buf_adds(b, "]");
-}
-
-static void
-on_look(void *arg, const struct store_session *session)
-{
-	struct native_call *call = arg;
-	struct buf body = BUF_EMPTY;
-
-	if (session->status == STORE_GONE) {
-		native_call_refuse(call, 404, "recipient_gone", nobody);
-		return;
-	}
-	if (session->status != STORE_OK) {
-		native_call_refuse_unavailable(call);
-		return;
-	}
-	buf_adds(&body, "{");
-	native_write_session(&body, &call->id, session);
-	buf_adds(&body, ",\"rooms\":");
-	write_rooms(&body, session);
-	buf_adds(&body, "}");
-	native_call_reply(call, 200, &body);
-	buf_free(&body);
-}
-
-void
-api_look(struct front *front, struct http_request *req, const char *part)
-{
-	struct native_call *call = begin(front, req);
-
-	if (!call || !read_id(call, part))
-		return;
-	native_call_park(call);
-	store_look(front->parts.store, &call->id, on_look, call);
-}
-
-/* ---- Rooms ---- */
-
-/* A call with one answer, about the room `part`; NULL, after an answer, if req is not to be served. */
-static struct native_call *
-begin_room(struct front *front, struct http_request *req, const char *part)
-{
-	struct native_call *call = begin(front, req);
-
-	if (!call)
-		return NULL;
-	if (!native_room_name(part, strlen(part), front->limits.room_name)) {
-		native_call_refuse(call, 400, "bad_request", "This is no name of a room.");
-		return NULL;
-	}
-	call->count = call->rooms = 1;
-	call->answers = mem_zero(1, sizeof *call->answers);
-	call->answers[0] = (struct answer){.call = call, .room = mem_string(part)};
-	return call;
-}
-
-/* A parameter that is a number, at most `most`, which is also what it is without one.  False, after an answer, if it is none. */
-static bool
-read_count(struct native_call *call, struct http_request *req, const char *name, uint32_t most, uint32_t *n)
-{
-	const char *text = http_query(req, name);
-	uint64_t number = most;
-
-	if (text && (!*text || !jspan_count((struct jspan){text, strlen(text)}, UINT64_MAX, &number))) {
-		native_call_refuse(call, 400, "bad_request", "A parameter is not a number.");
-		return false;
-	}
-	*n = number < most ? (uint32_t)number : most;
-	return true;
-}
-
-void
-api_members(struct front *front, struct http_request *req, const char *part)
-{
-	struct native_call *call = begin_room(front, req, part);
-	uint32_t max;
-
-	if (!call || !read_count(call, req, "max", front->parts.options->members_max, &max))
-		return;
-	call->finish = native_finish_members;
-	native_call_park(call);
-	native_call_ask_members(call, &call->answers[0], max);
-}
-
-static void
-finish_history(struct native_call *call)
-{
-	struct answer *answer = &call->answers[0];
-	struct buf body = BUF_EMPTY;
-
-	buf_adds(&body, "{\"room\":");
-	jspan_quote(&body, answer->room, strlen(answer->room));
-	buf_adds(&body, ",\"messages\":");
-	buf_add(&body, answer->messages.data, answer->messages.len);
-	buf_adds(&body, "}");
-	native_call_reply(call, 200, &body);
-	buf_free(&body);
-}
-
-/* Where a history ends.  False, after an answer, if `before` is no id. */
-static bool
-read_before(struct native_call *call, struct http_request *req, struct entry_id *upto)
-{
-	const char *text = http_query(req, "before");
-	struct entry_id before;
-
-	*upto = entry_id_newest;
-	if (!text)
-		return true;
-	if (!entry_id_parse(&before, text, strlen(text)) || (before.ms == 0 && before.seq == 0)) {
-		native_call_refuse(call, 400, "bad_request", "\"before\" must be the id of a message.");
-		return false;
-	}
-	*upto = entry_id_before(before);
-	return true;
-}
-
-void
-api_history(struct front *front, struct http_request *req, const char *part)
-{
-	struct native_call *call = begin_room(front, req, part);
-	struct entry_id upto;
-
-	if (!call || !read_count(call, req, "count", front->parts.options->history_max, &call->answers[0].history) ||
-	    !read_before(call, req, &upto))
-		return;
-	call->finish = finish_history;
-	native_call_park(call);
-	native_call_ask_history(call, &call->answers[0], upto);
 }

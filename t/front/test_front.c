@@ -202,6 +202,8 @@ test_api_fails(void)
 	    {FAULTY_LOOK, "GET", "", "/api/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA"},
 	    {FAULTY_LIST_MEMBERS, "GET", "", "/api/v1/rooms/api/members"},
 	    {FAULTY_READ_TAIL, "GET", "", "/api/v1/rooms/api/history"},
+	    {FAULTY_LIST_ROOMS, "GET", "", "/api/v1/rooms"},
+	    {FAULTY_LIST_SESSIONS, "GET", "", "/api/v1/sessions"},
 	    {FAULTY_READ_TAIL, "POST", "{\"room\":\"other\",\"event\":\"e\",\"history\":1}", "/api/v1/publish"},
 	};
 	struct kit_client left = {.fd = -1};

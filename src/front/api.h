@@ -1,0 +1,18 @@
+/* What the files of the API share. */
+#ifndef FRONT_API_H
+#define FRONT_API_H
+
+#include <stdbool.h>
+
+#include "front/native_call.h"
+
+/* The call of a backend's request; NULL, after an answer, if it is not to be served. */
+struct native_call *api_begin(struct front *front, struct http_request *req);
+
+/* Set call->id to what part of the path says.  False, after an answer, if it is no id. */
+bool api_read_id(struct native_call *call, const char *part);
+
+/* Answer: there is no such session. */
+void api_refuse_nobody(struct native_call *call);
+
+#endif
