@@ -4,7 +4,8 @@
  * Chromium with a made-up camera.  CHROMIUM names the browser.
  */
 import http from 'node:http';
-import { Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { NETWORKS, Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { startNetwork } from './lib/network.mjs';
 import { done, is, isDeep, like, limit, note, ok, scope } from './lib/tap.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 
@@ -107,6 +108,18 @@ async function receiveOnly({ base }) {
 	ok(await bob.sees(), 'who allows no camera and no microphone sees the other');
 	like(await bob.page.locator('#media-note').textContent(), /was not allowed/, 'and is told why nobody sees them');
 	ok(await ann.says(/^You are connected\. Their microphone and camera are off\.$/), 'and so is the other');
+	await Promise.all([ann.close(), bob.close()]);
+}
+
+/** A call, on a network that is not well. */
+async function network({ instances }, settings) {
+	const { base } = await startNetwork({ targets: instances, ...settings });
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Person.open(name, `${base}/call.html#network`)));
+	await ann.press('Join the call');
+	await bob.press('Join the call');
+	ok(await ann.sees() && await bob.sees(), 'two browsers see each other');
+	await ann.press('Hang up');
+	ok(await bob.says(/^The other person left/), 'and know when it is over');
 	await Promise.all([ann.close(), bob.close()]);
 }
 
@@ -233,6 +246,8 @@ await forEachStore(async ({ store, start }) => {
 		// Three parked polls and a send or two, each alone on its instance.
 		const single = await start({ options: { ...options, 'no-websocket': true, 'no-sse': true }, n: 5, proxy: { concurrency: 1 } });
 		await scope('polls only, one request at a time for each instance', () => story(single));
+		for (const [name, settings] of Object.entries(NETWORKS))
+			await scope(name, () => network(cluster, settings));
 	}
 });
 await done();

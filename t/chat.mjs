@@ -194,6 +194,20 @@ async function away(cluster) {
 	await Promise.all([ann.close(), bob.close()]);
 }
 
+/** Two tabs of one browser. */
+async function tabs({ base }) {
+	const ann = await Guest.open('Ann', base, 'tabs');
+	const again = await Guest.open('Ann', base, 'tabs', { context: ann.context });
+	isDeep(await again.people(), ['Ann (you)', 'Ann'], 'a second tab is a second guest');
+	await ann.say('from one');
+	await again.say('from the other');
+	isDeep([await again.hears('from one', 'from the other'), await again.page.locator('.mine').count()],
+		[await ann.hears('from one', 'from the other'), 1], 'each has its own messages, and hears the other');
+	await ann.page.close();
+	ok(await again.told(/^Ann left\.$/), 'and one of them can be closed');
+	await again.close();
+}
+
 /** More than the log keeps. */
 async function gaps({ start }) {
 	const cluster = await start({ options: { www, 'room-max': 20 } });
@@ -247,6 +261,7 @@ await forEachStore(async ({ store, start }) => {
 	await scope('a chat', () => story(cluster));
 	await scope('killed', () => killed(cluster, store));
 	if (store === 'memory') {
+		await scope('tabs', () => tabs(cluster));
 		await scope('away', () => away(cluster));
 		await scope('gaps', () => gaps({ start }));
 		await scope('refused', () => refused({ start }));

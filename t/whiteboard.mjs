@@ -94,6 +94,11 @@ async function story({ base }) {
 	ok(await same([ann, bob]), 'lines that two draw at once are in the same order for both');
 	ok(await ann.colour() !== await bob.colour(), 'each has a colour of their own');
 
+	const drawn = (await bob.picture()).drawn;
+	const { x, y } = await bob.page.locator('#overlay').boundingBox();
+	await bob.page.touchscreen.tap(x + 20, y + 150);
+	ok(await same([bob, ann], (picture) => picture.drawn > drawn), 'a finger draws');
+
 	const before = await ann.picture();
 	await ann.page.setViewportSize({ width: 700, height: 900 });
 	is((await ann.picture()).digest, before.digest, 'the picture is the same when the window has another size');

@@ -10,6 +10,7 @@ import { Ink } from './ink.js';
 import { inTab } from './kept.js';
 import { clean, keepName, myName, newKey, showPeople } from './person.js';
 import { flaw, linkOf, roomOfAddress, showInvitation, suggestion } from './room.js';
+import { Sheets } from './sheets.js';
 
 const $ = (id) => document.getElementById(id);
 const PREFIX = 'board:';
@@ -22,77 +23,9 @@ const SMALL_STEP = 2;
 const ERASER = 32; // The bit of a pen's other end in `buttons`.
 
 const colours = PALETTE.map(([, colour]) => colour);
-const rgba = Uint32Array.from(colours, (colour) => 0xff000000 |
-	parseInt(colour.slice(5, 7), 16) << 16 | parseInt(colour.slice(3, 5), 16) << 8 | parseInt(colour.slice(1, 3), 16));
 const connection = new Connection($('connection'), $('connection-note'));
 let { colour, width } = { colour: 0, width: 1, ...inTab.get('pen') };
 let ownColour = colour; // By which others know us: the last one that was not the eraser's.
-
-/** The two sheets on the screen. */
-class Sheets {
-	#picture = $('picture').getContext('2d', { alpha: false });
-	#overlay = $('overlay').getContext('2d');
-	#asked = false;
-	#empty = true;
-	source = null; // {board, ink, cursor: {x, y, down} of the keyboard or null}
-
-	constructor() {
-		for (const { canvas } of [this.#picture, this.#overlay])
-			Object.assign(canvas, { width: WIDTH, height: HEIGHT });
-	}
-
-	update() {
-		if (!this.#asked)
-			requestAnimationFrame(() => this.#draw());
-		this.#asked = true;
-	}
-
-	#draw() {
-		this.#asked = false;
-		if (!this.source)
-			return;
-		const { board, ink, cursor } = this.source;
-		if (board.dirty)
-			this.#drawPicture(board);
-		const runs = ink.unseen;
-		if (!this.#empty)
-			this.#overlay.clearRect(0, 0, WIDTH, HEIGHT);
-		this.#empty = !runs.length && !cursor;
-		runs.forEach((run) => this.#drawRun(...run));
-		if (cursor)
-			this.#drawCursor(cursor);
-	}
-
-	#drawPicture(board) {
-		const [left, top, right, bottom] = board.dirty;
-		const part = new ImageData(right - left, bottom - top);
-		const words = new Uint32Array(part.data.buffer);
-		for (let y = top, i = 0; y < bottom; y++)
-			for (let x = left; x < right; x++)
-				words[i++] = rgba[board.pixels[y * WIDTH + x]];
-		this.#picture.putImageData(part, left, top);
-		board.dirty = null;
-	}
-
-	#drawRun(index, wide, ...points) {
-		Object.assign(this.#overlay, { strokeStyle: colours[index], lineWidth: wide, lineCap: 'round', lineJoin: 'round' });
-		this.#overlay.beginPath();
-		this.#overlay.moveTo(points[0], points[1]);
-		for (let i = 0; i < points.length; i += 2)
-			this.#overlay.lineTo(points[i], points[i + 1]);
-		this.#overlay.stroke();
-	}
-
-	/** A ring that is seen on every colour. */
-	#drawCursor({ x, y, down }) {
-		for (const [strokeStyle, lineWidth] of [['#fff', 9], ['#1b1b1f', 4]]) {
-			Object.assign(this.#overlay, { strokeStyle, lineWidth });
-			this.#overlay.beginPath();
-			this.#overlay.arc(x, y, down ? 14 : 24, 0, 2 * Math.PI);
-			this.#overlay.stroke();
-		}
-	}
-}
 
 /** From opening a board to leaving it. */
 class Session {
@@ -338,7 +271,7 @@ function liftByKeys() {
 /* ---- The page ---- */
 
 let session = null;
-const sheets = new Sheets();
+const sheets = new Sheets($('picture'), $('overlay'));
 
 function openPage() {
 	const room = roomOfAddress();

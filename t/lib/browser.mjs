@@ -31,6 +31,7 @@ export const NETWORKS = {
 	'event streams held back': { upgrade: '400', hold: 'sse' },
 	'every answer held back': { hold: 'all' },
 	'requests cut after 2 s': { upgrade: '400', cutAfter: 2000 },
+	'a third of a second for each request': { upgrade: '400', fault: () => ({ delay: 333 }) },
 };
 
 /** A person: a browser context with one page. */
@@ -38,11 +39,11 @@ export class Person {
 	wrong = []; // What the page complained of,
 	refused = []; // and what it was refused, or did not get.
 
-	/** settings: { init (a function to run first), ...of the context } */
-	static async open(browser, name, url, { init, ...context } = {}) {
+	/** settings: { init (a function to run first), context (that of another person, to share it), ...of a new context } */
+	static async open(browser, name, url, { init, context, ...settings } = {}) {
 		const person = new this();
 		person.name = name;
-		person.context = await browser.newContext(context);
+		person.context = context ?? await browser.newContext(settings);
 		person.page = await person.context.newPage();
 		person.page.setDefaultTimeout(WAIT);
 		person.#listen();
