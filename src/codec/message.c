@@ -24,7 +24,7 @@ message_write_head(struct buf *b, enum message_flag flag, const struct name *fro
 bool
 message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from)
 {
-	if (len < HEAD_LEN || !memchr("-sglbk", payload[0], 6) || !name_parse(from, payload + 1, NAME_LEN))
+	if (len < HEAD_LEN || !memchr("-sglbkaAxXr", payload[0], 11) || !name_parse(from, payload + 1, NAME_LEN))
 		return false;
 	*flag = (enum message_flag)payload[0];
 	return true;
@@ -42,6 +42,8 @@ message_new(struct entry_id id, const char *room, const char *payload, size_t le
 	if (!line || !message_peek(payload, len, &flag, &from))
 		return NULL;
 	event_len = (size_t)(line - payload) - HEAD_LEN;
+	if (message_has_args(flag) && (line + 1 == payload + len || line[1] != '['))
+		return NULL;
 	m = mem_zero(1, sizeof *m);
 	m->refs = 1;
 	m->flag = flag;

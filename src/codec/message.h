@@ -4,6 +4,9 @@
  * Payload: one flag byte, the sender's id (22 bytes; hyphens for no session), the event as a JSON string, "\n", the data as JSON up to the end (empty
  * for none, so that the store can append a session's public data behind a head that it need not understand).
  *
+ * Some clients send events with any number of arguments, and binary ones among them.  Then the data is the array of all, in
+ * which an object {"$binary":"<base64>"} stands for each binary one.  To clients who know of one argument the first is the data.
+ *
  * Messages are shared by all who get them on this instance, and so is their encoded form.
  */
 #ifndef CODEC_MESSAGE_H
@@ -24,7 +27,30 @@ enum message_flag {
 	MESSAGE_LEAVE = 'l',   /* the same, after which it is in the room no more. */
 	MESSAGE_BACKEND = 'b', /* Of no session: the application's backend sent it. */
 	MESSAGE_KEPT = 'k',    /* The same, for a room's history alone: its members do not get it. */
+	MESSAGE_ARGS = 'a',    /* Several arguments, or none. */
+	MESSAGE_ARGS_SELF = 'A',
+	MESSAGE_BINARY = 'x',  /* The same, with binary ones. */
+	MESSAGE_BINARY_SELF = 'X',
+	MESSAGE_ANSWER = 'r',  /* The answer to what a client sent: its number as the event, the array of arguments. */
 };
+
+static inline bool
+message_is_for_sender(enum message_flag flag)
+{
+	return flag == MESSAGE_SELF || flag == MESSAGE_ARGS_SELF || flag == MESSAGE_BINARY_SELF;
+}
+
+static inline bool
+message_has_args(enum message_flag flag)
+{
+	return flag == MESSAGE_ARGS || flag == MESSAGE_ARGS_SELF || flag == MESSAGE_BINARY || flag == MESSAGE_BINARY_SELF;
+}
+
+static inline bool
+message_has_binary(enum message_flag flag)
+{
+	return flag == MESSAGE_BINARY || flag == MESSAGE_BINARY_SELF;
+}
 
 struct message {
 	unsigned refs;

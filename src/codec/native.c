@@ -285,6 +285,26 @@ native_polls_free(struct native_polls *polls)
 	*polls = (struct native_polls){0};
 }
 
+/* Of several arguments the first is the data, and all are told besides. */
+static void
+write_data(struct buf *b, const struct message *message)
+{
+	struct jspan data = message->data;
+	size_t at = 0;
+
+	if (message_has_args(message->flag) && !jspan_next_element(message->data, &at, &data))
+		data = (struct jspan){NULL, 0};
+	buf_adds(b, ",\"data\":");
+	if (data.text)
+		buf_add(b, data.text, data.len);
+	else
+		buf_adds(b, "null");
+	if (message_has_args(message->flag) && jspan_next_element(message->data, &at, &data)) {
+		buf_adds(b, ",\"args\":");
+		buf_add(b, message->data.text, message->data.len);
+	}
+}
+
 void
 native_write_message(struct buf *b, struct message *message)
 {
@@ -307,11 +327,7 @@ native_write_message(struct buf *b, struct message *message)
 		}
 		buf_adds(m, "\"event\":");
 		buf_add(m, message->event.text, message->event.len);
-		buf_adds(m, ",\"data\":");
-		if (message->data.text)
-			buf_add(m, message->data.text, message->data.len);
-		else
-			buf_adds(m, "null");
+		write_data(m, message);
 		buf_adds(m, "}");
 	}
 	buf_add(b, m->data, m->len);

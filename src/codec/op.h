@@ -19,6 +19,9 @@ enum client_op_kind {
 	CLIENT_GRANT
 };
 
+/* SEND: what data is: see message.h. */
+enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER };
+
 struct client_op {
 	enum client_op_kind kind;
 	struct name to;    /* SEND_SESSION */
@@ -27,6 +30,8 @@ struct client_op {
 	struct jspan event; /* SEND: a JSON string.  Lent by the document, as is data. */
 	struct jspan data;  /* SEND, SET: text NULL when absent.  GRANT: see codec/grants.h. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
+	const struct name *from; /* SEND: on whose behalf; NULL: the session's own.  Lent. */
+	enum client_form form;
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */
 	uint32_t history;  /* So many of the last messages are wanted. */
 	uint32_t max;      /* JOIN: refuse to be more members than this, 0 for any number. */

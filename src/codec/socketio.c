@@ -176,7 +176,7 @@ socketio_parse(struct socketio_packet *packet, const char *text, size_t len)
 }
 
 bool
-socketio_event(const struct socketio_packet *packet, struct jspan *name)
+socketio_event_name(const struct socketio_packet *packet, struct jspan *name)
 {
 	size_t at = 0;
 

@@ -44,8 +44,8 @@ struct socketio_packet {
  */
 bool socketio_parse(struct socketio_packet *packet, const char *text, size_t len);
 
-/* An event's name, a string or number, and the arguments behind it.  False for an event without data, which tells nobody anything. */
-bool socketio_event(const struct socketio_packet *packet, struct jspan *name);
+/* An event's name, a string or number.  False for an event without data, which tells nobody anything. */
+bool socketio_event_name(const struct socketio_packet *packet, struct jspan *name);
 
 /* As text, to be sent as an Engine.IO message. */
 void socketio_write(struct buf *b, const struct socketio_packet *packet);

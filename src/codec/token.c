@@ -160,3 +160,39 @@ order_key_parse(struct buf *b, const char *value, size_t max)
 		return false;
 	return *value == '\0' && b->len > before;
 }
+
+void
+token_derive(char derived[TOKEN_LEN + 1], const char *token, const char *label, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+	struct name name;
+
+	hash_add(context, token, TOKEN_LEN);
+	hash_add(context, " ", 1); /* So that it is no session's name. */
+	hash_add(context, label, len);
+	hash_name(context, &name);
+	memcpy(derived, name.s, TOKEN_LEN + 1);
+}
+
+static unsigned
+digit_of(char c)
+{
+	return (unsigned)((const char *)memchr(alphabet, c, sizeof alphabet) - alphabet);
+}
+
+/* Digit by digit. */
+void
+token_veil(char veiled[TOKEN_LEN + 1], const char *token, const char *pad)
+{
+	for (int i = 0; i < TOKEN_LEN; i++)
+		veiled[i] = alphabet[(digit_of(token[i]) + digit_of(pad[i])) % 64];
+	veiled[TOKEN_LEN] = '\0';
+}
+
+void
+token_unveil(char token[TOKEN_LEN + 1], const char *veiled, const char *pad)
+{
+	for (int i = 0; i < TOKEN_LEN; i++)
+		token[i] = alphabet[(digit_of(veiled[i]) + 64 - digit_of(pad[i])) % 64];
+	token[TOKEN_LEN] = '\0';
+}

@@ -25,6 +25,13 @@ bool token_new(char token[TOKEN_LEN + 1]);
  */
 bool token_session(struct name *id, const char *token);
 
+/* A token made of another one and a label: who has that one can make it again, and nobody else. */
+void token_derive(char derived[TOKEN_LEN + 1], const char *token, const char *label, size_t len);
+
+/* Hide a token by another one that is used for nothing else; and show it again.  Both have the form of a token. */
+void token_veil(char veiled[TOKEN_LEN + 1], const char *token, const char *pad);
+void token_unveil(char token[TOKEN_LEN + 1], const char *veiled, const char *pad);
+
 /* The name of the room with this title: the first 16 bytes of SHA-256("room " title) in base64url. */
 void room_name_key(struct name *key, const char *title, size_t len);
 

@@ -106,7 +106,7 @@ feed_judge(const struct feed *feed, const char *payload, size_t len)
 		return ENTRY_WANTED;
 	if (flag == MESSAGE_KEPT)
 		return ENTRY_UNWANTED;
-	if (flag == MESSAGE_SELF || !name_equal(&from, &feed->reader->session))
+	if (message_is_for_sender(flag) || !name_equal(&from, &feed->reader->session))
 		return ENTRY_WANTED;
 	return flag == MESSAGE_LEAVE ? ENTRY_LEAVING : ENTRY_UNWANTED;
 }

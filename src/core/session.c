@@ -64,7 +64,16 @@ flag_of(const struct client_op *op, const struct name *id)
 {
 	if (!id)
 		return op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
-	return op->self ? MESSAGE_SELF : MESSAGE_PLAIN;
+	switch (op->form) {
+	case CLIENT_ARGS:
+		return op->self ? MESSAGE_ARGS_SELF : MESSAGE_ARGS;
+	case CLIENT_BINARY:
+		return op->self ? MESSAGE_BINARY_SELF : MESSAGE_BINARY;
+	case CLIENT_ANSWER:
+		return MESSAGE_ANSWER;
+	default:
+		return op->self ? MESSAGE_SELF : MESSAGE_PLAIN;
+	}
 }
 
 /* id: whose operation it is; NULL if it is a backend's. */
@@ -76,7 +85,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
-		message_write_head(b, flag_of(op, id), id, op->event.text, op->event.len);
+		message_write_head(b, flag_of(op, id), op->from ? op->from : id, op->event.text, op->event.len);
 		if (op->data.text)
 			buf_add(b, op->data.text, op->data.len);
 		return;

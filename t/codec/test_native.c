@@ -202,6 +202,26 @@ test_batch(void)
 	buf_free(&out);
 }
 
+static void
+test_args(const char *args, const char *wanted, const char *what)
+{
+	struct buf payload = BUF_EMPTY, out = BUF_EMPTY;
+	struct message *message;
+	struct name from;
+
+	name_parse(&from, ID, NAME_LEN);
+	message_write_head(&payload, MESSAGE_ARGS, &from, "\"e\"", 3);
+	buf_adds(&payload, args);
+	message = message_new((struct entry_id){5, 0}, NULL, payload.data, payload.len);
+	if (ok(message, "%s is a message", what)) {
+		native_write_message(&out, message);
+		is_string(strstr(out.data, "\"event\":"), wanted, what);
+	}
+	message_unref(message);
+	buf_free(&payload);
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -211,5 +231,8 @@ main(void)
 	test_polls();
 	test_order();
 	test_batch();
+	test_args("[1,{\"a\":[2]}]", "\"event\":\"e\",\"data\":1,\"args\":[1,{\"a\":[2]}]}", "one with several arguments");
+	test_args("[]", "\"event\":\"e\",\"data\":null}", "one with none");
+	test_args("[[1]]", "\"event\":\"e\",\"data\":[1]}", "one with one");
 	return done();
 }

@@ -101,8 +101,8 @@ test_parts(void)
 	ok(packet.type == SOCKETIO_BINARY_EVENT && packet.attachments == 3, "has a type and a number of attachments");
 	ok(packet.namespace_len == 2 && memcmp(packet.namespace, "/a", 2) == 0, "a namespace");
 	ok(packet.has_id && packet.id == 12, "an id");
-	ok(socketio_event(&packet, &name) && name.len == 3 && memcmp(name.text, "\"x\"", 3) == 0, "an event's name");
-	ok(socketio_parse(&packet, "2", 1) && !socketio_event(&packet, &name), "without data there is no event");
+	ok(socketio_event_name(&packet, &name) && name.len == 3 && memcmp(name.text, "\"x\"", 3) == 0, "an event's name");
+	ok(socketio_parse(&packet, "2", 1) && !socketio_event_name(&packet, &name), "without data there is no event");
 	ok(socketio_parse(&packet, "21", 2) && packet.has_id && packet.id == 1, "an id may be all there is");
 }
 

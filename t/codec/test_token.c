@@ -133,6 +133,32 @@ test_order_names(void)
 	ok(!name_equal(&a, &b), "and others have others");
 }
 
+static void
+test_derived(void)
+{
+	char pad[TOKEN_LEN + 1], again[TOKEN_LEN + 1], other[TOKEN_LEN + 1], veiled[TOKEN_LEN + 1];
+	char token[TOKEN_LEN + 1];
+	struct name id;
+	int same = 0;
+
+	token_derive(pad, "AAAAAAAAAAAAAAAAAAAAAA", "pid 1 /", 7);
+	token_derive(again, "AAAAAAAAAAAAAAAAAAAAAA", "pid 1 /", 7);
+	is_string(again, pad, "the same token and label make the same token");
+	ok(token_session(&id, pad), "which is one");
+	token_derive(other, "AAAAAAAAAAAAAAAAAAAAAA", "pid 2 /", 7);
+	ok(strcmp(other, pad) != 0, "another label makes another one");
+	token_derive(other, "AAAAAAAAAAAAAAAAAAAAAQ", "pid 1 /", 7);
+	ok(strcmp(other, pad) != 0, "so does another token");
+	for (int i = 0; i < 1000; i++) {
+		token_new(token);
+		token[TOKEN_LEN - 1] = (char)('a' + i % 26); /* As a client may choose it. */
+		token_veil(veiled, token, pad);
+		token_unveil(again, veiled, pad);
+		same += strcmp(again, token) == 0 && strcmp(veiled, token) != 0 && token_session(&id, veiled);
+	}
+	is_int(same, 1000, "a token that is veiled is another one, and can be unveiled");
+}
+
 int
 main(void)
 {
@@ -142,5 +168,6 @@ main(void)
 	test_room();
 	test_order_keys();
 	test_order_names();
+	test_derived();
 	return done();
 }

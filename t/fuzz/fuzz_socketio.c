@@ -30,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	must(one.type == SOCKETIO_BINARY_EVENT || one.type == SOCKETIO_BINARY_ACK ? one.attachments > 0 : one.attachments == 0);
 	must(one.attachments <= SOCKETIO_ATTACHMENTS_MAX && *one.namespace == '/');
-	if (one.type == SOCKETIO_EVENT && socketio_event(&one, &name))
+	if (one.type == SOCKETIO_EVENT && socketio_event_name(&one, &name))
 		must(jspan_type(name) == JSPAN_STRING || jspan_type(name) == JSPAN_NUMBER);
 	socketio_write(&written, &one);
 	must(socketio_parse(&two, written.data, written.len));

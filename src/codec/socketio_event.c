@@ -1,0 +1,238 @@
+/* Events of Socket.IO as messages: see socketio_event.h. */
+#include "codec/socketio_event.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "codec/engineio.h"
+
+/* ---- JSON with some of its objects replaced ---- */
+
+struct replacing {
+	/* True, and something was written in place of object, if it is one to be replaced. */
+	bool (*replace)(struct replacing *, struct buf *out, struct jspan object);
+	const struct buf *attachments; /* From placeholders to data: */
+	unsigned count;
+	unsigned used; /* A bit for each. */
+	bool is_wrong;
+	struct jspan *found; /* From data to placeholders: as JSON strings.  NULL: only counted. */
+	unsigned found_count;
+};
+
+static void
+write_replaced(struct replacing *r, struct buf *out, struct jspan value)
+{
+	enum jspan_type type = jspan_type(value);
+	struct jspan key, part;
+	size_t at = 0;
+
+	if (type != JSPAN_OBJECT && type != JSPAN_ARRAY) {
+		buf_add(out, value.text, value.len);
+		return;
+	}
+	if (type == JSPAN_OBJECT && r->replace(r, out, value))
+		return;
+	buf_adds(out, type == JSPAN_OBJECT ? "{" : "[");
+	for (size_t i = 0; type == JSPAN_OBJECT ? jspan_next_member(value, &at, &key, &part) : jspan_next_element(value, &at, &part); i++) {
+		if (i > 0)
+			buf_adds(out, ",");
+		if (type == JSPAN_OBJECT) {
+			buf_add(out, key.text, key.len);
+			buf_adds(out, ":");
+		}
+		write_replaced(r, out, part);
+	}
+	buf_adds(out, type == JSPAN_OBJECT ? "}" : "]");
+}
+
+/* socketio_parse has seen to it that num is one of the attachments. */
+static bool
+replace_placeholder(struct replacing *r, struct buf *out, struct jspan object)
+{
+	static const char *const names[] = {"_placeholder", "num"};
+	struct jspan values[2];
+	uint64_t n;
+
+	jspan_pick(object, names, values, 2);
+	if (jspan_type(values[0]) != JSPAN_TRUE || !jspan_count(values[1], r->count - 1, &n))
+		return false;
+	r->is_wrong |= r->used >> n & 1;
+	r->used |= 1u << n;
+	if (r->is_wrong)
+		return true;
+	buf_adds(out, "{\"$binary\":\"");
+	buf_add(out, r->attachments[n].data, r->attachments[n].len);
+	buf_adds(out, "\"}");
+	return true;
+}
+
+static bool
+replace_data(struct replacing *r, struct buf *out, struct jspan object)
+{
+	static const char *const names[] = {"$binary"};
+	struct jspan value;
+
+	jspan_pick(object, names, &value, 1);
+	if (jspan_type(value) != JSPAN_STRING || r->found_count == SOCKETIO_ATTACHMENTS_MAX)
+		return false;
+	buf_addf(out, "{\"_placeholder\":true,\"num\":%u}", r->found_count);
+	if (r->found)
+		r->found[r->found_count] = value;
+	r->found_count++;
+	return true;
+}
+
+/* ---- From a packet ---- */
+
+static size_t
+count_elements(struct jspan array)
+{
+	struct jspan value;
+	size_t at = 0, n = 0;
+
+	while (jspan_next_element(array, &at, &value))
+		n++;
+	return n;
+}
+
+static void
+write_name(struct buf *b, struct jspan name)
+{
+	if (jspan_type(name) == JSPAN_STRING)
+		buf_add(b, name.text, name.len);
+	else
+		jspan_quote(b, name.text, name.len);
+}
+
+bool
+socketio_event_read(struct socketio_event *event, const struct socketio_packet *packet, const struct buf *attachments)
+{
+	struct replacing r = {.replace = replace_placeholder, .attachments = attachments, .count = packet->attachments};
+	struct jspan value;
+	size_t at = 0, n = count_elements(packet->data);
+
+	assert(n > 0);
+	*event = (struct socketio_event){.form = packet->attachments > 0 ? CLIENT_BINARY : n == 2 ? CLIENT_DATA : CLIENT_ARGS};
+	jspan_next_element(packet->data, &at, &value);
+	write_name(&event->name, value);
+	if (event->form != CLIENT_DATA)
+		buf_adds(&event->data, "[");
+	for (size_t i = 0; jspan_next_element(packet->data, &at, &value); i++) {
+		if (i > 0)
+			buf_adds(&event->data, ",");
+		if (event->form == CLIENT_BINARY)
+			write_replaced(&r, &event->data, value);
+		else
+			buf_add(&event->data, value.text, value.len);
+	}
+	if (event->form != CLIENT_DATA)
+		buf_adds(&event->data, "]");
+	if (r.is_wrong)
+		socketio_event_free(event);
+	return !r.is_wrong;
+}
+
+void
+socketio_event_free(struct socketio_event *event)
+{
+	buf_free(&event->name);
+	buf_free(&event->data);
+}
+
+/* ---- To packets ---- */
+
+static bool
+is_told(const struct message *message)
+{
+	return message->flag != MESSAGE_GATEWAY && message->flag != MESSAGE_LEAVE;
+}
+
+unsigned
+socketio_message_packets(const struct message *message)
+{
+	struct replacing r = {.replace = replace_data};
+	struct buf ignored = BUF_EMPTY;
+
+	if (!is_told(message))
+		return 0;
+	if (message_has_binary(message->flag))
+		write_replaced(&r, &ignored, message->data);
+	buf_free(&ignored);
+	return 1 + r.found_count;
+}
+
+/* The arguments behind the event's name, each with a comma in front. */
+static void
+write_args(struct buf *b, const struct message *message, struct replacing *r)
+{
+	struct jspan value;
+	size_t at = 0;
+
+	if (!message_has_args(message->flag)) {
+		if (message->data.text) {
+			buf_adds(b, ",");
+			buf_add(b, message->data.text, message->data.len);
+		}
+		return;
+	}
+	while (jspan_next_element(message->data, &at, &value)) {
+		buf_adds(b, ",");
+		if (message_has_binary(message->flag))
+			write_replaced(r, b, value);
+		else
+			buf_add(b, value.text, value.len);
+	}
+}
+
+static void
+write_event(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
+{
+	struct jspan found[SOCKETIO_ATTACHMENTS_MAX];
+	struct replacing r = {.replace = replace_data, .found = found};
+	struct buf json = BUF_EMPTY, text = BUF_EMPTY;
+	struct socketio_packet packet = {.type = SOCKETIO_EVENT, .namespace = writing->namespace,
+	    .namespace_len = writing->namespace_len};
+
+	buf_adds(&json, "[");
+	buf_add(&json, message->event.text, message->event.len);
+	write_args(&json, message, &r);
+	if (writing->offset)
+		buf_addf(&json, ",\"%s\"", writing->offset);
+	buf_adds(&json, "]");
+	packet.data = (struct jspan){json.data, json.len};
+	packet.attachments = r.found_count;
+	if (r.found_count > 0)
+		packet.type = SOCKETIO_BINARY_EVENT;
+	socketio_write(&text, &packet);
+	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
+	for (unsigned i = 0; i < r.found_count; i++)
+		engineio_write_binary(payload, found[i].text + 1, found[i].len - 2);
+	buf_free(&json);
+	buf_free(&text);
+}
+
+/* Its event is the number, as a string. */
+static void
+write_answer(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
+{
+	struct buf text = BUF_EMPTY;
+	struct socketio_packet packet = {.type = SOCKETIO_ACK, .namespace = writing->namespace,
+	    .namespace_len = writing->namespace_len, .data = message->data};
+	struct jspan number = {message->event.text + 1, message->event.len - 2};
+
+	packet.has_id = jspan_count(number, UINT64_MAX, &packet.id);
+	socketio_write(&text, &packet);
+	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
+	buf_free(&text);
+}
+
+void
+socketio_message_write(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
+{
+	if (!is_told(message))
+		return;
+	if (message->flag == MESSAGE_ANSWER)
+		write_answer(payload, message, writing);
+	else
+		write_event(payload, message, writing);
+}

@@ -1,0 +1,41 @@
+/*
+ * Events of Socket.IO as messages and back: see message.h for how arguments and binary data are kept.
+ */
+#ifndef CODEC_SOCKETIO_EVENT_H
+#define CODEC_SOCKETIO_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "codec/message.h"
+#include "codec/op.h"
+#include "codec/socketio.h"
+
+/* An event as it is kept.  Owns its buffers. */
+struct socketio_event {
+	enum client_form form;
+	struct buf name; /* A JSON string. */
+	struct buf data; /* Empty for none. */
+};
+
+/*
+ * From a packet (an event with a name) and its attachments, as base64.  False, and *event needs no freeing, if one of them stands
+ * in more than one place: nobody sends that, and it would multiply what has to be kept.
+ */
+bool socketio_event_read(struct socketio_event *event, const struct socketio_packet *packet, const struct buf *attachments);
+void socketio_event_free(struct socketio_event *event);
+
+/* What a message is to a client in this namespace. */
+struct socketio_writing {
+	const char *namespace;
+	size_t namespace_len;
+	const char *offset; /* Added as the last argument of an event; NULL for none. */
+};
+
+/* Packets that a message makes; 0 if it is nothing to a client of Socket.IO. */
+unsigned socketio_message_packets(const struct message *message);
+/* Add them to a payload of Engine.IO. */
+void socketio_message_write(struct buf *payload, const struct message *message, const struct socketio_writing *);
+
+#endif
