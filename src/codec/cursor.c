@@ -81,6 +81,29 @@ cursor_free(struct cursor *cursor)
 	*cursor = (struct cursor){0};
 }
 
+struct cursor
+cursor_copy(const struct cursor *cursor)
+{
+	struct cursor copy = *cursor;
+
+	copy.rooms = copy.count ? (struct cursor_room *)mem_copy(cursor->rooms, cursor->count * sizeof *cursor->rooms) : NULL;
+	return copy;
+}
+
+void
+cursor_move(struct cursor *cursor, const struct name *room, struct entry_id position)
+{
+	struct entry_id *known = room ? (struct entry_id *)cursor_find(cursor, room) : &cursor->mailbox;
+
+	cursor->dirty |= !room;
+	if (known) {
+		*known = position;
+		return;
+	}
+	cursor->rooms = mem_resize(cursor->rooms, cursor->count + 1, sizeof *cursor->rooms);
+	cursor->rooms[cursor->count++] = (struct cursor_room){*room, position};
+}
+
 const struct entry_id *
 cursor_find(const struct cursor *cursor, const struct name *room)
 {

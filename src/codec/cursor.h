@@ -34,6 +34,11 @@ bool cursor_parse(struct cursor *cursor, const char *text, size_t max_rooms);
 void cursor_write(struct buf *b, const struct cursor *cursor);
 void cursor_free(struct cursor *cursor);
 
+/* To be freed. */
+struct cursor cursor_copy(const struct cursor *cursor);
+/* Move on to this position, in the mailbox (room NULL: the cursor is dirty then) or in a room that may be new to it. */
+void cursor_move(struct cursor *cursor, const struct name *room, struct entry_id position);
+
 /* The position in that room, or NULL. */
 const struct entry_id *cursor_find(const struct cursor *cursor, const struct name *room);
 

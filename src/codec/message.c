@@ -24,7 +24,7 @@ message_write_head(struct buf *b, enum message_flag flag, const struct name *fro
 bool
 message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from)
 {
-	if (len < HEAD_LEN || !memchr("-sglbkaAxXr", payload[0], 11) || !name_parse(from, payload + 1, NAME_LEN))
+	if (len < HEAD_LEN || !memchr("-sglbkaAmMr", payload[0], 11) || !name_parse(from, payload + 1, NAME_LEN))
 		return false;
 	*flag = (enum message_flag)payload[0];
 	return true;

@@ -29,8 +29,8 @@ enum message_flag {
 	MESSAGE_KEPT = 'k',    /* The same, for a room's history alone: its members do not get it. */
 	MESSAGE_ARGS = 'a',    /* Several arguments, or none. */
 	MESSAGE_ARGS_SELF = 'A',
-	MESSAGE_BINARY = 'x',  /* The same, with binary ones. */
-	MESSAGE_BINARY_SELF = 'X',
+	MESSAGE_BINARY = 'm',  /* The same, with binary ones. */
+	MESSAGE_BINARY_SELF = 'M',
 	MESSAGE_ANSWER = 'r',  /* The answer to what a client sent: its number as the event, the array of arguments. */
 };
 
@@ -38,6 +38,12 @@ static inline bool
 message_is_for_sender(enum message_flag flag)
 {
 	return flag == MESSAGE_SELF || flag == MESSAGE_ARGS_SELF || flag == MESSAGE_BINARY_SELF;
+}
+
+static inline bool
+message_is_gateways(enum message_flag flag)
+{
+	return flag == MESSAGE_GATEWAY || flag == MESSAGE_LEAVE;
 }
 
 static inline bool
@@ -93,6 +99,7 @@ struct batch {
 	struct message *const *messages;
 	size_t gaps_count;
 	const struct gap *gaps;
+	bool more; /* There was more already when this was made. */
 };
 
 #endif

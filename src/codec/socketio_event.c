@@ -141,19 +141,13 @@ socketio_event_free(struct socketio_event *event)
 
 /* ---- To packets ---- */
 
-static bool
-is_told(const struct message *message)
-{
-	return message->flag != MESSAGE_GATEWAY && message->flag != MESSAGE_LEAVE;
-}
-
 unsigned
 socketio_message_packets(const struct message *message)
 {
 	struct replacing r = {.replace = replace_data};
 	struct buf ignored = BUF_EMPTY;
 
-	if (!is_told(message))
+	if (message_is_gateways(message->flag))
 		return 0;
 	if (message_has_binary(message->flag))
 		write_replaced(&r, &ignored, message->data);
@@ -229,7 +223,7 @@ write_answer(struct buf *payload, const struct message *message, const struct so
 void
 socketio_message_write(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
 {
-	if (!is_told(message))
+	if (message_is_gateways(message->flag))
 		return;
 	if (message->flag == MESSAGE_ANSWER)
 		write_answer(payload, message, writing);

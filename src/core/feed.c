@@ -106,8 +106,10 @@ feed_judge(const struct feed *feed, const char *payload, size_t len)
 		return ENTRY_WANTED;
 	if (flag == MESSAGE_KEPT)
 		return ENTRY_UNWANTED;
-	if (message_is_for_sender(flag) || !name_equal(&from, &feed->reader->session))
+	if (message_is_for_sender(flag))
 		return ENTRY_WANTED;
+	if (!name_equal(&from, &feed->reader->session))
+		return feed->reader->sink->no_presence && message_is_gateways(flag) ? ENTRY_UNWANTED : ENTRY_WANTED;
 	return flag == MESSAGE_LEAVE ? ENTRY_LEAVING : ENTRY_UNWANTED;
 }
 

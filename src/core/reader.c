@@ -393,7 +393,7 @@ reader_deliver(struct reader *reader)
 	for (size_t i = 0; i < reader->rooms_count; i++)
 		reader->rooms[i]->told = reader->rooms[i]->position;
 	reader_cursor(reader, &cursor);
-	batch = (struct batch){&cursor, had.pending_count, had.pending, had.gaps_count, had.gaps};
+	batch = (struct batch){&cursor, had.pending_count, had.pending, had.gaps_count, had.gaps, had.full || had.stale > 0};
 	if (had.sink->ops->deliver(had.sink, &batch))
 		reader_continue(reader);
 	reader_clear(&had);

@@ -234,6 +234,7 @@ entry_start(struct entry *entry, const struct poll_session *session)
 
 	entry->sink.ops = &entry_ops;
 	entry->sink.on_state = session->has_state ? on_state : NULL;
+	entry->sink.no_presence = session->no_presence;
 	entry->state = session->state;
 	entry->part.wrong = session->wrong;
 	if (session->wrong) {

@@ -51,6 +51,7 @@ struct poll_session {
 	const char *wrong;           /* If not NULL, why it cannot be followed: only to be told. Lent for good. */
 	bool has_state;              /* Its part is known, too, once its state has another number than this. */
 	uint64_t state;
+	bool no_presence;            /* See struct sink. */
 };
 
 struct poll_request {

@@ -53,12 +53,38 @@ test_refused(void)
 	}
 }
 
+static void
+test_moving(void)
+{
+	struct cursor cursor, copy;
+	struct name room, other;
+	struct buf b = BUF_EMPTY;
+
+	name_parse(&room, ROOM_A, NAME_LEN);
+	name_parse(&other, ROOM_B, NAME_LEN);
+	cursor_parse(&cursor, "1.-.5-6~" ROOM_A ".7-8", 1);
+	copy = cursor_copy(&cursor);
+	cursor_move(&cursor, &room, (struct entry_id){9, 0});
+	cursor_move(&cursor, &other, (struct entry_id){1, 0});
+	cursor_write(&b, &cursor);
+	is_string(b.data, "1.-.5-6~" ROOM_A ".9-0~" ROOM_B ".1-0", "a cursor moves on in rooms that it knows and in others");
+	buf_clear(&b);
+	cursor_move(&cursor, NULL, (struct entry_id){6, 0});
+	ok(cursor.dirty && cursor.mailbox.ms == 6, "and in the mailbox, which then is to be acknowledged");
+	cursor_write(&b, &copy);
+	is_string(b.data, "1.-.5-6~" ROOM_A ".7-8", "a copy stays where it was");
+	cursor_free(&cursor);
+	cursor_free(&copy);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	test_round_trip("1.-.1763783427123-0", 0);
 	test_round_trip("1.d.0-0~" ROOM_A ".1763783427123-17~" ROOM_B ".18446744073709551615-18446744073709551615", 2);
 	test_parts();
+	test_moving();
 	test_refused();
 	return done();
 }

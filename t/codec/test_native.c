@@ -176,7 +176,7 @@ test_batch(void)
 	struct cursor cursor = {.mailbox = {5, 0}};
 	struct message *messages[2];
 	struct gap gap = {"r\"", {1, 0}, {2, 0}};
-	struct batch batch = {&cursor, 2, messages, 1, &gap};
+	struct batch batch = {&cursor, 2, messages, 1, &gap, false};
 
 	name_parse(&from, ID, NAME_LEN);
 	message_write_head(&payload, MESSAGE_PLAIN, &from, "\"chat\"", 6);

@@ -227,16 +227,6 @@ close_session(struct world *w, const struct name *id)
 
 /* ---- The probe ---- */
 
-struct cursor
-cursor_copy(const struct cursor *cursor)
-{
-	struct cursor copy = *cursor;
-
-	if (cursor->count > 0)
-		copy.rooms = (struct cursor_room *)mem_copy(cursor->rooms, cursor->count * sizeof *cursor->rooms);
-	return copy;
-}
-
 static void
 note(struct probe *probe, const struct batch *batch)
 {
@@ -304,7 +294,7 @@ static const struct sink_ops ops = {on_deliver, on_end, on_caught_up};
 void
 probe_start(struct world *w, struct probe *probe, const struct name *id, const struct cursor *cursor)
 {
-	*probe = (struct probe){.sink = {&ops, NULL}, .world = w, .session = *id};
+	*probe = (struct probe){.sink = {.ops = &ops}, .world = w, .session = *id};
 	probe->reader = reader_start(w->hub, id, cursor, &probe->sink);
 }
 

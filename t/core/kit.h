@@ -81,7 +81,4 @@ void probe_hold_over(struct probe *);
 void probe_halt(struct probe *); /* The client leaves. */
 void probe_stop(struct probe *); /* The same, and forget all. */
 
-/* A copy, to be freed. */
-struct cursor cursor_copy(const struct cursor *cursor);
-
 #endif

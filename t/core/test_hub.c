@@ -138,6 +138,32 @@ test_large(struct world *w)
 	probe_stop(&probe);
 }
 
+static void
+test_no_presence(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	join(w, &b, "quiet");
+	probe_start(w, &probe, &b, &cb);
+	probe.sink.no_presence = true;
+	probe.then = PROBE_KEEPS;
+	join(w, &a, "quiet");
+	set_data(w, &a, "1");
+	send_room(w, &a, "quiet", "said");
+	leave(w, &a, "quiet");
+	ok(reaches(w, &probe.batches, 1), "a sink that wants no presence gets messages");
+	settle(w);
+	is_string(probe.got.data, "quiet/said | ", "and nothing of who comes and goes");
+	leave(w, &b, "quiet");
+	settle(w);
+	send_room(w, &a, "quiet", "late");
+	settle(w);
+	is_int(probe.batches, 1, "it leaves rooms as others do");
+	probe_stop(&probe);
+}
+
 /* ---- A session's state ---- */
 
 struct states {
@@ -221,6 +247,7 @@ main(void)
 	test_ends(&w);
 	test_gap(&w);
 	test_large(&w);
+	test_no_presence(&w);
 	test_state(&w);
 	world_free(&w);
 	return done();
