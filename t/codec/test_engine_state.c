@@ -9,9 +9,10 @@ test_round_trip(const char *text)
 	struct engine_state state;
 	struct buf b = BUF_EMPTY;
 
-	if (ok(engine_state_parse(&state, text, strlen(text)), "is parsed: %s", text)) {
+	if (ok(engine_state_parse(&state, text, strlen(text)), "a state with %zu bytes is parsed", strlen(text))) {
 		engine_state_write(&b, &state);
 		is_string(b.data, text, "and is written the same");
+		engine_state_free(&state);
 	}
 	buf_free(&b);
 }
@@ -28,6 +29,33 @@ test_parts(void)
 	ok(state.before.ms == 4 && state.after.seq == 7, "its positions");
 }
 
+#define ID "AAAAAAAAAAAAAAAAAAAAAA"
+#define HEAD "1 o--- 1 0 0 0 0 1-0 1-0\nC 5 1"
+#define SOCKET "\nS " ID " n 0 - 1.-.1-0 1.d.2-0~" ID ".3-0 /"
+
+static void
+test_sockets(void)
+{
+	static const char text[] = HEAD SOCKET "\nS " ID " r 7 " ID " 1.-.1-0 1.-.1-0 /a b\nP 5 51-\n[\nB AQID\nB ";
+	struct engine_state state;
+	struct engine_socket *socket;
+
+	if (!ok(engine_state_parse(&state, text, strlen(text)), "a state with sockets and a packet"))
+		return;
+	ok(state.is_socketio && state.connect_by == 5 && state.connects == 1 && state.sockets_count == 2, "has all of them");
+	socket = engine_state_socket(&state, "/", 1);
+	ok(socket && socket->how == ENGINE_SOCKET_NEW && !*socket->veil && socket->after.count == 1, "the one that is new");
+	socket = engine_state_socket(&state, "/a b", 4);
+	ok(socket && socket->how == ENGINE_SOCKET_RECOVERED && socket->number == 7 && strcmp(socket->veil, ID) == 0,
+	    "the one that was recovered");
+	ok(!engine_state_socket(&state, "/a", 2), "no other");
+	ok(state.partial && state.partial->count == 2 && strcmp(state.partial->packet.data, "51-\n[") == 0 &&
+	    strcmp(state.partial->attachments[0].data, "AQID") == 0 && state.partial->attachments[1].len == 0, "and what has come of the packet");
+	engine_state_remove_socket(&state, engine_state_socket(&state, "/", 1));
+	ok(state.sockets_count == 1 && engine_state_socket(&state, "/a b", 4), "one may be removed");
+	engine_state_free(&state);
+}
+
 static void
 test_refused(void)
 {
@@ -36,12 +64,15 @@ test_refused(void)
 		"1 o--- 1 0 0 0 0 1-0", "1 o--- 1 0 0 0 0 1-0 ", "1 o--- 1 0 0 0 0 1-0 1-0 ", "1 oi-- 1 0 0 0 0 1-0 1-0",
 		"1 o--- -1 0 0 0 0 1-0 1-0", "1 o--- 18446744073709551616 0 0 0 0 1-0 1-0",
 		"1 o--- 9223372036854775808 0 0 0 0 1-0 1-0", "1 o--- 1 0 0 0 0 1-0 1", "1 o---",
-		"1 o--- 1 0 0 0 -1 1-0 1-0", "1 ", "1 o--- 1 0 0 0 0 x 1-0",
+		HEAD "\n", HEAD "\nX 1", HEAD "\nS", HEAD "\nS " ID, HEAD "\nS " ID " x 0 - 1.-.1-0 1.-.1-0 /",
+		HEAD "\nS " ID " n 0 - 1.-.1-0 1.-.1-0 ", HEAD "\nS " ID " n 0 - 1.-.1-0 1.-.1-0", HEAD "\nS " ID " n 0 x 1.-.1-0 1.-.1-0 /",
+		HEAD "\nP 5 abc", HEAD "\nP 3 abcd", HEAD "\nB AQID", HEAD "\nP 1 a\nP 1 a", "1 o--- 1 0 0 0 0 1-0 1-0\nC 5",
+		"1 o--- 1 0 0 0 0 1-0 1-0\nC", "1 o--- 1 0 0 0 -1 1-0 1-0", "1 ", "1 o--- 1 0 0 0 0 x 1-0",
 	};
 	struct engine_state state;
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		ok(!engine_state_parse(&state, texts[i], strlen(texts[i])), "is not taken: %s", texts[i]);
+		ok(!engine_state_parse(&state, texts[i], strlen(texts[i])), "one that is wrong is not taken (%zu)", i);
 	ok(!engine_state_parse(&state, "1 o--- 1 0 0 0 0 1-0 1-0\0x", 26), "is not taken: one with something behind a NUL");
 }
 
@@ -61,7 +92,10 @@ main(void)
 {
 	test_round_trip("1 o--- 0 0 0 0 0 0-0 0-0");
 	test_round_trip("1 lpi- 1763783427123 18446744073709551615 18446744073709551615 1000001 1763783428123 1763783427123-17 5-6");
+	test_round_trip(HEAD SOCKET "\nP 4 51-[\nB AQID");
+	test_round_trip(HEAD SOCKET SOCKET "b\nP 1 \n");
 	test_parts();
+	test_sockets();
 	test_refused();
 	test_keys();
 	return done();
