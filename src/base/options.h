@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum options_relay { OPTIONS_RELAY_NONE, OPTIONS_RELAY_SELF };
+enum options_relay { OPTIONS_RELAY_OTHERS, OPTIONS_RELAY_ALL, OPTIONS_RELAY_SELF, OPTIONS_RELAY_NONE };
 enum options_auth { OPTIONS_AUTH_NONE, OPTIONS_AUTH_JWT };
 enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
 

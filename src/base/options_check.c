@@ -91,6 +91,8 @@ options_check(const struct options *o)
 	if (o->max_headers < o->rooms_per_session * (uint64_t)CURSOR_ROOM)
 		return options_sentence("--max-headers must have %d bytes for each of --rooms-per-session: a poll's cursor has them all",
 		    CURSOR_ROOM);
+	if (o->socketio_path[0] != '/' || o->socketio_path[strlen(o->socketio_path) - 1] != '/')
+		return options_sentence("--socketio-path must begin and end with a slash, as /socket.io/ does");
 	wrong = check_www(o->www);
 	if (!wrong)
 		wrong = check_auth(o);

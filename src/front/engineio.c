@@ -1,5 +1,6 @@
 /*
- * /engine.io/: Engine.IO, protocol revision 4, by polling and on WebSockets.  Here is what is said of a request before its session is looked at, and
+ * Engine.IO, protocol revision 4, by polling and on WebSockets: /engine.io/; and Socket.IO on it, by polling.  Here is what is said of a
+ * request before its session is looked at, and
  * the handshake; the statuses and bodies are those of the reference.
  */
 #include <event2/event.h>
@@ -22,7 +23,6 @@
 
 struct opening {
 	struct engineio_call call; /* First. */
-	char sid[TOKEN_LEN + 1];
 	bool is_socket;
 };
 
@@ -43,10 +43,10 @@ tell_open(struct engineio_call *call)
 	struct buf payload = BUF_EMPTY;
 
 	if (opening->is_socket) {
-		engineio_ws_open(call, opening->sid);
+		engineio_ws_open(call, call->sid);
 		return;
 	}
-	engineio_write_handshake(&payload, call->front, opening->sid, true);
+	engineio_write_handshake(&payload, call->front, call->sid, !call->is_socketio);
 	engineio_call_reply(call, 200, ENGINEIO_PAYLOAD_TYPE, &payload);
 	buf_free(&payload);
 }
@@ -71,7 +71,10 @@ on_opened(void *arg, const struct store_opened *opened)
 	metric_add(SESSIONS_OPENED, 1);
 	metric_add(ENGINEIO_OPENED, 1);
 	call->state = (struct engine_state){.before = opened->position, .after = opened->position,
-	    .ping_at = store_now(parts->store) + parts->options->ping_interval_ms, .websocket = ((struct opening *)call)->is_socket};
+	    .ping_at = store_now(parts->store) + parts->options->ping_interval_ms, .websocket = ((struct opening *)call)->is_socket,
+	    .is_socketio = call->is_socketio};
+	if (call->is_socketio)
+		call->state.connect_by = store_now(parts->store) + parts->options->connect_timeout_ms;
 	engineio_call_swap(call, NULL, 0);
 }
 
@@ -83,25 +86,23 @@ on_impossible(struct engineio_call *call)
 }
 
 static void
-open_session(struct front *front, struct http_request *req, bool is_socket)
+open_session(struct front *front, struct http_request *req, bool is_socketio, bool is_socket)
 {
 	static const struct engineio_kind kind = {on_impossible, tell_open, on_impossible, engineio_call_refuse_unavailable, NULL};
-	char sid[TOKEN_LEN + 1];
+	struct engineio_client client = {.is_socketio = is_socketio};
 	struct opening *opening;
-	struct name id;
 
 	if (!front_has_room(front, req))
 		return;
-	if (!token_new(sid) || !token_session(&id, sid)) {
+	if (!token_new(client.sid) || !token_session(&client.id, client.sid)) {
 		problem_reply(req, 503, "overloaded", "There is no randomness for a session.");
 		return;
 	}
 	if (is_socket)
 		ws_keep_handshake(req);
-	opening = engineio_call_new(front, req, &kind, sizeof *opening, &id);
+	opening = engineio_call_new(front, req, &kind, sizeof *opening, &client);
 	opening->is_socket = is_socket;
-	memcpy(opening->sid, sid, sizeof sid);
-	store_open(front->parts.store, &id, "", 0, on_opened, &opening->call);
+	store_open(front->parts.store, &client.id, "", 0, on_opened, &opening->call);
 }
 
 /* ---- Requests that are none ---- */
@@ -120,10 +121,10 @@ refuse_unknown(struct engineio_call *call)
 
 /* Of a session, which decides which of two errors it is. */
 static void
-refuse_request(struct front *front, struct http_request *req, const struct name *id)
+refuse_request(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
 	static const struct engineio_kind kind = {refuse_method, NULL, refuse_unknown, engineio_call_refuse_unavailable, NULL};
-	struct engineio_call *call = engineio_call_new(front, req, &kind, sizeof *call, id);
+	struct engineio_call *call = engineio_call_new(front, req, &kind, sizeof *call, client);
 
 	engineio_call_look(call);
 }
@@ -149,21 +150,30 @@ is_too_large(const struct front *front, const struct http_request *req)
 	return len > front->max_payload;
 }
 
-static void
-answer_session(struct front *front, struct http_request *req, const char *sid)
+static bool
+take_sid(struct engineio_client *client, const char *sid)
 {
-	struct name id;
+	if (!token_session(&client->id, sid))
+		return false;
+	memcpy(client->sid, sid, sizeof client->sid);
+	return true;
+}
 
-	if (!token_session(&id, sid))
+static void
+answer_session(struct front *front, struct http_request *req, const char *sid, bool is_socketio)
+{
+	struct engineio_client client = {.is_socketio = is_socketio};
+
+	if (!take_sid(&client, sid))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_SID);
 	else if (http_method(req) == HTTP_GET)
-		engineio_poll(front, req, &id);
+		engineio_poll(front, req, &client);
 	else if (http_method(req) != HTTP_POST)
-		refuse_request(front, req, &id);
+		refuse_request(front, req, &client);
 	else if (is_too_large(front, req))
 		http_reply(req, 413, NULL, NULL, 0);
 	else
-		engineio_post(front, req, &id);
+		engineio_post(front, req, &client);
 }
 
 /* Without an Upgrade, which is looked at after the session. */
@@ -177,52 +187,68 @@ static void
 answer_plain(struct front *front, struct http_request *req, const char *sid)
 {
 	static const struct engineio_kind kind = {refuse_mismatch, NULL, refuse_unknown, engineio_call_refuse_unavailable, NULL};
-	struct name id;
+	struct engineio_client client = {.is_socketio = false};
 
 	if (!sid)
 		engineio_refuse(req, http_method(req) == HTTP_GET ? ENGINEIO_BAD_REQUEST : ENGINEIO_BAD_METHOD);
-	else if (!token_session(&id, sid))
+	else if (!take_sid(&client, sid))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_SID);
 	else
-		engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), &id));
+		engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), &client));
 }
 
 static void
 answer_socket(struct front *front, struct http_request *req, const char *sid)
 {
 	enum ws_handshake handshake = ws_check_handshake(req);
-	struct name id;
+	struct engineio_client client = {.is_socketio = false};
 
 	if (handshake == WS_HANDSHAKE_NONE)
 		answer_plain(front, req, sid);
-	else if (sid && !token_session(&id, sid))
+	else if (sid && !take_sid(&client, sid))
 		engineio_abort(req, ENGINEIO_UNKNOWN_SID);
 	else if (handshake != WS_HANDSHAKE_GOOD)
 		engineio_abort(req, ENGINEIO_BAD_REQUEST);
 	else if (sid)
-		engineio_upgrade(front, req, &id);
+		engineio_upgrade(front, req, &client);
 	else if (!is_query(req, "EIO", "4"))
 		engineio_abort(req, ENGINEIO_BAD_VERSION);
 	else
-		open_session(front, req, true);
+		open_session(front, req, false, true);
 }
 
-void
-engineio_answer(struct front *front, struct http_request *req, const char *part)
+static void
+answer(struct front *front, struct http_request *req, bool is_socketio)
 {
 	const char *sid = http_query(req, "sid");
 
-	(void)part;
-	if (is_query(req, "transport", "websocket") && !front->parts.options->no_websocket)
+	if (is_socketio && front->auth) /* What a token grants is not looked at yet. */
+		engineio_refuse(req, ENGINEIO_FORBIDDEN);
+	/* Those of Socket.IO do not go by WebSocket yet. */
+	else if (is_query(req, "transport", "websocket") && !is_socketio && !front->parts.options->no_websocket)
 		answer_socket(front, req, sid);
 	else if (!is_query(req, "transport", "polling"))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_TRANSPORT);
 	else if (sid)
-		answer_session(front, req, sid);
+		answer_session(front, req, sid, is_socketio);
 	else if (http_method(req) != HTTP_GET)
 		engineio_refuse(req, ENGINEIO_BAD_METHOD);
 	else if (!is_query(req, "EIO", "4"))
 		engineio_refuse(req, ENGINEIO_BAD_VERSION);
 	else
-		open_session(front, req, false);
+		open_session(front, req, is_socketio, false);
+}
+
+void
+engineio_answer(struct front *front, struct http_request *req, const char *part)
+{
+	(void)part;
+	answer(front, req, false);
+}
+
+void
+socketio_answer(struct front *front, struct http_request *req, const char *part)
+{
+	(void)part;
+	answer(front, req, true);
 }

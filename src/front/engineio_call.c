@@ -1,6 +1,7 @@
 /* Requests of Engine.IO sessions, as far as they are alike: see engineio_call.h. */
 #include "front/engineio_call.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdlib.h>
@@ -46,13 +47,15 @@ engineio_call_park(struct engineio_call *call, struct http_request *req)
 }
 
 void *
-engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct name *id)
+engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct engineio_client *client)
 {
 	struct engineio_call *call = mem_zero(1, size);
 
 	call->kind = kind;
 	call->front = front;
-	call->id = *id;
+	call->id = client->id;
+	memcpy(call->sid, client->sid, sizeof call->sid);
+	call->is_socketio = client->is_socketio;
 	call->is_of_version = true;
 	event_assign(&call->retry, front->parts.base, -1, 0, on_retry, call);
 	LIST_INSERT_HEAD(&front->engineio_calls, call, in_calls);
@@ -61,9 +64,9 @@ engineio_call_start(struct front *front, const struct engineio_kind *kind, size_
 
 void *
 engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
-    const struct name *id)
+    const struct engineio_client *client)
 {
-	struct engineio_call *call = engineio_call_start(front, kind, size, id);
+	struct engineio_call *call = engineio_call_start(front, kind, size, client);
 	const char *version = http_query(req, "EIO");
 
 	call->is_of_version = !version || strcmp(version, "4") == 0;
@@ -78,6 +81,7 @@ engineio_call_free(struct engineio_call *call)
 	event_del(&call->retry);
 	if (call->kind->release)
 		call->kind->release(call);
+	engine_state_free(&call->state);
 	free(call);
 }
 
@@ -90,17 +94,16 @@ engineio_free(struct front *front)
 
 /* ---- The store ---- */
 
-/* Do step, and again when the store cannot be used, until that is too late. */
-static void
-begin(struct engineio_call *call, void (*step)(struct engineio_call *))
+void
+engineio_call_begin(struct engineio_call *call, void (*step)(struct engineio_call *))
 {
 	call->deadline = clock_mono_ms() + PATIENCE_MS;
 	call->step = step;
 	step(call);
 }
 
-static void
-try_again(struct engineio_call *call)
+void
+engineio_call_try_again(struct engineio_call *call)
 {
 	static const struct timeval soon = {RETRY_MS / 1000, RETRY_MS % 1000 * 1000};
 
@@ -114,8 +117,9 @@ bool
 engineio_call_take_state(struct engineio_call *call, uint64_t number, const char *text, size_t len)
 {
 	call->number = number;
+	engine_state_free(&call->state);
 	if (engine_state_parse(&call->state, text, len))
-		return true;
+		return call->state.is_socketio == call->is_socketio;
 	if (number != 0) /* Else it is a session of another protocol. */
 		log_error("the state of an Engine.IO session is not one of ours: is something else writing under our prefix?");
 	return false;
@@ -133,6 +137,7 @@ decide(struct engineio_call *call, const struct store_state *state)
 void
 engineio_call_decide(struct engineio_call *call, const struct engine_state *state, uint64_t number)
 {
+	assert(!state->is_socketio); /* Else a copy would have to be made. */
 	call->state = *state;
 	call->number = number;
 	call->kind->decide(call);
@@ -148,7 +153,7 @@ on_look(void *arg, const struct store_session *session)
 	else if (session->status == STORE_GONE)
 		call->kind->unknown(call);
 	else
-		try_again(call);
+		engineio_call_try_again(call);
 }
 
 static void
@@ -160,7 +165,15 @@ look(struct engineio_call *call)
 void
 engineio_call_look(struct engineio_call *call)
 {
-	begin(call, look);
+	engineio_call_begin(call, look);
+}
+
+void
+engineio_call_look_later(struct engineio_call *call)
+{
+	call->deadline = clock_mono_ms() + PATIENCE_MS;
+	call->step = look;
+	engineio_call_try_again(call);
 }
 
 static void
@@ -173,16 +186,20 @@ on_swapped(void *arg, const struct store_applied *applied)
 	switch (applied->status) {
 	case STORE_OK:
 		call->number = call->next_number;
-		call->kind->swapped(call);
+		if (call->closed)
+			call->closed(call);
+		else
+			call->kind->swapped(call);
 		return;
 	case STORE_STALE:
+		call->closed = NULL;
 		decide(call, &applied->state);
 		return;
 	case STORE_GONE:
 		call->kind->unknown(call);
 		return;
 	default: /* It was done, or not: the same once more tells. */
-		try_again(call);
+		engineio_call_try_again(call);
 	}
 }
 
@@ -207,7 +224,7 @@ engineio_call_swap(struct engineio_call *call, const struct client_op *ops, size
 	do
 		evutil_secure_rng_get_bytes(&call->next_number, sizeof call->next_number);
 	while (call->next_number == 0);
-	begin(call, swap);
+	engineio_call_begin(call, swap);
 }
 
 bool
@@ -225,20 +242,46 @@ on_closed(void *arg, const struct store_presence *presence)
 	call->closed(call); /* Were it not closed, it would end by itself soon: no pong will come. */
 }
 
+static void
+on_socket_closed(void *arg, const struct store_presence *presence)
+{
+	(void)arg;
+	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
+}
+
+void
+engineio_call_close_sockets(struct engineio_call *call)
+{
+	for (size_t i = 0; i < call->state.sockets_count; i++)
+		sessions_close(call->front->parts.sessions, &call->state.sockets[i].id, on_socket_closed, NULL);
+}
+
 void
 engineio_call_close(struct engineio_call *call, void (*closed)(struct engineio_call *))
 {
+	const struct front_parts *parts = &call->front->parts;
+
 	call->closed = closed;
-	sessions_close(call->front->parts.sessions, &call->id, on_closed, call);
+	if (call->state.sockets_count > 0 && !parts->options->no_recovery) {
+		call->state.phase = ENGINE_OVER;
+		engine_state_drop_partial(&call->state);
+		engineio_call_swap(call, NULL, 0);
+		return;
+	}
+	engineio_call_close_sockets(call);
+	sessions_close(parts->sessions, &call->id, on_closed, call);
 }
 
 bool
 engineio_call_is_over(const struct engineio_call *call)
 {
 	const struct front_parts *parts = &call->front->parts;
+	int64_t now = store_now(parts->store);
 
-	/* On a WebSocket that is for the instance to judge which has it. */
-	return !call->state.websocket && store_now(parts->store) >= call->state.ping_at + parts->options->ping_timeout_ms;
+	if (call->state.websocket) /* That is for the instance to judge which has it. */
+		return false;
+	return now >= call->state.ping_at + parts->options->ping_timeout_ms ||
+	    (call->state.connect_by > 0 && now >= call->state.connect_by);
 }
 
 /* ---- Answers ---- */

@@ -40,6 +40,8 @@ struct engineio_call {
 	struct front *front;      /* Lent. */
 	struct http_request *req; /* NULL once the client left. */
 	struct name id;
+	char sid[TOKEN_LEN + 1];
+	bool is_socketio;          /* By its path.  A session is of one of them. */
 	bool is_of_version;        /* What the client says it speaks is what is spoken here, or it does not say. */
 	struct engine_state state; /* As it was read; or what it is to become. */
 	uint64_t number;           /* Of the state as it was read. */
@@ -52,29 +54,44 @@ struct engineio_call {
 	struct event retry;
 };
 
+/* Whose request it is. */
+struct engineio_client {
+	char sid[TOKEN_LEN + 1];
+	struct name id;
+	bool is_socketio;
+};
+
 /* A call of size bytes, zeroed but for what is above. */
-void *engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct name *id);
+void *engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct engineio_client *client);
 /* The same for a request, which is parked. */
 void *engineio_call_new(struct front *front, struct http_request *req, const struct engineio_kind *kind, size_t size,
-    const struct name *id);
+    const struct engineio_client *client);
 void engineio_call_free(struct engineio_call *);
 /* Park the request again, which a transport had meanwhile. */
 void engineio_call_park(struct engineio_call *, struct http_request *req);
 
+/* Do step, which asks something of the store; again when the store cannot be used, and the step says so, until that is too late. */
+void engineio_call_begin(struct engineio_call *, void (*step)(struct engineio_call *));
+void engineio_call_try_again(struct engineio_call *);
+
 /* Read the state, and decide. */
 void engineio_call_look(struct engineio_call *);
-/* Decide from a state that is known, and perhaps not the latest. */
+/* Decide from a state that is known, and perhaps not the latest; not one of Socket.IO. */
 void engineio_call_decide(struct engineio_call *, const struct engine_state *state, uint64_t number);
+void engineio_call_look_later(struct engineio_call *); /* In a quarter of a second. */
 /* False, after a log line, if text is none. */
 bool engineio_call_take_state(struct engineio_call *, uint64_t number, const char *text, size_t len);
 /* Let call->state be the session's, and apply these operations, which are lent until `swapped` or `decide`. */
 void engineio_call_swap(struct engineio_call *, const struct client_op *ops, size_t count);
 /* That is under way: it may be done or not. */
 bool engineio_call_is_swapping(const struct engineio_call *);
-/* Close the session, then call closed. */
+/* Close the session, then call closed.  What its sockets were told is kept, so that they may be recovered. */
 void engineio_call_close(struct engineio_call *, void (*closed)(struct engineio_call *));
 
-/* No pong came in time. */
+/* Close its sockets' sessions, for good. */
+void engineio_call_close_sockets(struct engineio_call *);
+
+/* No pong came in time, nor did it connect to a namespace. */
 bool engineio_call_is_over(const struct engineio_call *);
 
 /* Answer, if the client is still there, and free. */
@@ -96,8 +113,8 @@ void engineio_write_handshake(struct buf *payload, const struct front *front, co
 
 /* ---- engineio_poll.c, engineio_post.c: what may be asked of a session ---- */
 
-void engineio_poll(struct front *front, struct http_request *req, const struct name *id);
-void engineio_post(struct front *front, struct http_request *req, const struct name *id);
+void engineio_poll(struct front *front, struct http_request *req, const struct engineio_client *client);
+void engineio_post(struct front *front, struct http_request *req, const struct engineio_client *client);
 
 /* Do what is in one packet that came on a session's WebSocket. */
 struct engineio_frame {
@@ -126,7 +143,7 @@ struct engineio_post *engineio_post_frame(const struct engineio_frame *frame, en
 /* ---- engineio_ws.c ---- */
 
 /* A session's request for a WebSocket whose handshake is good. */
-void engineio_upgrade(struct front *front, struct http_request *req, const struct name *id);
+void engineio_upgrade(struct front *front, struct http_request *req, const struct engineio_client *client);
 /* The same of a session that was opened by it: takes call. */
 void engineio_ws_open(struct engineio_call *call, const char *sid);
 /* Refuse a request for a WebSocket. */

@@ -1,11 +1,12 @@
 /* What an Engine.IO client gets by polling: see engineio_call.h. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "codec/cursor.h"
-#include "codec/frame.h"
 #include "front/engineio_call.h"
+#include "front/engineio_payload.h"
 #include "front/private.h"
 #include "net/http.h"
 #include "store/store.h"
@@ -25,11 +26,9 @@ struct engineio_poll {
 	bool is_repeat;            /* That is this one. */
 	bool waits;                /* The state says so, and means this one.  Only in strict mode. */
 	bool was_held;
+	uint64_t gone_number; /* The state that had a socket whose session is gone. */
 	int64_t hold_until; /* By clock_mono_ms. */
-	struct entry_id start, after; /* Where the client stands, and will stand. */
-	unsigned packets;
-	bool is_lost; /* Of what was for it some is gone. */
-	struct buf payload;
+	struct engineio_payload payload;
 	void (*then)(struct engineio_poll *); /* Once the state is replaced. */
 	enum engineio_type last;              /* To be told once the session is closed. */
 };
@@ -74,6 +73,14 @@ refuse_unknown(struct engineio_call *call)
 	engineio_call_refuse(call, ENGINEIO_UNKNOWN_SID);
 }
 
+/* Of what was for it some is gone.  It cannot be told so, but by the end of its session, and that its sockets cannot be recovered. */
+static void
+end_lost(struct engineio_poll *poll)
+{
+	engineio_call_close_sockets(&poll->call);
+	end(poll, ENGINEIO_CLOSE);
+}
+
 /* No pong came.  Whoever was waiting is told, whoever comes later finds no session. */
 static void
 end_silent(struct engineio_poll *poll)
@@ -107,43 +114,13 @@ on_late(struct engineio_call *call)
 
 /* ---- What it is told ---- */
 
-/* As a packet, if it can be one.  False if the payload is to end before it. */
-static bool
-add_message(struct engineio_poll *poll, const struct message *message)
-{
-	const struct options *o = poll->call.front->parts.options;
-	struct buf *payload = &poll->payload, text = BUF_EMPTY;
-	enum frame_kind kind = frame_read(&text, message);
-	bool is_packet = kind == FRAME_BINARY || (kind == FRAME_TEXT && (text.len == 0 || !memchr(text.data, ENGINEIO_SEPARATOR, text.len)));
-	bool fits = poll->packets + 1 < o->max_packets && payload->len + 2 + text.len <= poll->call.front->max_payload; /* One is for a ping. */
-
-	fits |= poll->packets == 0 || !is_packet;
-	if (is_packet && fits) {
-		poll->packets++;
-		if (kind == FRAME_BINARY)
-			engineio_write_binary(payload, text.data, text.len);
-		else
-			engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
-	}
-	buf_free(&text);
-	return fits;
-}
-
-/* As many as an answer holds; the others stay where they are. */
 static void
 write_batch(void *client, size_t place, struct buf *document, const struct batch *batch)
 {
 	struct engineio_poll *poll = client;
 
-	(void)place;
 	(void)document;
-	poll->is_lost |= batch->gaps_count > 0;
-	for (size_t i = 0; i < batch->count; i++) {
-		if (!add_message(poll, batch->messages[i]))
-			return;
-		poll->after = batch->messages[i]->id;
-	}
-	poll->after = batch->cursor->mailbox;
+	engineio_payload_add(&poll->payload, place, batch);
 }
 
 static void leave(struct engineio_poll *poll);
@@ -165,9 +142,9 @@ tell_payload(struct engineio_poll *poll)
 		leave(poll);
 		return;
 	}
-	if (poll->payload.len == 0)
-		engineio_write(&poll->payload, ENGINEIO_NOOP, NULL, 0);
-	engineio_call_reply(&poll->call, 200, ENGINEIO_PAYLOAD_TYPE, &poll->payload);
+	if (poll->payload.text.len == 0)
+		engineio_write(&poll->payload.text, ENGINEIO_NOOP, NULL, 0);
+	engineio_call_reply(&poll->call, 200, ENGINEIO_PAYLOAD_TYPE, &poll->payload.text);
 }
 
 /* The hold is over, or there is something to tell. */
@@ -180,21 +157,20 @@ answer(struct engineio_poll *poll)
 		engineio_call_look(&poll->call); /* A pong may have come that was not heard of. */
 		return;
 	}
-	if (poll->is_lost) {
-		end(poll, ENGINEIO_CLOSE);
+	if (poll->payload.is_lost) {
+		end_lost(poll);
 		return;
 	}
 	if (is_ping_due(poll)) {
-		engineio_write(&poll->payload, ENGINEIO_PING, NULL, 0);
+		engineio_write(&poll->payload.text, ENGINEIO_PING, NULL, 0);
 		state->pinged = true;
 	}
-	if (poll->payload.len == 0 && !poll->waits) {
+	if (poll->payload.text.len == 0 && !poll->waits) {
 		tell_payload(poll);
 		return;
 	}
-	if (poll->payload.len > 0) {
-		state->before = poll->start;
-		state->after = poll->after;
+	if (poll->payload.text.len > 0) {
+		engineio_payload_commit(&poll->payload, state);
 		state->answered = poll->key;
 	}
 	state->polling = false;
@@ -203,6 +179,30 @@ answer(struct engineio_poll *poll)
 
 /* ---- Waiting ---- */
 
+/* The session of a socket is gone.  Who closes one says so in the state next: give that a moment. */
+static void
+check_gone(struct engineio_poll *poll)
+{
+	struct engineio_call *call = &poll->call;
+
+	if (poll->gone_number == call->number) {
+		end_lost(poll);
+		return;
+	}
+	poll->gone_number = call->number;
+	engineio_call_look_later(call);
+}
+
+/* Of the session itself; but what another one follows, or what is gone, is not this one's to tell. */
+static enum poll_outcome
+outcome_of(const struct poll_part *const *parts, size_t count)
+{
+	for (size_t i = 1; i < count && parts[0]->outcome == POLL_BATCH; i++)
+		if (parts[i]->outcome != POLL_BATCH)
+			return parts[i]->outcome;
+	return parts[0]->outcome;
+}
+
 static void
 reply(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count)
 {
@@ -210,9 +210,8 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 	struct engineio_call *call = &poll->call;
 	const struct poll_part *part = parts[0];
 
-	(void)count;
 	engineio_call_park(call, req);
-	switch (part->outcome) {
+	switch (outcome_of(parts, count)) {
 	case POLL_BATCH:
 		answer(poll);
 		return;
@@ -222,7 +221,13 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 		else
 			on_unknown(call);
 		return;
-	default: /* A newer poll gets it, or the session was closed. */
+	case POLL_GONE:
+		if (parts[0]->outcome == POLL_GONE)
+			engineio_call_tell(call, ENGINEIO_NOOP); /* Closed by its client. */
+		else
+			check_gone(poll);
+		return;
+	default: /* A newer poll gets it. */
 		engineio_call_tell(call, ENGINEIO_NOOP);
 	}
 }
@@ -250,7 +255,7 @@ on_gone(void *client)
 	leave(client);
 }
 
-/* How long to wait: not beyond the next ping, or the end of what is waited for a pong. */
+/* How long to wait: not beyond the next ping, or the end of what is waited for a pong or a namespace. */
 static int64_t
 hold_of(const struct engineio_poll *poll)
 {
@@ -259,7 +264,9 @@ hold_of(const struct engineio_poll *poll)
 	int64_t due = state->ping_at + (state->pinged ? parts->options->ping_timeout_ms + SLACK_MS : 0) - store_now(parts->store);
 	int64_t left = poll->hold_until - clock_mono_ms();
 
-	if (poll->is_repeat || due < 0 || left < 0)
+	if (state->connect_by > 0 && state->connect_by + SLACK_MS - store_now(parts->store) < due)
+		due = state->connect_by + SLACK_MS - store_now(parts->store);
+	if (poll->is_repeat || engineio_payload_is_due(&poll->payload) || due < 0 || left < 0)
 		return 0;
 	/* A client that is about to leave for a WebSocket waits for its polls to end, and asks again at once if it is not. */
 	if (store_now(parts->store) < state->upgrade_until && left > UPGRADE_PACE_MS)
@@ -273,18 +280,22 @@ hold(struct engineio_poll *poll)
 	static const struct poll_protocol protocol = {write_batch, reply, on_gone};
 	struct engineio_call *call = &poll->call;
 	const struct engine_state *state = &call->state;
+	struct poll_session *sessions = mem_zero(state->sockets_count + 1, sizeof *sessions);
 	struct cursor cursor = {.dirty = entry_id_compare(state->before, state->after) != 0};
-	struct poll_session session = {.id = call->id, .cursor = &cursor, .has_state = true, .state = call->number};
 	struct http_request *req = call->req;
 
 	poll->is_repeat = poll->key != 0 && poll->key == state->answered;
 	metric_add(ENGINEIO_REPEATED, poll->is_repeat && !poll->was_held);
-	cursor.mailbox = poll->start = poll->after = poll->is_repeat ? state->before : state->after;
-	buf_clear(&poll->payload);
-	poll->packets = 0;
+	engineio_payload_begin(&poll->payload, poll->is_repeat);
+	cursor.mailbox = poll->payload.start;
+	sessions[0] = (struct poll_session){.id = call->id, .cursor = &cursor, .has_state = true, .state = call->number};
+	for (size_t i = 0; i < state->sockets_count; i++)
+		sessions[1 + i] = (struct poll_session){.id = state->sockets[i].id, .cursor = &poll->payload.told[i].start, .no_presence = true};
 	poll->was_held = true;
 	call->req = NULL;
-	poll_start(call->front->parts.polls, req, &(struct poll_request){&session, 1, hold_of(poll), &protocol, poll});
+	poll_start(call->front->parts.polls, req,
+	    &(struct poll_request){sessions, (uint32_t)state->sockets_count + 1, hold_of(poll), &protocol, poll});
+	free(sessions);
 }
 
 /* ---- Who may wait ---- */
@@ -349,6 +360,8 @@ on_decide(struct engineio_call *call)
 		engineio_call_tell(call, ENGINEIO_NOOP);
 	else if (state->websocket)
 		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
+	else if (state->phase == ENGINE_OVER)
+		on_unknown(call);
 	else if (state->phase == ENGINE_LEFT)
 		end(poll, ENGINEIO_NOOP);
 	else if (state->phase == ENGINE_CLOSING && state->polling && !poll->waits)
@@ -375,17 +388,21 @@ on_swapped(struct engineio_call *call)
 static void
 release(struct engineio_call *call)
 {
-	buf_free(&poll_of(call)->payload);
+	engineio_payload_free(&poll_of(call)->payload);
 }
 
 void
-engineio_poll(struct front *front, struct http_request *req, const struct name *id)
+engineio_poll(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
 	static const struct engineio_kind kind = {on_decide, on_swapped, on_unknown, on_late, release};
 	uint64_t key = engine_key(http_query(req, "t"), NULL, 0);
-	struct engineio_poll *poll = engineio_call_new(front, req, &kind, sizeof *poll, id);
+	struct engineio_poll *poll = engineio_call_new(front, req, &kind, sizeof *poll, client);
 
 	poll->key = key;
+	poll->payload.sid = poll->call.sid;
+	poll->payload.state = &poll->call.state;
+	poll->payload.options = front->parts.options;
+	poll->payload.max = front->max_payload;
 	poll->hold_until = clock_mono_ms() + spread_around(front->parts.options->hold_ms);
 	engineio_call_look(&poll->call);
 }

@@ -1,9 +1,6 @@
-/*
- * What an Engine.IO client sends, by a request or on its WebSocket: see engineio_call.h.
- *
- * A body may hold any number of packets.  They are done in groups, each by one swap, which says how far the body is done: so a
- * repeat goes on where the first attempt ended.
- */
+/* What an Engine.IO client sends, by a request or on its WebSocket: see engineio_post.h. */
+#include "front/engineio_post.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
@@ -11,28 +8,9 @@
 #include "base/metrics.h"
 #include "codec/frame.h"
 #include "codec/jspan.h"
-#include "front/engineio_call.h"
 #include "front/private.h"
 #include "net/http.h"
 #include "store/store.h"
-
-struct engineio_post {
-	struct engineio_call call; /* First. */
-	uint64_t key;              /* See engine_key. */
-	char *body;
-	size_t len;
-	bool is_frame; /* One packet, whatever is in it. */
-	bool is_wrong; /* It is no payload, or has packets that no client sends. */
-	engineio_posted_fn *posted;
-	void *arg;
-	size_t from;   /* So far it was done by this call. */
-	/* The group under way: */
-	size_t to;
-	bool has_pong, has_close;
-	struct client_op *ops;
-	struct buf *texts; /* Of its messages, as JSON strings. */
-	size_t count;
-};
 
 static struct engineio_post *
 post_of(struct engineio_call *call)
@@ -110,28 +88,72 @@ finish_late(struct engineio_call *call)
 	finish(call, ENGINEIO_UNAVAILABLE);
 }
 
+void
+engineio_post_refuse(struct engineio_post *post)
+{
+	engineio_call_close(&post->call, finish_wrong);
+}
+
 /* ---- A group ---- */
+
+/* One message may go to all rooms of its sender, and be acknowledged. */
+static size_t
+capacity(const struct engineio_post *post)
+{
+	const struct options *o = post->call.front->parts.options;
+
+	return (o->ops_max > o->rooms_per_session ? o->ops_max : o->rooms_per_session) + 2;
+}
 
 static void
 free_group(struct engineio_post *post)
 {
-	for (size_t i = 0; i < post->count; i++)
+	for (size_t i = 0; i < post->texts_count; i++)
 		buf_free(&post->texts[i]);
-	post->count = 0;
+	post->texts_count = post->count = post->messages = 0;
 }
 
-static void
-add_message(struct engineio_post *post, const struct engineio_packet *packet)
+bool
+engineio_post_has_room(const struct engineio_post *post, size_t ops)
 {
-	struct buf *text = &post->texts[post->count];
-	enum frame_kind kind = packet->binary ? FRAME_BINARY : FRAME_TEXT;
+	return post->count + ops <= capacity(post);
+}
+
+struct buf *
+engineio_post_text(struct engineio_post *post)
+{
+	struct buf *text = &post->texts[post->texts_count++];
+
+	*text = (struct buf)BUF_EMPTY;
+	return text;
+}
+
+struct client_op *
+engineio_post_op(struct engineio_post *post)
+{
+	struct client_op *op = &post->ops[post->count++];
+
+	*op = (struct client_op){0};
+	return op;
+}
+
+static enum post_take
+take_frame(struct engineio_post *post, const struct engineio_packet *packet)
+{
+	struct client_op *op;
+	struct buf *text;
 
 	if (post->call.front->parts.options->relay != OPTIONS_RELAY_SELF)
-		return;
-	*text = (struct buf)BUF_EMPTY;
+		return POST_TAKEN;
+	if (!engineio_post_has_room(post, 1))
+		return POST_FULL;
+	text = engineio_post_text(post);
 	jspan_quote(text, packet->data, packet->len);
-	post->ops[post->count++] = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(kind),
-	    .data = {text->data, text->len}};
+	op = engineio_post_op(post);
+	*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id,
+	    .event = frame_event(packet->binary ? FRAME_BINARY : FRAME_TEXT), .data = {text->data, text->len}};
+	post->messages++;
+	return POST_TAKEN;
 }
 
 static enum engineio_step
@@ -145,26 +167,44 @@ next_packet(const struct engineio_post *post, size_t *at, struct engineio_packet
 	return engineio_read(packet, post->body, post->len) ? ENGINEIO_PACKET : ENGINEIO_WRONG;
 }
 
-/* The packets from post->from on, up to as many as one swap takes. */
-static void
+static enum post_take
+take_packet(struct engineio_post *post, const struct engineio_packet *packet)
+{
+	if (packet->type == ENGINEIO_MESSAGE)
+		return post->call.is_socketio ? socketio_take(post, packet) : take_frame(post, packet);
+	post->has_pong |= packet->type == ENGINEIO_PONG;
+	post->has_close |= packet->type == ENGINEIO_CLOSE;
+	return POST_TAKEN;
+}
+
+/* The packets from post->from on, as many as go together; if that is none, why. */
+static enum post_take
 make_group(struct engineio_post *post)
 {
-	uint32_t most = post->call.front->parts.options->ops_max;
+	enum post_take take = POST_TAKEN;
 	struct engineio_packet packet;
+	size_t next;
 
 	free_group(post);
 	if (!post->ops) {
-		post->ops = mem_zero(most, sizeof *post->ops);
-		post->texts = mem_zero(most, sizeof *post->texts);
+		post->ops = mem_zero(capacity(post), sizeof *post->ops);
+		post->texts = mem_zero(2 * capacity(post), sizeof *post->texts);
 	}
-	post->to = post->from;
+	post->to = next = post->from;
 	post->has_pong = post->has_close = false;
-	while (post->count < most && !post->has_close && next_packet(post, &post->to, &packet) == ENGINEIO_PACKET) {
-		if (packet.type == ENGINEIO_MESSAGE)
-			add_message(post, &packet);
-		post->has_pong |= packet.type == ENGINEIO_PONG;
-		post->has_close |= packet.type == ENGINEIO_CLOSE;
+	while (!post->has_close && next_packet(post, &next, &packet) == ENGINEIO_PACKET) {
+		take = take_packet(post, &packet);
+		if (take != POST_TAKEN)
+			break;
+		post->to = next;
 	}
+	if (take == POST_TAKEN)
+		post->to = next;
+	else if (take == POST_ALONE && post->to == post->from)
+		post->to = next;
+	else if (post->to > post->from)
+		take = POST_TAKEN;
+	return take;
 }
 
 static bool
@@ -174,12 +214,11 @@ is_done(const struct engineio_post *post)
 }
 
 static void
-do_group(struct engineio_post *post)
+swap_group(struct engineio_post *post)
 {
 	const struct front_parts *parts = &post->call.front->parts;
 	struct engine_state *state = &post->call.state;
 
-	make_group(post);
 	state->posted = post->key;
 	state->posted_to = post->to;
 	if (post->has_pong) {
@@ -192,6 +231,33 @@ do_group(struct engineio_post *post)
 	engineio_call_swap(&post->call, post->ops, post->count);
 }
 
+static void
+do_group(struct engineio_post *post)
+{
+	switch (make_group(post)) {
+	case POST_ALONE:
+		socketio_step(post);
+		return;
+	case POST_WRONG:
+		engineio_post_refuse(post);
+		return;
+	default:
+		swap_group(post);
+	}
+}
+
+void
+engineio_post_step_done(struct engineio_post *post)
+{
+	swap_group(post);
+}
+
+void
+engineio_post_step_learned(struct engineio_post *post)
+{
+	do_group(post);
+}
+
 /* ---- Steps ---- */
 
 static void
@@ -199,7 +265,7 @@ on_swapped(struct engineio_call *call)
 {
 	struct engineio_post *post = post_of(call);
 
-	metric_add(MESSAGES_SENT, (int64_t)post->count);
+	metric_add(MESSAGES_SENT, (int64_t)post->messages);
 	post->from = post->to;
 	if (post->has_close && call->state.phase != ENGINE_LEFT)
 		engineio_call_close(call, finish_done);
@@ -232,7 +298,7 @@ on_decide(struct engineio_call *call)
 		metric_add(ENGINEIO_TIMED_OUT, 1);
 		engineio_call_close(call, finish_gone);
 	} else if (post->is_wrong)
-		engineio_call_close(call, finish_wrong);
+		engineio_post_refuse(post);
 	else
 		do_group(post);
 }
@@ -243,6 +309,7 @@ release(struct engineio_call *call)
 	struct engineio_post *post = post_of(call);
 
 	free_group(post);
+	socketio_step_free(&post->step);
 	free(post->ops);
 	free(post->texts);
 	free(post->body);
@@ -272,14 +339,14 @@ is_octets(const char *type)
 static const struct engineio_kind post_kind = {on_decide, on_swapped, finish_gone, finish_late, release};
 
 void
-engineio_post(struct front *front, struct http_request *req, const struct name *id)
+engineio_post(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
 	size_t len;
 	const char *body = http_body(req, &len);
 	char *copy = mem_copy(body, len);
 	uint64_t key = engine_key(http_query(req, "t"), body, len);
 	bool is_of_other_type = is_octets(http_header(req, "Content-Type"));
-	struct engineio_post *post = engineio_call_new(front, req, &post_kind, sizeof *post, id);
+	struct engineio_post *post = engineio_call_new(front, req, &post_kind, sizeof *post, client);
 
 	post->key = key;
 	post->body = copy;
@@ -291,7 +358,8 @@ engineio_post(struct front *front, struct http_request *req, const struct name *
 struct engineio_post *
 engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg)
 {
-	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, &frame->id);
+	struct engineio_client client = {.id = frame->id};
+	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, &client);
 
 	post->is_frame = true;
 	post->posted = posted;

@@ -342,7 +342,7 @@ static struct change *
 begin_change(struct engineio_ws *ws, enum change_kind what)
 {
 	static const struct engineio_kind kind = {decide_change, take_change, fail_change, fail_change, NULL};
-	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &ws->id);
+	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &(struct engineio_client){.id = ws->id});
 
 	change->what = what;
 	change->until = ws->state.upgrade_until;
@@ -545,10 +545,10 @@ decide_upgrade(struct engineio_call *call)
 }
 
 void
-engineio_upgrade(struct front *front, struct http_request *req, const struct name *id)
+engineio_upgrade(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
 	static const struct engineio_kind kind = {decide_upgrade, NULL, abort_unknown, engineio_call_refuse_unavailable, NULL};
 
 	ws_keep_handshake(req);
-	engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), id));
+	engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), client));
 }

@@ -55,21 +55,19 @@ static const struct route routes[] = {
 	{HTTP_GET, "/", static_file},
 };
 
-/* Protocols that answer for whatever is under a path, by rules of their own. */
-static const struct {
-	const char *prefix;
-	handler_fn *handler;
-} faces[] = {
-	{"/engine.io/", engineio_answer},
-};
-
-static handler_fn *
-find_face(const char *path)
+static bool
+begins_with(const char *path, const char *prefix)
 {
-	for (size_t i = 0; i < sizeof faces / sizeof faces[0]; i++)
-		if (strncmp(path, faces[i].prefix, strlen(faces[i].prefix)) == 0)
-			return faces[i].handler;
-	return NULL;
+	return strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+/* Protocols that answer for whatever is under a path, by rules of their own; or NULL. */
+static handler_fn *
+find_face(const struct front *front, const char *path)
+{
+	if (begins_with(path, front->parts.options->socketio_path))
+		return socketio_answer;
+	return begins_with(path, "/engine.io/") ? engineio_answer : NULL;
 }
 
 /* Does path have the form of pattern?  *part gets what the star stands for (to be freed), or NULL. */
@@ -204,7 +202,7 @@ void
 front_handle(void *arg, struct http_request *req)
 {
 	struct front *front = arg;
-	handler_fn *face = find_face(http_path(req));
+	handler_fn *face = find_face(front, http_path(req));
 
 	if (!add_cors(front, req))
 		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");

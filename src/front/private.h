@@ -47,7 +47,7 @@ handler_fn native_open, native_close, native_poll, native_polls, native_events, 
 handler_fn api_publish, api_ops, api_look, api_disconnect, api_members, api_history, api_sessions, api_rooms;
 handler_fn check_hold, check_stream, check_echo;
 handler_fn relay_accept;
-handler_fn engineio_answer;
+handler_fn engineio_answer, socketio_answer;
 handler_fn status_health, status_ready, status_metrics;
 handler_fn static_file;
 

@@ -1,0 +1,234 @@
+/* Answers to polls of Engine.IO sessions: see engineio_payload.h. */
+#include "front/engineio_payload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/options.h"
+#include "codec/engineio.h"
+#include "codec/frame.h"
+#include "codec/socketio_event.h"
+#include "codec/token.h"
+#include "front/socketio.h"
+
+static void
+free_told(struct engineio_payload *payload)
+{
+	for (size_t i = 0; i < payload->count; i++) {
+		cursor_free(&payload->told[i].start);
+		cursor_free(&payload->told[i].after);
+	}
+	free(payload->told);
+	payload->told = NULL;
+	payload->count = 0;
+}
+
+void
+engineio_payload_free(struct engineio_payload *payload)
+{
+	free_told(payload);
+	buf_free(&payload->text);
+}
+
+static bool
+is_due(const struct engine_socket *socket, bool is_repeat)
+{
+	switch (socket->how) {
+	case ENGINE_SOCKET_NEW:
+	case ENGINE_SOCKET_RECOVERED:
+		return true;
+	case ENGINE_SOCKET_NEW_TOLD:
+	case ENGINE_SOCKET_RECOVERED_TOLD:
+		return is_repeat;
+	case ENGINE_SOCKET_CONNECTED:
+		return false;
+	}
+	return false;
+}
+
+void
+engineio_payload_begin(struct engineio_payload *payload, bool is_repeat)
+{
+	const struct engine_state *state = payload->state;
+
+	free_told(payload);
+	buf_clear(&payload->text);
+	payload->packets = 0;
+	payload->is_lost = false;
+	payload->start = payload->after = is_repeat ? state->before : state->after;
+	payload->count = state->sockets_count;
+	payload->told = mem_zero(payload->count + 1, sizeof *payload->told);
+	for (size_t i = 0; i < payload->count; i++) {
+		const struct engine_socket *socket = &state->sockets[i];
+		struct engineio_told *told = &payload->told[i];
+
+		told->start = cursor_copy(is_repeat ? &socket->before : &socket->after);
+		told->after = cursor_copy(&told->start);
+		told->is_due = is_due(socket, is_repeat);
+	}
+}
+
+bool
+engineio_payload_is_due(const struct engineio_payload *payload)
+{
+	for (size_t i = 0; i < payload->count; i++)
+		if (payload->told[i].is_due)
+			return true;
+	return false;
+}
+
+/* A first one always fits.  One packet is left for a ping. */
+static bool
+fits(const struct engineio_payload *payload, unsigned packets, size_t bytes)
+{
+	return payload->packets == 0 || (payload->packets + packets < payload->options->max_packets &&
+	    payload->text.len + bytes <= payload->max);
+}
+
+/* ---- The session's own mailbox ---- */
+
+/* As a packet, if it can be one.  False if the payload is to end before it. */
+static bool
+add_frame(struct engineio_payload *payload, const struct message *message)
+{
+	struct buf text = BUF_EMPTY;
+	enum frame_kind kind = frame_read(&text, message);
+	bool is_packet = kind == FRAME_BINARY || (kind == FRAME_TEXT && (text.len == 0 || !memchr(text.data, ENGINEIO_SEPARATOR, text.len)));
+	bool goes_on = !is_packet || fits(payload, 1, text.len + 2);
+
+	if (is_packet && goes_on) {
+		payload->packets++;
+		if (kind == FRAME_BINARY)
+			engineio_write_binary(&payload->text, text.data, text.len);
+		else
+			engineio_write(&payload->text, ENGINEIO_MESSAGE, text.data, text.len);
+	}
+	buf_free(&text);
+	return goes_on;
+}
+
+static void
+add_frames(struct engineio_payload *payload, const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		if (!add_frame(payload, batch->messages[i]))
+			return;
+		payload->after = batch->messages[i]->id;
+	}
+	payload->after = batch->cursor->mailbox;
+}
+
+/* ---- Sockets ---- */
+
+static bool
+add_connected(struct engineio_payload *payload, const struct engine_socket *socket, struct engineio_told *told)
+{
+	struct buf text = BUF_EMPTY;
+	bool goes_on;
+
+	socketio_write_connected(&text, socket, payload->options->no_recovery ? NULL : payload->sid);
+	goes_on = fits(payload, 1, text.len + 2);
+	if (goes_on) {
+		payload->packets++;
+		engineio_write(&payload->text, ENGINEIO_MESSAGE, text.data, text.len);
+		told->is_due = false;
+		told->is_announced = true;
+	}
+	buf_free(&text);
+	return goes_on;
+}
+
+static void
+move(struct cursor *cursor, const struct message *message)
+{
+	struct name room;
+
+	if (message->room)
+		room_name_key(&room, message->room, strlen(message->room));
+	cursor_move(cursor, message->room ? &room : NULL, message->id);
+}
+
+static bool
+add_message(struct engineio_payload *payload, const struct engine_socket *socket, struct engineio_told *told, const struct message *message)
+{
+	struct socketio_writing writing = {.namespace = socket->namespace, .namespace_len = strlen(socket->namespace)};
+	unsigned packets = socketio_message_packets(message);
+	struct buf offset = BUF_EMPTY;
+
+	if (!fits(payload, packets, message->size))
+		return false;
+	move(&told->after, message);
+	if (!payload->options->no_recovery) {
+		cursor_write(&offset, &told->after);
+		writing.offset = offset.data;
+	}
+	socketio_message_write(&payload->text, message, &writing);
+	payload->packets += packets;
+	buf_free(&offset);
+	return true;
+}
+
+static void
+add_messages(struct engineio_payload *payload, size_t place, const struct batch *batch)
+{
+	const struct engine_socket *socket = &payload->state->sockets[place];
+	struct engineio_told *told = &payload->told[place];
+	bool is_recovered = socket->how == ENGINE_SOCKET_RECOVERED || socket->how == ENGINE_SOCKET_RECOVERED_TOLD;
+
+	if (told->is_due && !is_recovered && !add_connected(payload, socket, told))
+		return;
+	for (size_t i = 0; i < batch->count; i++)
+		if (!add_message(payload, socket, told, batch->messages[i]))
+			return;
+	cursor_free(&told->after);
+	told->after = cursor_copy(batch->cursor);
+	if (told->is_due && !batch->more) /* What it missed comes first. */
+		add_connected(payload, socket, told);
+}
+
+void
+engineio_payload_add(struct engineio_payload *payload, size_t place, const struct batch *batch)
+{
+	payload->is_lost |= batch->gaps_count > 0;
+	if (place == 0)
+		add_frames(payload, batch);
+	else
+		add_messages(payload, place - 1, batch);
+}
+
+/* ---- Told ---- */
+
+static enum engine_socket_how
+how_after(enum engine_socket_how how, bool is_announced)
+{
+	switch (how) {
+	case ENGINE_SOCKET_NEW:
+	case ENGINE_SOCKET_NEW_TOLD:
+		return is_announced ? ENGINE_SOCKET_NEW_TOLD : how == ENGINE_SOCKET_NEW ? how : ENGINE_SOCKET_CONNECTED;
+	case ENGINE_SOCKET_RECOVERED:
+	case ENGINE_SOCKET_RECOVERED_TOLD:
+		return is_announced ? ENGINE_SOCKET_RECOVERED_TOLD : how == ENGINE_SOCKET_RECOVERED ? how : ENGINE_SOCKET_CONNECTED;
+	case ENGINE_SOCKET_CONNECTED:
+		return how;
+	}
+	return how;
+}
+
+void
+engineio_payload_commit(struct engineio_payload *payload, struct engine_state *state)
+{
+	state->before = payload->start;
+	state->after = payload->after;
+	for (size_t i = 0; i < payload->count; i++) {
+		struct engine_socket *socket = &state->sockets[i];
+		struct engineio_told *told = &payload->told[i];
+
+		cursor_free(&socket->before);
+		cursor_free(&socket->after);
+		socket->before = told->start;
+		socket->after = told->after;
+		socket->how = how_after(socket->how, told->is_announced);
+		told->start = told->after = (struct cursor){0};
+	}
+}

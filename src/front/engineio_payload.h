@@ -1,0 +1,53 @@
+/*
+ * The answer to a poll of an Engine.IO session: what of its mailbox, and of those of its sockets, one answer holds, and where the
+ * client stands once it has that.
+ */
+#ifndef FRONT_ENGINEIO_PAYLOAD_H
+#define FRONT_ENGINEIO_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/name.h"
+#include "codec/cursor.h"
+#include "codec/engine_state.h"
+#include "codec/message.h"
+
+struct options;
+
+/* Of a socket. */
+struct engineio_told {
+	struct cursor start, after;
+	bool is_due;       /* It is still to be told that it is connected, */
+	bool is_announced; /* and this answer does. */
+};
+
+struct engineio_payload {
+	struct buf text;
+	unsigned packets;
+	bool is_lost; /* Of what was for it some is gone. */
+	struct entry_id start, after; /* In the mailbox of the session itself. */
+	struct engineio_told *told;   /* As many as there are sockets. */
+	size_t count;
+	/* Lent: */
+	const char *sid;
+	const struct engine_state *state;
+	const struct options *options;
+	size_t max; /* Bytes. */
+};
+
+/* Begin one from where the client stands; to be told what it was told last once more if is_repeat.  Its fields `Lent` are set. */
+void engineio_payload_begin(struct engineio_payload *, bool is_repeat);
+void engineio_payload_free(struct engineio_payload *);
+
+/* Is there something to be told that no mailbox has? */
+bool engineio_payload_is_due(const struct engineio_payload *);
+
+/* Add what fits of a batch: of the session itself (place 0), or of a socket. */
+void engineio_payload_add(struct engineio_payload *, size_t place, const struct batch *batch);
+
+/* Let state, of which `state` is a copy or itself, say what was told. */
+void engineio_payload_commit(struct engineio_payload *, struct engine_state *state);
+
+#endif

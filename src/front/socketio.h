@@ -1,0 +1,65 @@
+/*
+ * Socket.IO on Engine.IO sessions: what the packets of a POST do.  src/README.md has the whole of it.
+ */
+#ifndef FRONT_SOCKETIO_H
+#define FRONT_SOCKETIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/name.h"
+#include "codec/cursor.h"
+#include "codec/engine_state.h"
+#include "codec/engineio.h"
+#include "codec/socketio.h"
+#include "codec/token.h"
+
+struct engineio_post;
+enum post_take;
+
+enum socketio_step_kind {
+	SOCKETIO_LEARN, /* In which rooms the sender is. */
+	SOCKETIO_CONNECTING,
+	SOCKETIO_DISCONNECTING,
+	SOCKETIO_JOIN,
+	SOCKETIO_LEAVE,
+};
+
+/* What is done in front of a swap; and what was learned. */
+struct socketio_step {
+	enum socketio_step_kind kind;
+	struct socketio_packet packet; /* Lent by the body, as is room. */
+	struct name socket;            /* Whose it is. */
+	struct buf title;              /* Of the room that it enters or leaves. */
+	/* Of a connection: */
+	uint32_t number;
+	char pid[TOKEN_LEN + 1];
+	struct name id;
+	uint64_t socket_number; /* Of the socket's state, as it was read. */
+	struct name engine;     /* On which it was. */
+	uint64_t engine_number;
+	bool is_recovered;
+	struct cursor cursor; /* Where it stands. */
+	/* Learned: */
+	bool is_known;
+	struct name known; /* Of which socket. */
+	char **titles;     /* Owned, each. */
+	size_t titles_count;
+};
+
+void socketio_step_free(struct socketio_step *step);
+
+/* Add what packet asks for to the group. */
+enum post_take socketio_take(struct engineio_post *post, const struct engineio_packet *packet);
+/* Do the step that socketio_take has set. */
+void socketio_step(struct engineio_post *post);
+
+/* ---- socketio_connect.c ---- */
+
+/* The packet that tells that a socket is connected; with the secret by which it is recovered, unless sid is NULL. */
+void socketio_write_connected(struct buf *b, const struct engine_socket *socket, const char *sid);
+void socketio_connect(struct engineio_post *post);
+
+#endif

@@ -1,0 +1,404 @@
+/*
+ * Connecting to a namespace: a new socket, or one that was on another engine.  Each step may be done again: src/README.md says what
+ * is left when an instance is killed between two of them.
+ */
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/frame.h"
+#include "codec/native.h"
+#include "core/session.h"
+#include "front/engineio_post.h"
+#include "front/private.h"
+#include "store/store.h"
+
+static void recover(struct engineio_call *call);
+static void open_socket(struct engineio_call *call);
+
+static struct engineio_post *
+post_of(struct engineio_call *call)
+{
+	return (struct engineio_post *)call;
+}
+
+/* ---- The secret of a socket ---- */
+
+/* Of the connection with this number: itself the secret of a new socket, or what veils that of a recovered one. */
+static void
+make_pad(char pad[TOKEN_LEN + 1], const char *sid, uint32_t number)
+{
+	struct buf label = BUF_EMPTY;
+
+	buf_addf(&label, "socket %u", number);
+	token_derive(pad, sid, label.data, label.len);
+	buf_free(&label);
+}
+
+void
+socketio_write_connected(struct buf *b, const struct engine_socket *socket, const char *sid)
+{
+	struct socketio_packet packet = {.type = SOCKETIO_CONNECT, .namespace = socket->namespace,
+	    .namespace_len = strlen(socket->namespace)};
+	char pad[TOKEN_LEN + 1], pid[TOKEN_LEN + 1];
+	struct buf json = BUF_EMPTY;
+
+	buf_addf(&json, "{\"sid\":\"%s\"", socket->id.s);
+	if (sid) {
+		make_pad(pad, sid, socket->number);
+		if (*socket->veil)
+			token_unveil(pid, socket->veil, pad);
+		buf_addf(&json, ",\"pid\":\"%s\"", *socket->veil ? pid : pad);
+	}
+	buf_adds(&json, "}");
+	packet.data = (struct jspan){json.data, json.len};
+	socketio_write(b, &packet);
+	buf_free(&json);
+}
+
+/* ---- The state of a socket: the engine that it is on, and where it stood when it came there ---- */
+
+static void
+write_state(struct buf *b, const struct name *engine, const struct cursor *cursor)
+{
+	buf_addf(b, "1 %s ", engine->s);
+	cursor_write(b, cursor);
+}
+
+/* False if that is no socket. */
+static bool
+read_state(const struct store_state *state, struct name *engine, struct cursor *cursor, size_t max_rooms)
+{
+	char *text = mem_copy(state->text, state->len);
+	bool good = strncmp(text, "1 ", 2) == 0 && strlen(text) > 2 + NAME_LEN && name_parse(engine, text + 2, NAME_LEN) &&
+	    text[2 + NAME_LEN] == ' ' && cursor_parse(cursor, text + 2 + NAME_LEN + 1, max_rooms);
+
+	free(text);
+	return good;
+}
+
+/* ---- The end of it ---- */
+
+/* By an entry in the engine's own mailbox. */
+static void
+refuse(struct engineio_post *post, const char *why)
+{
+	const struct socketio_packet *asked = &post->step.packet;
+	struct socketio_packet packet = {.type = SOCKETIO_CONNECT_ERROR, .namespace = asked->namespace,
+	    .namespace_len = asked->namespace_len};
+	struct buf *data = engineio_post_text(post), json = BUF_EMPTY, text = BUF_EMPTY;
+	struct client_op *op = engineio_post_op(post);
+
+	buf_addf(&json, "{\"message\":\"%s\"}", why);
+	packet.data = (struct jspan){json.data, json.len};
+	socketio_write(&text, &packet);
+	jspan_quote(data, text.data, text.len);
+	*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(FRAME_TEXT),
+	    .data = {data->data, data->len}};
+	buf_free(&json);
+	buf_free(&text);
+	engineio_post_step_done(post);
+}
+
+static void
+finish(struct engineio_post *post)
+{
+	struct socketio_step *step = &post->step;
+	struct engine_state *state = &post->call.state;
+	struct engine_socket *socket = engine_state_add_socket(state, step->packet.namespace, step->packet.namespace_len);
+	char pad[TOKEN_LEN + 1];
+
+	socket->id = step->id;
+	socket->number = step->number;
+	socket->before = cursor_copy(&step->cursor);
+	socket->after = cursor_copy(&step->cursor);
+	if (step->is_recovered) {
+		socket->how = ENGINE_SOCKET_RECOVERED;
+		make_pad(pad, post->call.sid, step->number);
+		token_veil(socket->veil, step->pid, pad);
+	}
+	state->connects = step->number;
+	state->connect_by = 0;
+	metric_add(SOCKETIO_CONNECTED, 1);
+	metric_add(SOCKETIO_RECOVERED, step->is_recovered);
+	engineio_post_step_done(post);
+}
+
+static uint64_t
+random_number(void)
+{
+	uint64_t number;
+
+	do
+		evutil_secure_rng_get_bytes(&number, sizeof number);
+	while (number == 0);
+	return number;
+}
+
+/* Let the socket be on this engine. */
+static void
+take_socket(struct engineio_post *post, const struct client_op *ops, size_t count, store_applied_fn *done)
+{
+	struct socketio_step *step = &post->step;
+	struct store_swap swap = {step->socket_number, {random_number(), NULL, 0}};
+	struct buf text = BUF_EMPTY;
+
+	write_state(&text, &post->call.id, &step->cursor);
+	swap.state.text = text.data;
+	swap.state.len = text.len;
+	sessions_swap(post->call.front->parts.sessions, &step->id, &swap, ops, count, done, post);
+	buf_free(&text);
+}
+
+/* ---- A new socket ---- */
+
+static void
+on_placed(void *arg, const struct store_applied *applied)
+{
+	struct engineio_post *post = arg;
+
+	switch (applied->status) {
+	case STORE_STALE: /* A first attempt of this request has done it: nobody else knows the secret yet. */
+		finish(post);
+		return;
+	case STORE_OK:
+		if (applied->results[0].code == STORE_DONE || applied->results[0].code == STORE_DONE_BEFORE)
+			finish(post);
+		else
+			refuse(post, "Too many rooms");
+		return;
+	default:
+		engineio_call_try_again(&post->call);
+	}
+}
+
+static void
+on_opened(void *arg, const struct store_opened *opened)
+{
+	struct engineio_post *post = arg;
+	struct socketio_step *step = &post->step;
+	struct client_op join = {.kind = CLIENT_JOIN};
+
+	if (opened->status == STORE_FULL) {
+		metric_add(SESSIONS_REFUSED, 1);
+		refuse(post, "Too many sessions");
+		return;
+	}
+	if (opened->status != STORE_OK) {
+		engineio_call_try_again(&post->call);
+		return;
+	}
+	metric_add(SESSIONS_OPENED, opened->created);
+	cursor_free(&step->cursor);
+	step->cursor.mailbox = opened->position;
+	join.room = mem_copy(step->packet.namespace, step->packet.namespace_len);
+	take_socket(post, &join, 1, on_placed);
+	free(join.room);
+}
+
+static void
+open_socket(struct engineio_call *call)
+{
+	struct socketio_step *step = &post_of(call)->step;
+
+	step->is_recovered = false;
+	step->socket_number = 0;
+	make_pad(step->pid, call->sid, step->number);
+	token_session(&step->id, step->pid);
+	store_open(call->front->parts.store, &step->id, "", 0, on_opened, call);
+}
+
+/* ---- One that was on another engine ---- */
+
+static void
+on_taken(void *arg, const struct store_applied *applied)
+{
+	struct engineio_post *post = arg;
+
+	switch (applied->status) {
+	case STORE_OK:
+		finish(post);
+		return;
+	case STORE_STALE:
+		engineio_call_begin(&post->call, recover);
+		return;
+	case STORE_GONE:
+		engineio_call_begin(&post->call, open_socket);
+		return;
+	default:
+		engineio_call_try_again(&post->call);
+	}
+}
+
+/* What the client says that it had; or, if it does not say, what it is known to have had. */
+static void
+place(struct engineio_post *post)
+{
+	static const char *const names[] = {"offset"};
+	struct socketio_step *step = &post->step;
+	struct buf text = BUF_EMPTY;
+	struct cursor cursor;
+	struct jspan offset;
+
+	jspan_pick(step->packet.data, names, &offset, 1);
+	if (jspan_string(offset, &text) && text.len > 0 && strlen(text.data) == text.len &&
+	    cursor_parse(&cursor, text.data, post->call.front->limits.rooms)) {
+		cursor_free(&step->cursor);
+		step->cursor = cursor;
+	}
+	buf_free(&text);
+	step->is_recovered = true;
+	take_socket(post, NULL, 0, on_taken);
+}
+
+static void ask_engine(struct engineio_call *call);
+
+static void
+on_engine_over(void *arg, const struct store_applied *applied)
+{
+	struct engineio_post *post = arg;
+
+	if (applied->status == STORE_UNAVAILABLE)
+		engineio_call_try_again(&post->call);
+	else if (applied->status == STORE_STALE)
+		engineio_call_begin(&post->call, ask_engine);
+	else
+		place(post);
+}
+
+/* From here on nothing that is under way for it can be written. */
+static void
+end_engine(struct engineio_post *post, struct engine_state *state)
+{
+	struct socketio_step *step = &post->step;
+	struct store_swap swap = {step->engine_number, {random_number(), NULL, 0}};
+	struct buf text = BUF_EMPTY;
+
+	state->phase = ENGINE_OVER;
+	engine_state_write(&text, state);
+	swap.state.text = text.data;
+	swap.state.len = text.len;
+	sessions_swap(post->call.front->parts.sessions, &step->engine, &swap, NULL, 0, on_engine_over, post);
+	buf_free(&text);
+}
+
+static const struct engine_socket *
+find_socket(const struct engine_state *state, const struct name *id)
+{
+	for (size_t i = 0; i < state->sockets_count; i++)
+		if (name_equal(&state->sockets[i].id, id))
+			return &state->sockets[i];
+	return NULL;
+}
+
+static void
+on_engine(void *arg, const struct store_session *session)
+{
+	struct engineio_post *post = arg;
+	struct socketio_step *step = &post->step;
+	const struct engine_socket *socket;
+	struct engine_state state;
+
+	if (session->status == STORE_UNAVAILABLE) {
+		engineio_call_try_again(&post->call);
+		return;
+	}
+	if (session->status != STORE_OK || !engine_state_parse(&state, session->state.text, session->state.len)) {
+		place(post);
+		return;
+	}
+	socket = find_socket(&state, &step->id);
+	if (socket) {
+		cursor_free(&step->cursor);
+		step->cursor = cursor_copy(&socket->before);
+	}
+	step->engine_number = session->state.number;
+	if (state.phase == ENGINE_OVER)
+		place(post);
+	else
+		end_engine(post, &state);
+	engine_state_free(&state);
+}
+
+static void
+ask_engine(struct engineio_call *call)
+{
+	store_look(call->front->parts.store, &post_of(call)->step.engine, on_engine, call);
+}
+
+static void
+on_socket(void *arg, const struct store_session *session)
+{
+	struct engineio_post *post = arg;
+	struct socketio_step *step = &post->step;
+
+	if (session->status == STORE_UNAVAILABLE) {
+		engineio_call_try_again(&post->call);
+		return;
+	}
+	cursor_free(&step->cursor);
+	if (session->status != STORE_OK || !read_state(&session->state, &step->engine, &step->cursor, post->call.front->limits.rooms)) {
+		engineio_call_begin(&post->call, open_socket);
+		return;
+	}
+	step->socket_number = session->state.number;
+	if (name_equal(&step->engine, &post->call.id)) /* A first attempt of this request has taken it. */
+		place(post);
+	else
+		engineio_call_begin(&post->call, ask_engine);
+}
+
+static void
+recover(struct engineio_call *call)
+{
+	store_look(call->front->parts.store, &post_of(call)->step.id, on_socket, call);
+}
+
+/* ---- The beginning ---- */
+
+/* The secret of a socket that the client had, of which there cannot be one on this engine. */
+static bool
+read_pid(struct engineio_post *post)
+{
+	static const char *const names[] = {"pid"};
+	struct socketio_step *step = &post->step;
+	struct buf text = BUF_EMPTY;
+	struct jspan pid;
+	bool good = false;
+
+	if (!post->call.front->parts.options->no_recovery && step->packet.data.text) {
+		jspan_pick(step->packet.data, names, &pid, 1);
+		good = jspan_string(pid, &text) && text.len == TOKEN_LEN && token_session(&step->id, text.data) &&
+		    !find_socket(&post->call.state, &step->id);
+	}
+	if (good)
+		memcpy(step->pid, text.data, TOKEN_LEN + 1);
+	buf_free(&text);
+	return good;
+}
+
+void
+socketio_connect(struct engineio_post *post)
+{
+	struct socketio_step *step = &post->step;
+	const struct engine_state *state = &post->call.state;
+	const struct socketio_packet *packet = &step->packet;
+	const struct options *o = post->call.front->parts.options;
+
+	cursor_free(&step->cursor);
+	step->number = state->connects + 1;
+	if (engine_state_socket(state, packet->namespace, packet->namespace_len)) {
+		if (o->engineio_strict)
+			engineio_post_refuse(post);
+		else /* Some clients do that. */
+			engineio_post_step_done(post);
+	} else if (!native_room_name(packet->namespace, packet->namespace_len, post->call.front->limits.room_name)) {
+		refuse(post, "Invalid namespace");
+	} else if (state->sockets_count >= o->namespaces_max) {
+		refuse(post, "Too many namespaces");
+	} else {
+		engineio_call_begin(&post->call, read_pid(post) ? recover : open_socket);
+	}
+}
