@@ -235,7 +235,7 @@ async function relays({ start }) {
 	await scope('auth', async () => {
 		const { base } = await start({ options: { auth: 'jwt', 'auth-jwks': 'http://127.0.0.1:9/' } });
 		const answer = await ask(base, 'GET');
-		isDeep([answer.status, answer.json], [403, { code: 4, message: 'Forbidden' }], 'where tokens say who may do what nobody comes in without');
+		isDeep([answer.status, answer.code], [401, 'auth_required'], 'where tokens say who may do what nobody comes in without');
 	});
 	for (const [relay, heard] of [['others', [0, 1, 1]], ['all', [1, 1, 1]], ['self', [1, 0, 0]], ['none', [0, 0, 0]]])
 		await scope(`relay ${relay}`, async () => {

@@ -222,10 +222,8 @@ answer(struct front *front, struct http_request *req, bool is_socketio)
 {
 	const char *sid = http_query(req, "sid");
 
-	if (is_socketio && front->auth) /* What a token grants is not looked at yet. */
-		engineio_refuse(req, ENGINEIO_FORBIDDEN);
 	/* Those of Socket.IO do not go by WebSocket yet. */
-	else if (is_query(req, "transport", "websocket") && !is_socketio && !front->parts.options->no_websocket)
+	if (is_query(req, "transport", "websocket") && !is_socketio && !front->parts.options->no_websocket)
 		answer_socket(front, req, sid);
 	else if (!is_query(req, "transport", "polling"))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_TRANSPORT);
