@@ -177,7 +177,9 @@ async function expiry(base, instances) {
 	const rest = await pollOnce(base, brief.token, parked.json.cursor ?? brief.cursor);
 	isDeep(rest.json.messages.filter(({ event }) => !event.startsWith('$')).map(({ event }) => event).sort(), ['direct', 'meanwhile'], 'with all that was sent to it meanwhile');
 	isDeep(errors(await sendOps(base, brief.token, [{ op: 'send', room: 'lobby', event: 'on' }], 1)), ['ok'], 'and with the number where it was');
-	is((await request(base, 'POST', '/v1/close', { token: (await session(base, everything, briefly(0.01))).token })).status, 200, 'a session may be closed at any time');
+	const ending = await session(base, everything, briefly(1));
+	await waitFor(async () => (await pollOnce(base, ending.token, ending.cursor)).code === 'auth_expired', 5000, 'it to end');
+	is((await request(base, 'POST', '/v1/close', { token: ending.token })).status, 200, 'a session may be closed at any time');
 }
 
 async function renewal(base) {
