@@ -240,6 +240,25 @@ async function gaps({ start }) {
 	await ann.close();
 }
 
+/** Somebody who says of themselves what another one says. */
+async function impostor({ base }) {
+	const ann = await Guest.open('Ann', base, 'impostor');
+	const other = await Guest.open('Eve', base, 'impostor');
+	const key = await ann.page.evaluate(() => JSON.parse(sessionStorage.getItem('pollgate-key')));
+	const client = connect(base, { data: { name: 'Ann', key } });
+	await client.join('chat:impostor');
+	await ann.told(/^Ann came in\.$/);
+	isDeep([await ann.people(), await other.people()], [['Ann (you)', 'Ann', 'Eve'], ['Eve (you)', 'Ann', 'Ann']], 'nobody hides behind another');
+	await ann.say('I am Ann.');
+	await other.hears('I am Ann.');
+	await client.send({ room: 'chat:impostor', event: 'chat', data: { key: `${key}-1`, name: 'Ann', text: 'No, I am.' } });
+	await Promise.all([ann.hears('No, I am.'), other.hears('No, I am.')]);
+	is(await ann.page.locator('.mine').count(), 1, 'what somebody else says is not shown as ours');
+	is(await other.page.locator('.goes-on').count(), 0, 'nor as if one of them had said both');
+	await client.close();
+	await Promise.all([ann.close(), other.close()]);
+}
+
 /** The gateway refuses a message, or a room. */
 async function refused({ start }) {
 	const cluster = await start({ options: { www, 'max-message': 200, 'rooms-per-session': 2 } });
@@ -262,6 +281,7 @@ await forEachStore(async ({ store, start }) => {
 	await scope('killed', () => killed(cluster, store));
 	if (store === 'memory') {
 		await scope('tabs', () => tabs(cluster));
+		await scope('an impostor', () => impostor(cluster));
 		await scope('away', () => away(cluster));
 		await scope('gaps', () => gaps({ start }));
 		await scope('refused', () => refused({ start }));

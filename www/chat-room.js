@@ -16,10 +16,27 @@ const TYPING_EVERY = 3000;
 const TYPING_LASTS = 6000;
 const MIND = 30_000; // Who comes back within so many ms was not away: a reload.
 const AGAIN_AFTER = 1000;
+const SESSIONS_MAX = 50;
 
-/** By which others know this tab, whatever session it has. */
+/** By which others know that this tab comes back.  It is public: what is ours is told by `ours`. */
 export const me = inTab.get('key') ?? newKey();
 inTab.set('key', me);
+
+/** The sessions that this tab has had. */
+class Ours {
+	#ids = new Set(inTab.get('sessions'));
+
+	add(id) {
+		this.#ids.add(id);
+		inTab.set('sessions', [...this.#ids].slice(-SESSIONS_MAX));
+	}
+
+	has(id) {
+		return this.#ids.has(id);
+	}
+}
+
+export const ours = new Ours();
 
 /** A room of ours. */
 export class Room {
@@ -39,7 +56,7 @@ export class Room {
 		this.id = PREFIX + name;
 		this.typingId = TYPING_PREFIX + name;
 		this.conversation = new Conversation({
-			label: `Messages in ${name}`, mine: (key) => key.startsWith(me), earlier: () => this.#showEarlier(),
+			label: `Messages in ${name}`, mine: (from) => ours.has(from), earlier: () => this.#showEarlier(),
 		});
 		this.draft = inTab.get(`draft ${name}`) ?? '';
 		for (const { key, text } of inTab.get(`outgoing ${name}`) ?? [])
@@ -139,12 +156,11 @@ export class Room {
 	/** A message of the room. */
 	take(message) {
 		const { id, from, event, data } = message;
-		const key = clean(data?.key);
-		const known = () => this.members.some((member) => member.id !== from && member.data?.key === key && key);
-		if (event === '$join' && !known() && !this.conversation.takeBack(key || from, MIND))
+		const about = `${clean(data?.key) || from} ${nameOf(data)}`;
+		if (event === '$leave')
+			this.conversation.tell(`${nameOf(data)} left.`, { id, about });
+		else if (event === '$join' && !this.conversation.takeBack(about, MIND))
 			this.conversation.tell(`${nameOf(data)} came in.`, { id });
-		else if (event === '$leave' && !known())
-			this.conversation.tell(`${nameOf(data)} left.`, { id, about: key || from });
 		else if (event === '$set')
 			this.#renamed(message);
 		else if (event === 'chat')
@@ -162,7 +178,7 @@ export class Room {
 
 	#heard(message) {
 		this.#stopped(message.from);
-		return this.conversation.take(message) && !clean(message.data?.key).startsWith(me);
+		return this.conversation.take(message) && !ours.has(message.from);
 	}
 
 	/** We are typing, or not any more. */

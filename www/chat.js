@@ -1,6 +1,6 @@
 /* The chat: one session in any number of rooms, of which one is shown. */
 import { connect } from './pollgate.js';
-import { Room, TYPING_PREFIX, me } from './chat-room.js';
+import { Room, TYPING_PREFIX, me, ours } from './chat-room.js';
 import { Connection } from './connection.js';
 import { inTab } from './kept.js';
 import { clean, hueOf, keepName, myName, nameOf, showPeople } from './person.js';
@@ -17,10 +17,11 @@ class Chat {
 
 	constructor() {
 		connection.follow(this.client);
+		this.client.ready.then(({ id }) => ours.add(id), () => {});
 		this.client.on('message', (message) => this.#take(message));
 		this.client.on('presence', ({ room, members }) => this.#showMembers(room, members));
 		this.client.on('gap', ({ reason, room }) => reason === 'trimmed' && this.#roomOf(room)?.mend(this.#roomOf(room).conversation.last));
-		this.client.on('resumed', ({ fresh, rooms }) => fresh && this.#resumed(rooms));
+		this.client.on('resumed', ({ fresh, id, rooms }) => fresh && this.#resumed(id, rooms));
 	}
 
 	#data() {
@@ -109,7 +110,8 @@ class Chat {
 			$('newer').hidden = false;
 	}
 
-	#resumed(results) {
+	#resumed(id, results) {
+		ours.add(id);
 		for (const result of results) {
 			const room = this.#roomOf(result.room);
 			if (result.error)
@@ -119,20 +121,13 @@ class Chat {
 		}
 	}
 
-	/** Somebody with two sessions, of which one will be gone soon, is here once. */
 	#showMembers(id, members) {
 		const room = this.#roomOf(id);
 		if (!room)
 			return;
 		room.members = members;
-		const people = new Map();
-		for (const member of members) {
-			const key = member.id === this.client.id ? me : member.data?.key ?? member.id;
-			if (!people.has(key) || member.id === this.client.id || people.get(key).away)
-				people.set(key, member);
-		}
 		if (room === this.shown)
-			showPeople($('people'), [...people.values()], { me: this.client.id, mark: ({ data }) => `hsl(${hueOf(nameOf(data))} 60% 45%)` });
+			showPeople($('people'), members, { me: this.client.id, mark: ({ data }) => `hsl(${hueOf(nameOf(data))} 60% 45%)` });
 	}
 
 	#showRooms() {

@@ -48,10 +48,10 @@ export class Conversation {
 	view = element('div', 'log');
 	#list = element('ol', '');
 	#earlier = element('button', 'earlier', 'Earlier messages');
-	#items = []; // {id, key, from, name, element}; those on their way have no id and are the last ones
+	#items = []; // {id, key, from, name, element}; those on their way have no id, and are the last ones
 	#mine;
 
-	/** mine(key) is whether we said that; earlier() is called when somebody wants to see more. */
+	/** mine(session) is whether it is one of ours; earlier() is called when somebody wants to see more. */
 	constructor({ label, mine, earlier }) {
 		this.#mine = mine;
 		this.#earlier.type = 'button';
@@ -159,19 +159,20 @@ export class Conversation {
 			this.view.scrollTop += this.view.scrollHeight - height;
 	}
 
-	#render({ id, key, name, text, state }) {
+	#render({ id, from, name, text, state }) {
 		const avatar = element('span', 'avatar', [...name][0]);
 		avatar.setAttribute('aria-hidden', 'true');
 		avatar.style.setProperty('--hue', hueOf(name));
 		const by = element('p', 'by', element('strong', '', name), ' ', timeOf(id));
-		return element('li', this.#mine(key) ? 'message mine' : 'message', avatar, element('div', '', by, paragraph(text), ...state ? [state] : []));
+		return element('li', state || this.#mine(from) ? 'message mine' : 'message', avatar, element('div', '', by, paragraph(text), ...state ? [state] : []));
 	}
 
 	/** Whether this one goes on what the one before it says. */
 	#group(at) {
 		const [before, item] = [this.#items[at - 1], this.#items[at]];
 		const when = ({ id }) => id ? Number(id.split('-')[0]) : Date.now();
-		const same = before?.key && before.name === item?.name && this.#mine(before.key) === this.#mine(item.key) && when(item) - when(before) < TOGETHER;
+		const whose = ({ from, name }) => `${!from || this.#mine(from) ? '' : from} ${name}`;
+		const same = before?.key && item?.key && whose(before) === whose(item) && when(item) - when(before) < TOGETHER;
 		item?.element.classList.toggle('goes-on', Boolean(same));
 	}
 }
