@@ -98,6 +98,16 @@ token_session(struct name *id, const char *token)
 }
 
 void
+queue_name_key(struct name *key, const char *title, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+
+	hash_add(context, "queue ", 6);
+	hash_add(context, title, len);
+	hash_name(context, key);
+}
+
+void
 room_name_key(struct name *key, const char *title, size_t len)
 {
 	EVP_MD_CTX *context = hash_start();

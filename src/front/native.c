@@ -149,7 +149,7 @@ open_session(struct native_call *call)
 {
 	struct jspan data = call->request.data;
 
-	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, on_opened, call);
+	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, STORE_END_QUIET, on_opened, call);
 }
 
 /* The token that the client made, or a new one.  False, after an answer, if it is none. */

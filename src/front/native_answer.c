@@ -94,6 +94,9 @@ native_write_answer(struct buf *b, const struct answer *answer)
 	case STORE_JOINED_LIMIT:
 		native_write_error(b, "too_many_joined", "The session is in as many rooms as it may be.");
 		return;
+	case STORE_QUEUE_FULL:
+		native_write_error(b, "overloaded", "As many events wait for the application as may.");
+		return;
 	case STORE_FORBIDDEN: /* Nobody refuses anything yet. */
 		native_write_error(b, "forbidden", "The session may not do this.");
 		return;

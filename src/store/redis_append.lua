@@ -63,6 +63,13 @@ local function append_mailbox(session, mailbox, channel, name, payload)
 	return id
 end
 
+-- An entry of a queue: no chain, no end but that somebody finishes it.
+local function append_queue(queue, channel, name, payload)
+	local id = redis.call('XADD', queue, '*', 'd', payload)
+	redis.call('PUBLISH', channel, name .. ' +')
+	return id
+end
+
 -- Member id leaves a room: payload is appended, or, if nobody is in it now and nothing was ever said there, it is forgotten.
 -- -> the last id of a room that was forgotten
 local function leave_room(head, log, members, catalogue, channel, name, id, payload)

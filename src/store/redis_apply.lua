@@ -1,16 +1,16 @@
 -- Apply a session's operations, all or none.
 --
 -- KEYS session, then for each operation: d: recipient mailbox; r: head log members catalogue; j: the same;
---      l: the same; s, p, x: none; then, if there is an s, for each room it may have to tell: the same
+--      l: the same; q: queue; J, L: as j and l, and a queue; s, p, x: none; then, if there is an s, for each room it may have to tell: the same
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
 --      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
---      l channel name payload; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
+--      l channel name payload; q channel name payload; J and L as j and l, and then as q; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
 -- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (other rooms than assumed: nothing applied)
 --    | {state} (another one than expected: nothing applied) | results
 --    | {results, away, repeated, next number if all was repeated}
 -- Results are words: an id (e in front: was a member before), d done, b done before, t no target, f room full, n not joined,
--- R too many rooms, J too many joined, x refused by somebody else.  Those of the last call are kept for its repeat: with a number in the field r, of a swap
+-- R too many rooms, J too many joined, Q queue full, x refused by somebody else.  Those of the last call are kept for its repeat: with a number in the field r, of a swap
 -- in the field s, which is: the state's number, the results of the swap that made it, its text, with line ends between them.
 local session_key, own_channel, count = KEYS[1], ARGV[5], tonumber(ARGV[3])
 room_expiry, may_create = ARGV[6], ARGV[7] == '1'

@@ -1,15 +1,17 @@
 -- Apply operations that no session asked for, all or none; those of an order with a key once.
 --
--- KEYS if it has a key: order, orders; then for each session whose operations they are: session mailbox deadlines, and for each
+-- KEYS if it has a key: order, orders; if it finishes an entry: its queue; then for each session whose operations they are:
+--      session mailbox deadlines queue, and for each
 --      of the rooms it was assumed to be in: head log members catalogue; then for each operation: as redis_apply.lua; c: none
--- ARGV key (empty: none) request now ttl max count sessions expiry may_create,
---      then for each session: id channel rooms (that were assumed; - if it does not matter), and for each of them: channel name
+-- ARGV key (empty: none) request now ttl max count sessions expiry may_create entry (empty: it finishes none),
+--      then for each session: id channel queue_channel queue_name rooms (that were assumed; - if it does not matter), and for each of them: channel name
 --      then for each operation: which session's it is (0: nobody's), and as redis_apply.lua; c payload
 -- -> results | {results} (a repeat) | status RETRY (other rooms than assumed: nothing applied) | status OTHER (the key is that of
---    another request: nothing applied) | status FULL (too many keys: nothing applied)
+--    another request: nothing applied) | status FULL (too many keys: nothing applied) | status GONE (no such entry: nothing applied)
 local key, request, now, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 room_expiry, may_create = ARGV[8], ARGV[9] == '1'
-local k, a = 1, 10
+local k, a = 1, 11
+local finished = ARGV[10]
 
 if key ~= '' then
 	local known = redis.call('GET', KEYS[1])
@@ -24,18 +26,26 @@ if key ~= '' then
 		return redis.status_reply('FULL')
 	end
 	k = 3
+elseif finished ~= '' then
+	if #redis.call('XRANGE', KEYS[1], finished, finished) == 0 then
+		return redis.status_reply('GONE')
+	end
+	k = 2
 end
 
 local sessions, own = {}, {}
 for i = 1, tonumber(ARGV[7]) do
-	local id, channel, rooms = ARGV[a], ARGV[a + 1], ARGV[a + 2]
-	local fields = redis.call('HMGET', KEYS[k], 'l', 'w', 'g', 'u')
+	local id, channel, rooms = ARGV[a], ARGV[a + 1], ARGV[a + 4]
+	local fields = redis.call('HMGET', KEYS[k], 'l', 'w', 'g', 'u', 'e')
 	if rooms ~= '-' and rooms ~= (fields[3] or '') then
 		return redis.status_reply('RETRY')
 	end
 	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2]}
+	if fields[5] then
+		own[i].queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}
+	end
 	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4])
-	k, a = k + 3, a + 3
+	k, a = k + 4, a + 5
 	for _ in string.gmatch(rooms, '\n') do
 		room_keys[ARGV[a + 1]] = {k, ARGV[a]}
 		k, a = k + 4, a + 2
@@ -51,9 +61,15 @@ local function close(session, mine, payload)
 		local name = session.order[1]
 		leave(session, room_keys[name][1], room_keys[name][2], name, payload)
 	end
+	if mine.queue then
+		append_queue(mine.queue[1], mine.queue[2], mine.queue[3], payload .. session.data)
+	end
 	return 'd'
 end
 
+if finished ~= '' then
+	redis.call('XDEL', KEYS[1], finished)
+end
 local results = {}
 for i = 1, tonumber(ARGV[6]) do
 	local whose, kind = tonumber(ARGV[a]), ARGV[a + 1]

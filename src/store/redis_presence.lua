@@ -1,11 +1,11 @@
 -- A session falls silent (lapse), comes back (back) or ends (close): tell each of its rooms, once.
--- KEYS session mailbox deadlines, then for each room: head log members catalogue
--- ARGV lapse|back|close id channel now active_deadline away_deadline away_or_back_payload leave_payload assumed_rooms,
---      then for each room: channel name
+-- KEYS session mailbox deadlines queue, then for each room: head log members catalogue
+-- ARGV lapse|back|close id channel now active_deadline away_deadline away_or_back_payload leave_payload assumed_rooms
+--      queue_channel queue_name, then for each room: channel name
 -- -> NONE | AWAY | BACK | CLOSED | GONE (there was no such session) | RETRY (other rooms than assumed: nothing done), as a status
 local action, id, now = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local session, mailbox, deadlines = KEYS[1], KEYS[2], KEYS[3]
-local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u')
+local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u', 'e')
 local away, data = fields[2], fields[4] or ''
 
 if not fields[1] then
@@ -38,6 +38,9 @@ if result == 'CLOSED' then
 	redis.call('UNLINK', session, mailbox)
 	redis.call('ZREM', deadlines, id)
 	redis.call('PUBLISH', ARGV[3], id .. ' -')
+	if fields[5] then
+		append_queue(KEYS[4], ARGV[10], ARGV[11], payload .. data)
+	end
 elseif result == 'AWAY' then
 	redis.call('HSET', session, 'w', '1')
 	redis.call('ZADD', deadlines, ARGV[6], id)
@@ -48,8 +51,8 @@ else
 	redis.call('ZADD', deadlines, ARGV[5], id)
 	redis.call('PEXPIRE', session, SESSION_TTL)
 end
-local k = 4
-for a = 10, #ARGV, 2 do
+local k = 5
+for a = 12, #ARGV, 2 do
 	local head, log, members, channel, name = KEYS[k], KEYS[k + 1], KEYS[k + 2], ARGV[a], ARGV[a + 1]
 	local last = flag and redis.call('HGET', head, 'l')
 	if last then

@@ -2,8 +2,9 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2}
+-- J and L are j and l with an entry for a queue.
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, J = 5, L = 5}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, J = 9, L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}
@@ -170,6 +171,35 @@ local function grant(session, grants)
 	return 'd'
 end
 
+local function queue(k, channel, name, payload)
+	if redis.call('XLEN', KEYS[k]) >= QUEUE_MAX then
+		return 'Q'
+	end
+	return append_queue(KEYS[k], channel, name, payload)
+end
+
+-- With events: the room's keys are in front of the queue's, and so are the arguments.
+local function join_queued(session, k, a)
+	local name, full = ARGV[a + 2], redis.call('XLEN', KEYS[k + 4]) >= QUEUE_MAX
+	local known = session.joined[name]
+	if full and not known then
+		return 'Q'
+	end
+	local result = join(session, k, ARGV[a + 1], name, ARGV[a + 3], ARGV[a + 4], tonumber(ARGV[a + 5]))
+	if session.joined[name] and not known then
+		append_queue(KEYS[k + 4], ARGV[a + 6], ARGV[a + 7], ARGV[a + 8])
+	end
+	return result
+end
+
+local function leave_queued(session, k, a)
+	local result = leave(session, k, ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+	if result == 'd' then
+		append_queue(KEYS[k + 4], ARGV[a + 4], ARGV[a + 5], ARGV[a + 6])
+	end
+	return result
+end
+
 -- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's.  -> its result
 local function apply_op(session, k, a)
 	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -181,6 +211,12 @@ local function apply_op(session, k, a)
 		return join(session, k, b, c, d, e, tonumber(ARGV[a + 5]))
 	elseif kind == 'l' then
 		return leave(session, k, b, c, d)
+	elseif kind == 'q' then
+		return queue(k, b, c, d)
+	elseif kind == 'J' then
+		return join_queued(session, k, a)
+	elseif kind == 'L' then
+		return leave_queued(session, k, a)
 	elseif kind == 'p' then
 		return grant(session, b)
 	elseif kind == 'x' then

@@ -2,13 +2,17 @@
  * The store's front door: each call goes to the implementation behind it.
  */
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "codec/token.h"
 #include "store/store_private.h"
 
 struct store_call *
-store_open(struct store *store, const struct name *id, const char *data, size_t len, store_opened_fn *fn, void *arg)
+store_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end,
+    store_opened_fn *fn, void *arg)
 {
-	return store->ops->open(store, id, data, len, fn, arg);
+	return store->ops->open(store, id, data, len, end, fn, arg);
 }
 
 struct store_call *
@@ -29,6 +33,42 @@ struct store_call *
 store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
 {
 	return store->ops->order(store, once, ops, n, fn, arg);
+}
+
+unsigned
+store_queue_of(const struct name *session)
+{
+	/* A name is a hash: any of its characters will do. */
+	return (unsigned char)session->s[NAME_LEN - 2] % STORE_QUEUES;
+}
+
+void
+store_queue_name(struct name *queue, unsigned number)
+{
+	char title[16];
+
+	snprintf(title, sizeof title, "%u", number);
+	queue_name_key(queue, title, strlen(title));
+}
+
+struct store_call *
+store_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	return store->ops->finish(store, queue, entry, ops, n, fn, arg);
+}
+
+struct store_call *
+store_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+{
+	return store->ops->lease(store, name, holder, ms, fn, arg);
+}
+
+struct store_call *
+store_read_queue(struct store *store, const struct name *queue, struct entry_id after, uint32_t max_entries, size_t max_bytes,
+    store_view_fn *fn, void *arg)
+{
+	return store->ops->read_queue(store, queue, after, max_entries, max_bytes, fn, arg);
 }
 
 struct store_call *
@@ -118,6 +158,14 @@ store_listen(struct store *store, const struct store_listener *listener, void *a
 	assert(!store->listener);
 	store->listener = listener;
 	store->listener_arg = arg;
+}
+
+void
+store_listen_queues(struct store *store, store_queued_fn *fn, void *arg)
+{
+	assert(!store->on_queued);
+	store->on_queued = fn;
+	store->queued_arg = arg;
 }
 
 void

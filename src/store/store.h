@@ -44,6 +44,7 @@ struct store_limits {
 	uint32_t rooms_per_session;
 	uint32_t orders_max;    /* Keys of orders that are remembered at once ... */
 	int64_t orders_ttl_ms;  /* ... and for how long each. */
+	uint32_t queue_max;     /* Entries of a queue; see STORE_QUEUE. */
 };
 
 /* ---- Opening ---- */
@@ -55,8 +56,12 @@ struct store_opened {
 };
 typedef void store_opened_fn(void *arg, const struct store_opened *opened);
 
+/* Whether a session's end, however it comes, is an entry of its queue: the payload that its rooms get when it leaves them. */
+enum store_end { STORE_END_QUIET, STORE_END_QUEUED };
+
 /* Make session id with its public data (a JSON text; empty for none).  May be repeated. */
-struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, store_opened_fn *, void *arg);
+struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+    store_opened_fn *, void *arg);
 
 /* ---- A session's state ---- */
 
@@ -91,6 +96,7 @@ enum store_op_kind {
 	STORE_SET,          /* `data` becomes the session's public data; append `payload` + data to each joined room. */
 	STORE_GRANT,        /* `data` becomes the session's grants.  Who watches the session hears on_changed. */
 	STORE_REFUSE,       /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
+	STORE_QUEUE,        /* Append payload to the queue `target`; refused when that has queue_max entries. */
 	STORE_END           /* Only in orders: what store_close does, with `payload`. */
 };
 
@@ -104,6 +110,8 @@ struct store_op {
 	size_t data_len;
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
+	const char *event;    /* JOIN and LEAVE: if the session really enters or leaves, the entry for its queue; NULL for none. */
+	size_t event_len;
 };
 
 enum store_result_code {
@@ -114,12 +122,13 @@ enum store_result_code {
 	STORE_NOT_JOINED,    /* LEAVE of a room that the session is not in. */
 	STORE_ROOMS_LIMIT,   /* max_rooms reached and the room would be a new one. */
 	STORE_JOINED_LIMIT,  /* rooms_per_session reached. */
-	STORE_FORBIDDEN      /* REFUSE. */
+	STORE_FORBIDDEN,     /* REFUSE. */
+	STORE_QUEUE_FULL     /* QUEUE, or JOIN with an event: queue_max reached. */
 };
 
 struct store_result {
 	enum store_result_code code;
-	struct entry_id id; /* SEND: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
+	struct entry_id id; /* SEND, QUEUE: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
 	bool existing;      /* JOIN: was a member before. */
 };
 
@@ -171,6 +180,36 @@ struct store_once {
 struct store_call *store_order(struct store *, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *,
     void *arg);
 
+/* ---- Queues: what is still to be done by somebody ---- */
+
+/*
+ * A queue is a stream of its own kind, which is there whenever it is asked for.  Nothing in it goes with time or for what comes
+ * behind: an entry stays until it is finished.  Sessions share some queues, each has its one.
+ */
+#define STORE_QUEUES 16
+unsigned store_queue_of(const struct name *session); /* Below STORE_QUEUES. */
+void store_queue_name(struct name *queue, unsigned number);
+
+/*
+ * Apply n operations as store_order does (n may be 0) and take the entry out of the queue: both, or, if it is not there (any
+ * more), neither (GONE).  So of all who do the same entry one has an effect.  May be repeated, but is GONE then.
+ */
+struct store_call *store_finish(struct store *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
+    store_applied_fn *, void *arg);
+
+struct store_leased {
+	enum store_status status; /* OK, UNAVAILABLE */
+	bool held;
+};
+typedef void store_leased_fn(void *arg, const struct store_leased *leased);
+
+/*
+ * Hold what this name stands for, for ms from now on, unless another holder has it; who holds it goes on.  ms 0: give it back.
+ * Clocks and processes may stand still: whoever had it may go on for a moment believing that it does.
+ */
+struct store_call *store_lease(struct store *, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *,
+    void *arg);
+
 /* ---- Reading ---- */
 
 struct store_entry {
@@ -207,6 +246,10 @@ typedef void store_view_fn(void *arg, const struct store_view *view);
 struct store_call *store_read_mailbox(struct store *, const struct name *id, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *, void *arg);
 struct store_call *store_read_room(struct store *, const struct name *room, struct entry_id after, uint32_t max_entries,
+    size_t max_bytes, store_view_fn *, void *arg);
+
+/* The same of a queue, which has no gaps: OK, UNAVAILABLE. */
+struct store_call *store_read_queue(struct store *, const struct name *queue, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *, void *arg);
 
 /*
@@ -343,8 +386,12 @@ struct store_listener {
 /* Set once, before anything else.  Lends listener and arg for the life of the store. */
 void store_listen(struct store *, const struct store_listener *listener, void *arg);
 
+/* The same for queues: something was appended, or may have been; also of other names that are watched.  Optional. */
+typedef void store_queued_fn(void *arg, const struct name *queue);
+void store_listen_queues(struct store *, store_queued_fn *, void *arg);
+
 /*
- * Hear of this stream (session or room).  Counted: unwatch as often as watched.  A notice is a matter of speed only: it can be
+ * Hear of this stream (session, room or queue).  Counted: unwatch as often as watched.  A notice is a matter of speed only: it can be
  * lost, repeated or late, never wrong.  Watch first, then read; on_changed comes whenever watching was interrupted.
  */
 void store_watch(struct store *, const struct name *stream);

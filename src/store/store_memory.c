@@ -122,6 +122,7 @@ run_task(struct memory *m, struct task *task)
 		break;
 	case TASK_READ_MAILBOX:
 	case TASK_READ_ROOM:
+	case TASK_READ_QUEUE:
 		memory_run_read(m, task);
 		break;
 	case TASK_READ_TAIL:
@@ -144,6 +145,13 @@ run_task(struct memory *m, struct task *task)
 		break;
 	case TASK_TRY:
 		run_try(task);
+		break;
+	case TASK_LEASED:
+		task->fn.leased(task->arg, &task->u.leased);
+		break;
+	case TASK_QUEUED:
+		if (m->store.on_queued && memory_watched(m, &task->name))
+			m->store.on_queued(m->store.queued_arg, &task->name);
 		break;
 	case TASK_ENTRY:
 	case TASK_CHANGED:
@@ -211,7 +219,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 /* ---- Calls ---- */
 
 static struct store_call *
-open_session(struct store *store, const struct name *id, const char *data, size_t len, store_opened_fn *fn, void *arg)
+open_session(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end, store_opened_fn *fn,
+    void *arg)
 {
 	struct memory *m = memory_of(store);
 	struct session *s = memory_session(m, id);
@@ -222,6 +231,7 @@ open_session(struct store *store, const struct name *id, const char *data, size_
 	task->u.opened = (struct store_opened){.status = STORE_FULL};
 	if (!s && m->sessions < m->limits.max_sessions) {
 		s = memory_session_new(m, id, data, len);
+		s->end_queued = end == STORE_END_QUEUED;
 		created = true;
 	}
 	if (s) {
@@ -256,6 +266,13 @@ read_room(struct store *store, const struct name *room, struct entry_id after, u
     void *arg)
 {
 	return post_read(store, TASK_READ_ROOM, room, after, entries, bytes, fn, arg);
+}
+
+static struct store_call *
+read_queue(struct store *store, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes, store_view_fn *fn,
+    void *arg)
+{
+	return post_read(store, TASK_READ_QUEUE, queue, after, entries, bytes, fn, arg);
 }
 
 static struct store_call *
@@ -368,8 +385,11 @@ static const struct store_ops ops = {
     .apply = memory_apply,
     .swap = memory_swap,
     .order = memory_order,
+    .finish = memory_finish,
+    .lease = memory_lease,
     .read_mailbox = read_mailbox,
     .read_room = read_room,
+    .read_queue = read_queue,
     .read_tail = read_tail,
     .list_members = list_members,
     .list_rooms = memory_list_rooms,

@@ -56,6 +56,24 @@ is_full(const struct room *r, uint32_t max)
 }
 
 static struct store_result
+queue(struct memory *m, const struct store_op *op)
+{
+	struct stream *to = memory_queue(m, &op->target);
+
+	if (memory_queue_is_full(m, to))
+		return (struct store_result){.code = STORE_QUEUE_FULL};
+	return (struct store_result){.code = STORE_DONE, .id = memory_append_queue(m, to, op->payload, op->payload_len, NULL)};
+}
+
+/* Queue the operation's event, if it has one. */
+static void
+queue_event(struct memory *m, const struct session *s, const struct store_op *op)
+{
+	if (op->event)
+		memory_append_queue(m, memory_queue_of(m, s), op->event, op->event_len, NULL);
+}
+
+static struct store_result
 join(struct memory *m, struct session *s, const struct store_op *op)
 {
 	struct room *r = memory_room(m, &op->target);
@@ -68,11 +86,14 @@ join(struct memory *m, struct session *s, const struct store_op *op)
 		return (struct store_result){.code = STORE_JOINED_LIMIT};
 	if (r && op->max_members > 0 && is_full(r, op->max_members))
 		return (struct store_result){.code = STORE_ROOM_FULL};
+	if (op->event && memory_queue_is_full(m, memory_queue_of(m, s)))
+		return (struct store_result){.code = STORE_QUEUE_FULL};
 	r = enter(m, op);
 	if (!r)
 		return (struct store_result){.code = STORE_ROOMS_LIMIT};
 	since = memory_append_room(m, r, op->payload, op->payload_len, s);
 	memory_join(s, r, since);
+	queue_event(m, s, op);
 	return (struct store_result){.code = STORE_DONE, .id = since};
 }
 
@@ -85,6 +106,7 @@ leave(struct memory *m, struct session *s, const struct store_op *op)
 	if (!member)
 		return (struct store_result){.code = STORE_NOT_JOINED};
 	memory_leave(m, member, op->payload, op->payload_len);
+	queue_event(m, s, op);
 	return (struct store_result){.code = STORE_DONE};
 }
 
@@ -115,6 +137,8 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op)
 		return (struct store_result){.code = STORE_DONE};
 	case STORE_REFUSE:
 		return (struct store_result){.code = STORE_FORBIDDEN};
+	case STORE_QUEUE:
+		return queue(m, op);
 	case STORE_END:
 		break; /* Whoever may do that does it: see store_memory_order.c. */
 	}

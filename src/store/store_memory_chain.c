@@ -111,6 +111,18 @@ chain_append(struct chain *chain, struct bin *bin, struct entry_id id, const cha
 }
 
 void
+chain_remove(struct chain *chain, struct bin *bin, uint32_t i)
+{
+	struct chain_entry *entry = chain_at(chain, i);
+
+	/* Mostly it is one of the first: those move up. */
+	for (; i > 0; i--)
+		chain->ring[(chain->first + i) % chain->room] = chain_at(chain, i - 1);
+	chain->ring[chain->first] = entry;
+	drop_first(chain, bin);
+}
+
+void
 chain_clear(struct chain *chain, struct bin *bin)
 {
 	while (chain->count > 0)

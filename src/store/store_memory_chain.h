@@ -41,6 +41,8 @@ void chain_start(struct chain *, struct entry_id base);
 struct chain_entry *chain_append(struct chain *, struct bin *, struct entry_id id, const char *payload, size_t len,
     const char *data,
     size_t data_len, uint32_t max);
+/* Take out entry i, wherever it is. */
+void chain_remove(struct chain *, struct bin *, uint32_t i);
 /* Drop all entries; the chain goes on where it is. */
 void chain_clear(struct chain *, struct bin *);
 

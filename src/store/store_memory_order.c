@@ -64,7 +64,7 @@ remember(struct memory *m, const struct store_once *once, const struct store_res
 static struct store_result
 apply(struct memory *m, const struct store_op *op)
 {
-	bool sends = op->kind == STORE_SEND_SESSION || op->kind == STORE_SEND_ROOM, changed = false;
+	bool sends = op->kind == STORE_SEND_SESSION || op->kind == STORE_SEND_ROOM || op->kind == STORE_QUEUE, changed = false;
 	struct session *s = sends ? NULL : memory_session(m, &op->session);
 	struct store_result result = {.code = STORE_DONE};
 
@@ -96,6 +96,13 @@ recall(struct memory *m, const struct store_once *once, struct store_result *res
 	return STORE_OK;
 }
 
+void
+memory_order_apply(struct memory *m, const struct store_op *ops, size_t n, struct store_result *results)
+{
+	for (size_t i = 0; i < n; i++)
+		results[i] = apply(m, &ops[i]);
+}
+
 struct store_call *
 memory_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
     void *arg)
@@ -115,8 +122,7 @@ memory_order(struct store *store, const struct store_once *once, const struct st
 	applied->results = results;
 	if (applied->repeated == n)
 		return &task->call;
-	for (size_t i = 0; i < n; i++)
-		results[i] = apply(m, &ops[i]);
+	memory_order_apply(m, ops, n, results);
 	if (once)
 		remember(m, once, results, n);
 	return &task->call;

@@ -21,7 +21,7 @@
 
 /* ---- What is stored (store_memory_state.c) ---- */
 
-enum stream_kind { STREAM_WATCHED, STREAM_SESSION, STREAM_ROOM }; /* WATCHED: nothing but a watch for what may come. */
+enum stream_kind { STREAM_WATCHED, STREAM_SESSION, STREAM_ROOM, STREAM_QUEUE }; /* WATCHED: nothing but a watch for what may come. */
 
 struct stream {
 	UT_hash_handle hh;
@@ -65,6 +65,7 @@ struct session {
 	uint32_t due_slot; /* Where it is in memory->due. */
 	uint32_t rooms;
 	bool away;
+	bool end_queued; /* Its end goes to its queue. */
 	LIST_HEAD(, membership) memberships;
 };
 
@@ -88,6 +89,13 @@ struct order { /* One that had a key. */
 	struct store_result results[];
 };
 
+struct lease {
+	UT_hash_handle hh;
+	struct name name;
+	struct name holder;
+	int64_t until; /* On the monotonic clock. */
+};
+
 struct due {
 	int64_t at; /* Not after the session's deadline, which a touch moves without coming here. */
 	struct session *session;
@@ -104,6 +112,7 @@ struct memory {
 	TAILQ_HEAD(, room) by_age; /* All rooms, the least active first. */
 	struct order *orders; /* By key. */
 	TAILQ_HEAD(, order) orders_by_age; /* The oldest first. */
+	struct lease *leases; /* By name. */
 	struct due *due;           /* A heap of all sessions, the earliest first. */
 	size_t due_room;
 	struct entry_id last_id; /* Of all streams: no id comes twice, though a stream goes and comes again in one millisecond. */
@@ -129,6 +138,13 @@ void memory_session_grant(struct memory *, struct session *, const char *grants,
 /* Takes state. */
 void memory_session_swap(struct memory *, struct session *, struct session_state *state);
 struct store_state memory_session_state(const struct session *);
+
+/* Made if need be. */
+struct stream *memory_queue(struct memory *, const struct name *);
+bool memory_queue_is_full(struct memory *, const struct stream *queue);
+struct entry_id memory_append_queue(struct memory *, struct stream *queue, const char *payload, size_t len, const struct session *data_of);
+/* That of a session. */
+struct stream *memory_queue_of(struct memory *, const struct session *);
 
 struct room *memory_room(struct memory *, const struct name *); /* NULL: there is none.  A log past its time is empty then. */
 struct room *memory_room_new(struct memory *, const struct name *, const char *title);
@@ -170,6 +186,7 @@ enum task_kind {
 	TASK_PRESENCE,
 	TASK_READ_MAILBOX,
 	TASK_READ_ROOM,
+	TASK_READ_QUEUE,
 	TASK_READ_TAIL,
 	TASK_MEMBERS,
 	TASK_ROOMS,
@@ -177,7 +194,9 @@ enum task_kind {
 	TASK_LOOK,
 	TASK_SWEEP,
 	TASK_TRY,
+	TASK_LEASED,
 	TASK_ENTRY,
+	TASK_QUEUED,
 	TASK_CHANGED,
 	TASK_CLOSED
 };
@@ -201,11 +220,13 @@ struct task {
 		store_session_fn *session;
 		store_due_fn *due;
 		store_probe_fn *probe;
+		store_leased_fn *leased;
 	} fn;
 	union {
 		struct store_opened opened;
 		struct store_applied applied; /* What it lends is behind the task. */
 		struct store_presence presence;
+		struct store_leased leased;
 		struct {
 			struct entry_id at;
 			uint32_t entries;
@@ -240,11 +261,20 @@ void memory_tell_changed(struct memory *, struct session *);
 void memory_orders_age(struct memory *);    /* Forget those past their time. */
 void memory_orders_forget(struct memory *); /* Forget all. */
 
+/* Apply n operations of whoever, as in store_order. */
+void memory_order_apply(struct memory *, const struct store_op *ops, size_t n, struct store_result *results);
+
+/* ---- Queues (store_memory_queue.c) ---- */
+
+void memory_leases_forget(struct memory *);
+
 /* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _list.c, _order.c, _presence.c, _read.c) ---- */
 
 store_apply_slot memory_apply;
 store_swap_slot memory_swap;
 store_order_slot memory_order;
+store_finish_slot memory_finish;
+store_lease_slot memory_lease;
 store_list_rooms_slot memory_list_rooms;
 store_list_sessions_slot memory_list_sessions;
 store_touch_slot memory_touch;

@@ -90,6 +90,18 @@ view_session(struct memory *m, const struct session *s, struct store_view *view)
 	view->rooms = view_rooms(m, s);
 }
 
+static void
+read_queue(struct memory *m, const struct task *task, struct store_view *view)
+{
+	const struct chain *chain = &memory_queue(m, &task->name)->chain;
+	uint32_t first = chain_upto(chain, task->u.read.at), count = fitting(chain, first, task->u.read.entries, task->u.read.bytes);
+
+	*view = (struct store_view){.status = STORE_OK, .last = task->u.read.at, .count = count,
+	    .entries = view_entries(m, chain, first, count), .more = first + count < chain->count};
+	if (count > 0)
+		view->last = view->entries[count - 1].id;
+}
+
 void
 memory_run_read(struct memory *m, struct task *task)
 {
@@ -102,6 +114,8 @@ memory_run_read(struct memory *m, struct task *task)
 			read_chain(m, task, &s->stream.chain, &view);
 			view_session(m, s, &view);
 		}
+	} else if (task->kind == TASK_READ_QUEUE) {
+		read_queue(m, task, &view);
 	} else {
 		const struct room *r = memory_room(m, &task->name);
 

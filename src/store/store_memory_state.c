@@ -159,6 +159,46 @@ memory_append_rooms(struct memory *m, struct session *s, const char *payload, si
 		memory_append_room(m, member->room, payload, len, s);
 }
 
+/* ---- Queues ---- */
+
+struct stream *
+memory_queue(struct memory *m, const struct name *name)
+{
+	struct stream *s = find(m, name);
+
+	if (s && s->kind == STREAM_QUEUE)
+		return s;
+	s = mem_zero(1, sizeof(*s));
+	put(m, s, STREAM_QUEUE, name);
+	chain_start(&s->chain, next_id(m));
+	return s;
+}
+
+struct stream *
+memory_queue_of(struct memory *m, const struct session *s)
+{
+	struct name name;
+
+	store_queue_name(&name, store_queue_of(&s->stream.name));
+	return memory_queue(m, &name);
+}
+
+bool
+memory_queue_is_full(struct memory *m, const struct stream *queue)
+{
+	return queue->chain.count >= m->limits.queue_max;
+}
+
+struct entry_id
+memory_append_queue(struct memory *m, struct stream *queue, const char *payload, size_t len, const struct session *data_of)
+{
+	chain_append(&queue->chain, &m->bin, next_id(m), payload, len, data_of ? data_of->data : NULL, data_of ? data_of->data_len : 0,
+	    UINT32_MAX);
+	if (queue->watches > 0)
+		memory_post_notice(m, TASK_QUEUED, queue);
+	return queue->chain.last;
+}
+
 /* ---- Sessions ---- */
 
 struct session *
@@ -245,6 +285,8 @@ memory_session_remove(struct memory *m, struct session *s, const char *leave, si
 
 	while ((member = LIST_FIRST(&s->memberships)))
 		memory_leave(m, member, leave, len);
+	if (s->end_queued)
+		memory_append_queue(m, memory_queue_of(m, s), leave, len, s);
 	if (s->stream.watches > 0)
 		memory_post_notice(m, TASK_CLOSED, &s->stream);
 	memory_due_remove(m, s);
@@ -369,6 +411,7 @@ memory_forget(struct memory *m)
 	struct stream *s, *next;
 
 	memory_orders_forget(m);
+	memory_leases_forget(m);
 	HASH_ITER(hh, m->streams, s, next) {
 		struct session *session = (struct session *)s;
 		struct membership *member;

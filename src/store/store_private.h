@@ -9,14 +9,18 @@
 
 #include "store/store.h"
 
-typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, store_opened_fn *,
-    void *arg);
+typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+    store_opened_fn *, void *arg);
 typedef struct store_call *store_apply_slot(struct store *, const struct name *id, uint64_t seq, const struct store_op *ops,
     size_t n, store_applied_fn *, void *arg);
 typedef struct store_call *store_swap_slot(struct store *, const struct name *id, const struct store_swap *swap,
     const struct store_op *ops, size_t n, store_applied_fn *, void *arg);
 typedef struct store_call *store_order_slot(struct store *, const struct store_once *once, const struct store_op *ops, size_t n,
     store_applied_fn *, void *arg);
+typedef struct store_call *store_finish_slot(struct store *, const struct name *queue, struct entry_id entry, const struct store_op *ops,
+    size_t n, store_applied_fn *, void *arg);
+typedef struct store_call *store_lease_slot(struct store *, const struct name *name, const struct name *holder, int64_t ms,
+    store_leased_fn *, void *arg);
 typedef struct store_call *store_read_slot(struct store *, const struct name *stream, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *, void *arg);
 typedef struct store_call *store_read_tail_slot(struct store *, const struct name *room, struct entry_id upto, uint32_t max_entries,
@@ -45,8 +49,11 @@ struct store_ops {
 	store_apply_slot *apply;
 	store_swap_slot *swap;
 	store_order_slot *order;
+	store_finish_slot *finish;
+	store_lease_slot *lease;
 	store_read_slot *read_mailbox;
 	store_read_slot *read_room;
+	store_read_slot *read_queue;
 	store_read_tail_slot *read_tail;
 	store_list_members_slot *list_members;
 	store_list_rooms_slot *list_rooms;
@@ -71,6 +78,8 @@ struct store {
 	const struct store_ops *ops;
 	const struct store_listener *listener; /* Lent; NULL until store_listen. */
 	void *listener_arg;
+	store_queued_fn *on_queued; /* NULL: nobody listens to queues. */
+	void *queued_arg;
 };
 
 struct store_call {

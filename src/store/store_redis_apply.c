@@ -92,33 +92,41 @@ static const unsigned keys_of[] = {
 	[STORE_SET] = 0,
 	[STORE_GRANT] = 0,
 	[STORE_REFUSE] = 0,
+	[STORE_QUEUE] = 1,
 	[STORE_END] = 0,
 };
 
 unsigned
 op_keys(const struct store_op *op)
 {
-	return keys_of[op->kind];
+	return keys_of[op->kind] + (op->event ? 1 : 0);
 }
 
 void
-call_add_op_keys(struct redis_call *call, const struct store_op *op)
+call_add_op_keys(struct redis_call *call, const struct store_op *op, const struct name *session)
 {
 	if (op->kind == STORE_SEND_SESSION) {
 		call_add_key(call, 's', &op->target);
 		call_add_key(call, 'm', &op->target);
+	} else if (op->kind == STORE_QUEUE) {
+		call_add_key(call, 'q', &op->target);
 	} else if (keys_of[op->kind] > 0) {
 		call_add_room_keys(call, &op->target);
 	}
+	if (op->event)
+		call_add_queue_key_of(call, session);
 }
 
 void
-call_add_op(struct redis_call *call, const struct store_op *op)
+call_add_op(struct redis_call *call, const struct store_op *op, const struct name *session)
 {
-	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'c'};
+	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'q', 'c'};
 	struct redis_command *command = &call->command;
 
-	redis_command_add(command, &kinds[op->kind], 1);
+	if (op->event)
+		redis_command_adds(command, op->kind == STORE_JOIN ? "J" : "L");
+	else
+		redis_command_add(command, &kinds[op->kind], 1);
 	if (keys_of[op->kind] > 0) {
 		call_add_channel(call, &op->target);
 		call_add_name(call, &op->target);
@@ -131,6 +139,10 @@ call_add_op(struct redis_call *call, const struct store_op *op)
 		redis_command_add(command, op->data, op->data_len);
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);
+	if (op->event) {
+		call_add_queue_of(call, session);
+		redis_command_add(command, op->event, op->event_len);
+	}
 }
 
 /* "before" and "last" of the scripts. */
@@ -171,7 +183,7 @@ make_send(struct apply_call *apply, const struct store_op *op)
 
 	redis_call_script(call, SCRIPT_SEND, 3);
 	call_add_key(call, 's', &apply->id);
-	call_add_op_keys(call, op);
+	call_add_op_keys(call, op, &apply->id);
 	add_numbers(apply);
 	call_add_channel(call, &op->target);
 	call_add_name(call, &op->target);
@@ -193,7 +205,7 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	redis_call_script(call, SCRIPT_APPLY, keys);
 	call_add_key(call, 's', &apply->id);
 	for (size_t i = 0; i < apply->count; i++)
-		call_add_op_keys(call, &ops[i]);
+		call_add_op_keys(call, &ops[i], &apply->id);
 	if (rooms)
 		call_add_rooms_keys(call, rooms, rooms_len);
 	add_numbers(apply);
@@ -204,7 +216,7 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	redis_command_adds(&call->command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
 	add_swap(apply, &apply->swap.state);
 	for (size_t i = 0; i < apply->count; i++)
-		call_add_op(call, &ops[i]);
+		call_add_op(call, &ops[i], &apply->id);
 	if (rooms) {
 		redis_command_add(&call->command, rooms, rooms_len);
 		call_add_rooms_channels(call, rooms, rooms_len);
@@ -216,7 +228,7 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 static size_t
 size_of(const struct store_op *op)
 {
-	return (op->title ? strlen(op->title) + 1 : 0) + op->payload_len + op->data_len;
+	return (op->title ? strlen(op->title) + 1 : 0) + op->payload_len + op->data_len + op->event_len;
 }
 
 static const char *
@@ -247,6 +259,8 @@ copy_ops(const struct store_op *ops, size_t n)
 			copies[i].title = copy_into(&p, ops[i].title, strlen(ops[i].title) + 1);
 		copies[i].payload = copy_into(&p, ops[i].payload, ops[i].payload_len);
 		copies[i].data = copy_into(&p, ops[i].data, ops[i].data_len);
+		if (ops[i].event)
+			copies[i].event = copy_into(&p, ops[i].event, ops[i].event_len);
 	}
 	return copies;
 }

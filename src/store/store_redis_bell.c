@@ -4,7 +4,8 @@
  * One channel for each bucket of streams, subscribed when the first watch of the bucket comes and let go some time after the
  * last one went.  A notice can be lost or come twice; whenever one may have been lost, its watchers are told to read again.
  *
- * Notices: "NAME PREV ID [PAYLOAD]" an entry; "NAME !" something changed; "NAME -" the session was closed.  Another
+ * Notices: "NAME PREV ID [PAYLOAD]" an entry; "NAME !" something changed; "NAME -" the session was closed; "NAME +" the
+ * queue has a new entry.  Another
  * channel, which all listen to, carries "INSTANCE" and then "NAME SINCE" for each of that instance's new sinks.
  */
 #include <assert.h>
@@ -230,11 +231,21 @@ on_sinks(struct bell *bell, const char *p, size_t len)
 	}
 }
 
+/* Something may have been missed, whatever this is a name of. */
+static void
+tell_changed(struct bell *bell, const struct name *name)
+{
+	struct store *store = &bell->store->store;
+
+	store->listener->on_changed(store->listener_arg, name);
+	if (store->on_queued && !bell->store->freeing)
+		store->on_queued(store->queued_arg, name);
+}
+
 /* The subscription begins, or began again: what came before may be lost. */
 static void
 on_subscribed(struct bell *bell, unsigned bucket)
 {
-	const struct store_listener *listener = bell->store->store.listener;
 	struct watch *watch;
 	struct name *names;
 	size_t n = 0;
@@ -250,7 +261,7 @@ on_subscribed(struct bell *bell, unsigned bucket)
 		names[n++] = watch->name;
 	for (size_t i = 0; i < n && !bell->store->freeing; i++)
 		if (find(bell, &names[i]))
-			listener->on_changed(bell->store->store.listener_arg, &names[i]);
+			tell_changed(bell, &names[i]);
 	free(names);
 }
 
@@ -300,6 +311,8 @@ on_notice(struct bell *bell, const char *message, size_t len)
 		listener->on_changed(arg, &name);
 	else if (*p == '-')
 		listener->on_closed(arg, &name);
+	else if (*p == '+' && bell->store->store.on_queued)
+		bell->store->store.on_queued(bell->store->store.queued_arg, &name);
 }
 
 void

@@ -212,9 +212,9 @@ reply_state(const redisReply *reply, struct store_state *state)
 static bool
 parse_result(struct store_result *result, const char *word, size_t len)
 {
-	static const char letters[] = "dbtfnRJx";
+	static const char letters[] = "dbtfnRJxQ";
 	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
-	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN};
+	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN, STORE_QUEUE_FULL};
 	const char *letter;
 
 	memset(result, 0, sizeof *result);
@@ -295,6 +295,25 @@ call_add_room_keys(struct redis_call *call, const struct name *room)
 	call_add_key(call, 'l', room);
 	call_add_key(call, 'p', room);
 	keys_add_catalogue(redis_store_of(call->call.store)->keys, &call->command, room);
+}
+
+void
+call_add_queue_key_of(struct redis_call *call, const struct name *session)
+{
+	struct name queue;
+
+	store_queue_name(&queue, store_queue_of(session));
+	call_add_key(call, 'q', &queue);
+}
+
+void
+call_add_queue_of(struct redis_call *call, const struct name *session)
+{
+	struct name queue;
+
+	store_queue_name(&queue, store_queue_of(session));
+	call_add_channel(call, &queue);
+	call_add_name(call, &queue);
 }
 
 void

@@ -21,6 +21,9 @@ struct order_call {
 	void *arg;
 	bool has_key;
 	struct store_once once;
+	bool finishes;
+	struct name queue; /* Of the entry that it finishes. */
+	struct entry_id entry;
 	size_t count;
 	struct store_op *ops; /* Owned, in one piece with what they point to; only if a session tells its rooms. */
 	size_t owners_count;
@@ -36,7 +39,7 @@ static void on_ordered(struct redis_call *call, const redisReply *reply);
 static bool
 has_owner(const struct store_op *op)
 {
-	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM;
+	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_QUEUE;
 }
 
 /* Which of the owners it is, from 1; 0 for nobody. */
@@ -114,6 +117,8 @@ on_ordered(struct redis_call *call, const redisReply *reply)
 		finish_without(order, STORE_OTHER);
 	else if (strcmp(status, "FULL") == 0)
 		finish_without(order, STORE_FULL);
+	else if (strcmp(status, "GONE") == 0)
+		finish_without(order, STORE_GONE);
 	else if (reply && is_string(reply))
 		finish_ok(order, reply, 0);
 	else if (reply && has_fields(reply, 1) && is_string(reply->element[0]))
@@ -128,10 +133,10 @@ on_ordered(struct redis_call *call, const redisReply *reply)
 static unsigned
 count_keys(const struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
 {
-	unsigned keys = order->has_key ? 2 : 0;
+	unsigned keys = order->has_key ? 2 : order->finishes;
 
 	for (size_t i = 0; i < order->owners_count; i++)
-		keys += 3 + (rooms[i] ? ROOM_KEYS * (unsigned)count_rooms(rooms[i]->str, (size_t)rooms[i]->len) : 0);
+		keys += 4 + (rooms[i] ? ROOM_KEYS * (unsigned)count_rooms(rooms[i]->str, (size_t)rooms[i]->len) : 0);
 	for (size_t i = 0; i < order->count; i++)
 		keys += op_keys(&ops[i]);
 	return keys;
@@ -147,15 +152,18 @@ add_keys(struct order_call *order, const struct store_op *ops, const redisReply 
 		call_add_key(call, 'o', &order->once.key);
 		keys_add_shard(keys, &call->command, 'o', 0);
 	}
+	if (order->finishes)
+		call_add_key(call, 'q', &order->queue);
 	for (size_t i = 0; i < order->owners_count; i++) {
 		call_add_key(call, 's', &order->owners[i].id);
 		call_add_key(call, 'm', &order->owners[i].id);
 		keys_add_deadlines(keys, &call->command, &order->owners[i].id);
+		call_add_queue_key_of(call, &order->owners[i].id);
 		if (rooms[i])
 			call_add_rooms_keys(call, rooms[i]->str, (size_t)rooms[i]->len);
 	}
 	for (size_t i = 0; i < order->count; i++)
-		call_add_op_keys(call, &ops[i]);
+		call_add_op_keys(call, &ops[i], &ops[i].session);
 }
 
 static void
@@ -173,6 +181,10 @@ add_settings(struct order_call *order)
 	redis_command_addu(command, order->owners_count);
 	redis_command_addi(command, beat_room_expiry(store));
 	redis_command_adds(command, sweeper_may_make_room(store->sweeper) ? "1" : "0");
+	if (order->finishes)
+		call_add_id(&order->call, order->entry);
+	else
+		redis_command_adds(command, "");
 }
 
 static void
@@ -186,6 +198,7 @@ send_order(struct order_call *order, const struct store_op *ops, const redisRepl
 	for (size_t i = 0; i < order->owners_count; i++) {
 		call_add_name(call, &order->owners[i].id);
 		call_add_channel(call, &order->owners[i].id);
+		call_add_queue_of(call, &order->owners[i].id);
 		if (rooms[i]) {
 			redis_command_add(&call->command, rooms[i]->str, (size_t)rooms[i]->len);
 			call_add_rooms_channels(call, rooms[i]->str, (size_t)rooms[i]->len);
@@ -195,10 +208,10 @@ send_order(struct order_call *order, const struct store_op *ops, const redisRepl
 	}
 	for (size_t i = 0; i < order->count; i++) {
 		redis_command_addu(&call->command, owner_of(order, &ops[i]));
-		call_add_op(call, &ops[i]);
+		call_add_op(call, &ops[i], &ops[i].session);
 	}
 	call->on_reply = on_ordered;
-	call->repeatable = order->has_key;
+	call->repeatable = order->has_key || order->finishes;
 	call->repeated = false;
 	redis_call_send(call);
 }
@@ -253,19 +266,21 @@ free_order(struct redis_call *call)
 	free(order->owners);
 }
 
-struct store_call *
-redis_store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
-    void *arg)
+static struct order_call *
+new_order(struct store *store, store_applied_fn *fn, void *arg)
 {
 	struct order_call *order = redis_call_new(redis_store_of(store), sizeof *order, on_ordered);
 
 	order->fn = fn;
 	order->arg = arg;
-	order->has_key = once != NULL;
-	if (once)
-		order->once = *once;
-	order->count = n;
 	order->call.on_free = free_order;
+	return order;
+}
+
+static struct store_call *
+start_order(struct order_call *order, const struct store_op *ops, size_t n)
+{
+	order->count = n;
 	if (find_owners(order, ops)) {
 		order->ops = copy_ops(ops, n);
 		read_rooms(order);
@@ -276,4 +291,28 @@ redis_store_order(struct store *store, const struct store_once *once, const stru
 		free(none);
 	}
 	return &order->call.call;
+}
+
+struct store_call *
+redis_store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
+{
+	struct order_call *order = new_order(store, fn, arg);
+
+	order->has_key = once != NULL;
+	if (once)
+		order->once = *once;
+	return start_order(order, ops, n);
+}
+
+struct store_call *
+redis_store_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct order_call *order = new_order(store, fn, arg);
+
+	order->finishes = true;
+	order->queue = *queue;
+	order->entry = entry;
+	return start_order(order, ops, n);
 }

@@ -31,6 +31,7 @@ enum script_id {
 	SCRIPT_APPLY,
 	SCRIPT_JOINED,
 	SCRIPT_ORDER,
+	SCRIPT_LEASE,
 	SCRIPT_PRESENCE,
 	SCRIPT_ACK,
 	SCRIPT_SWEEP,
@@ -175,11 +176,15 @@ void call_add_room_keys(struct redis_call *, const struct name *room); /* head l
 void call_add_rooms_keys(struct redis_call *, const char *rooms, size_t len);     /* The same of each room in a field g. */
 void call_add_rooms_channels(struct redis_call *, const char *rooms, size_t len); /* Channel and name of each. */
 
+/* The channel and name of the queue of a session. */
+void call_add_queue_of(struct redis_call *, const struct name *session);
+void call_add_queue_key_of(struct redis_call *, const struct name *session);
+
 /* ---- Operations as the scripts take them (store_redis_apply.c) ---- */
 
 unsigned op_keys(const struct store_op *); /* How many keys an operation has. */
-void call_add_op_keys(struct redis_call *, const struct store_op *);
-void call_add_op(struct redis_call *, const struct store_op *);
+void call_add_op_keys(struct redis_call *, const struct store_op *, const struct name *session); /* Whose operation it is. */
+void call_add_op(struct redis_call *, const struct store_op *, const struct name *session);
 /* A copy in one piece with what they point to, to be freed. */
 struct store_op *copy_ops(const struct store_op *ops, size_t n);
 
@@ -189,6 +194,9 @@ store_open_slot redis_store_open;
 store_apply_slot redis_store_apply;
 store_swap_slot redis_store_swap;
 store_order_slot redis_store_order;
+store_finish_slot redis_store_finish;
+store_lease_slot redis_store_lease;
+store_read_slot redis_store_read_queue;
 store_read_slot redis_store_read_mailbox, redis_store_read_room;
 store_read_tail_slot redis_store_read_tail;
 store_list_members_slot redis_store_list_members;

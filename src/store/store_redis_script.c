@@ -25,6 +25,7 @@ static const char *const bodies[SCRIPTS] = {
 	[SCRIPT_APPLY] = lua_redis_apply,
 	[SCRIPT_JOINED] = lua_redis_joined,
 	[SCRIPT_ORDER] = lua_redis_order,
+	[SCRIPT_LEASE] = lua_redis_lease,
 	[SCRIPT_PRESENCE] = lua_redis_presence,
 	[SCRIPT_ACK] = lua_redis_ack,
 	[SCRIPT_SWEEP] = lua_redis_sweep,
@@ -59,9 +60,10 @@ scripts_make(struct script scripts[SCRIPTS], const struct store_limits *limits)
 	digits = digits_for(limits->session_ttl_ms < limits->room_ttl_ms ? limits->session_ttl_ms : limits->room_ttl_ms, &step);
 	buf_addf(&settings,
 	    "local MAILBOX_MAX, MAILBOX_TTL, ROOM_MAX, ROOM_TTL, SESSION_TTL = '%u', '%lld', '%u', '%lld', '%lld'\n"
-	    "local DIGITS, ROOMS_PER_SESSION, INLINE_MAX, CLAIM = %d, %u, %d, %lld\n",
+	    "local DIGITS, ROOMS_PER_SESSION, INLINE_MAX, CLAIM, QUEUE_MAX = %d, %u, %d, %lld, %u\n",
 	    limits->mailbox_max, (long long)(limits->session_ttl_ms + step), limits->room_max, (long long)(limits->room_ttl_ms + step),
-	    (long long)(limits->session_ttl_ms + DAY_MS), digits, limits->rooms_per_session, INLINE_MAX, CLAIM_BASE);
+	    (long long)(limits->session_ttl_ms + DAY_MS), digits, limits->rooms_per_session, INLINE_MAX, CLAIM_BASE,
+	    limits->queue_max);
 	for (int i = SCRIPT_NONE + 1; i < SCRIPTS; i++) {
 		struct buf text = BUF_EMPTY;
 

@@ -37,7 +37,8 @@ on_opened(struct redis_call *call, const redisReply *reply)
 }
 
 struct store_call *
-redis_store_open(struct store *store, const struct name *id, const char *data, size_t len, store_opened_fn *fn, void *arg)
+redis_store_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end,
+    store_opened_fn *fn, void *arg)
 {
 	struct redis_store *rs = redis_store_of(store);
 	struct open_call *open = redis_call_new(rs, sizeof *open, on_opened);
@@ -55,6 +56,7 @@ redis_store_open(struct store *store, const struct name *id, const char *data, s
 	redis_command_addi(&call->command, redis_store_now(store) + rs->limits.away_after_ms);
 	redis_command_adds(&call->command, sweeper_may_open(rs->sweeper) ? "1" : "0");
 	redis_command_add(&call->command, data, len);
+	redis_command_adds(&call->command, end == STORE_END_QUEUED ? "1" : "");
 	redis_call_send(call);
 	return &call->call;
 }
@@ -194,10 +196,11 @@ on_presence_rooms(struct redis_call *call, const redisReply *reply)
 		return;
 	}
 	call->on_reply = on_presence;
-	redis_call_script(call, SCRIPT_PRESENCE, 3 + ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len));
+	redis_call_script(call, SCRIPT_PRESENCE, 4 + ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len));
 	call_add_key(call, 's', &presence->id);
 	call_add_key(call, 'm', &presence->id);
 	keys_add_deadlines(store->keys, &call->command, &presence->id);
+	call_add_queue_key_of(call, &presence->id);
 	call_add_rooms_keys(call, rooms, rooms_len);
 	redis_command_adds(&call->command, presence->action);
 	call_add_name(call, &presence->id);
@@ -208,6 +211,7 @@ on_presence_rooms(struct redis_call *call, const redisReply *reply)
 	redis_command_adds(&call->command, presence->payload ? presence->payload : "");
 	redis_command_adds(&call->command, presence->leave ? presence->leave : "");
 	redis_command_add(&call->command, rooms, rooms_len);
+	call_add_queue_of(call, &presence->id);
 	call_add_rooms_channels(call, rooms, rooms_len);
 	redis_call_send(call);
 }

@@ -15,6 +15,7 @@ contract_run(const struct contract *contract)
 	contract_grants(contract);
 	contract_order(contract);
 	contract_list(contract);
+	contract_queue(contract);
 	contract_read(contract);
 	contract_trim(contract);
 	contract_presence(contract);

@@ -102,6 +102,20 @@ op_end(const char *payload)
 }
 
 struct store_op
+op_queue(const struct name *queue, const char *payload)
+{
+	return op_of(STORE_QUEUE, *queue, payload);
+}
+
+struct store_op
+op_with(struct store_op op, const char *event)
+{
+	op.event = event;
+	op.event_len = strlen(event);
+	return op;
+}
+
+struct store_op
 op_by(const struct name *id, struct store_op op)
 {
 	op.session = *id;
@@ -331,6 +345,16 @@ on_probe(void *arg, const struct store_probe *probe)
 	finished(a);
 }
 
+static void
+on_leased(void *arg, const struct store_leased *leased)
+{
+	struct answer *a = arg;
+
+	answered(a, leased->status);
+	a->held = leased->held;
+	finished(a);
+}
+
 /* ---- Calls that return at once ---- */
 
 struct answer *
@@ -338,7 +362,15 @@ start_open(struct kit *k, const struct name *id, const char *data)
 {
 	struct answer *a = answer_new(k);
 
-	return asked(a, store_open(k->at, id, data, strlen(data), on_opened, a));
+	return asked(a, store_open(k->at, id, data, strlen(data), STORE_END_QUIET, on_opened, a));
+}
+
+struct answer *
+start_open_queued(struct kit *k, const struct name *id, const char *data)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_open(k->at, id, data, strlen(data), STORE_END_QUEUED, on_opened, a));
 }
 
 /* The store copies what it is given: so it is given copies that do not live long. */
@@ -354,6 +386,7 @@ brief_ops(const struct store_op *ops, size_t n)
 		brief[i].payload = mem_copy(ops[i].payload, ops[i].payload_len);
 		brief[i].title = ops[i].title ? mem_string(ops[i].title) : NULL;
 		brief[i].data = ops[i].data ? mem_copy(ops[i].data, ops[i].data_len) : NULL;
+		brief[i].event = ops[i].event ? mem_copy(ops[i].event, ops[i].event_len) : NULL;
 	}
 	return brief;
 }
@@ -368,6 +401,7 @@ spoil_ops(struct store_op *brief, size_t n)
 		free((char *)brief[i].payload);
 		free((char *)brief[i].title);
 		free((char *)brief[i].data);
+		free((char *)brief[i].event);
 	}
 	free(brief);
 }
@@ -511,6 +545,33 @@ start_try(struct kit *k, int64_t limit_ms)
 	struct answer *a = answer_new(k);
 
 	return asked(a, store_try(k->at, limit_ms, on_probe, a));
+}
+
+struct answer *
+start_finish(struct kit *k, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n)
+{
+	struct answer *a = answer_new(k);
+	struct store_op *brief = brief_ops(ops, n);
+
+	asked(a, store_finish(k->at, queue, entry, brief, n, on_applied, a));
+	spoil_ops(brief, n);
+	return a;
+}
+
+struct answer *
+start_lease(struct kit *k, const struct name *name, const struct name *holder, int64_t ms)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_lease(k->at, name, holder, ms, on_leased, a));
+}
+
+struct answer *
+start_read_queue(struct kit *k, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_read_queue(k->at, queue, after, entries, bytes, on_view, a));
 }
 
 /* ---- Calls that wait ---- */

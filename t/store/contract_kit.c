@@ -14,6 +14,7 @@ const struct store_limits kit_limits = {
     .rooms_per_session = 32,
     .orders_max = 100000,
     .orders_ttl_ms = 60000,
+    .queue_max = 1000,
 };
 
 struct store_limits kit_brief;
@@ -79,6 +80,12 @@ static void
 on_taken(void *arg, const struct store_sink *sink)
 {
 	hear(arg, HEARD_TAKEN, &sink->session, id_of((uint64_t)sink->since, sink->yields), NULL);
+}
+
+static void
+on_queued(void *arg, const struct name *queue)
+{
+	hear(arg, HEARD_QUEUED, queue, id_of(0, 0), NULL);
 }
 
 static const struct store_listener listener = {on_entry, on_changed, on_closed, on_taken};
@@ -175,6 +182,7 @@ kit_start(struct kit *k, const struct contract *contract, const struct store_lim
 	k->ear.kit = k->ear_second.kit = k;
 	k->at = k->first = contract->make(contract->arg, k->base, limits);
 	store_listen(k->first, &listener, &k->ear);
+	store_listen_queues(k->first, on_queued, &k->ear);
 }
 
 bool
@@ -185,6 +193,7 @@ kit_start_two(struct kit *k, const struct contract *contract, const struct store
 	kit_start(k, contract, limits);
 	k->second = contract->make_other(contract->arg, k->base, limits);
 	store_listen(k->second, &listener, &k->ear_second);
+	store_listen_queues(k->second, on_queued, &k->ear_second);
 	return true;
 }
 

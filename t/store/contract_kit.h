@@ -14,7 +14,7 @@
 
 #define KIT_LIMIT_MS (10000 * kit_slowness) /* Nothing takes so long. */
 
-enum heard { HEARD_ENTRY, HEARD_CHANGED, HEARD_CLOSED, HEARD_TAKEN };
+enum heard { HEARD_ENTRY, HEARD_CHANGED, HEARD_CLOSED, HEARD_TAKEN, HEARD_QUEUED };
 
 struct notice {
 	enum heard kind;
@@ -56,6 +56,7 @@ struct answer {
 	struct store_state state; /* Its text has a NUL behind it. */
 	char *grants;             /* The same. */
 	size_t grants_len;
+	bool held;
 	enum store_presence_result result;
 	int64_t latency_us;
 };
@@ -109,6 +110,8 @@ struct store_op op_set(const char *data, const char *payload);
 struct store_op op_grant(const char *grants);
 struct store_op op_refuse(void);
 struct store_op op_end(const char *payload);
+struct store_op op_queue(const struct name *queue, const char *payload);
+struct store_op op_with(struct store_op op, const char *event);
 /* The same operation, of this session. */
 struct store_op op_by(const struct name *id, struct store_op op);
 
@@ -118,6 +121,10 @@ struct answer *await(struct answer *);
 void cancel(struct answer *);
 
 struct answer *start_open(struct kit *, const struct name *id, const char *data);
+struct answer *start_open_queued(struct kit *, const struct name *id, const char *data);
+struct answer *start_finish(struct kit *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n);
+struct answer *start_lease(struct kit *, const struct name *name, const struct name *holder, int64_t ms);
+struct answer *start_read_queue(struct kit *, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_apply(struct kit *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n);
 struct answer *start_swap(struct kit *, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n);
 struct answer *start_order(struct kit *, const struct store_once *once, const struct store_op *ops, size_t n);

@@ -14,6 +14,7 @@ void contract_state(const struct contract *);
 void contract_grants(const struct contract *);
 void contract_order(const struct contract *);
 void contract_list(const struct contract *);
+void contract_queue(const struct contract *);
 void contract_read(const struct contract *);
 void contract_trim(const struct contract *);
 void contract_presence(const struct contract *);

@@ -70,15 +70,17 @@ ON_ANSWER(session)
 ON_ANSWER(presence)
 ON_ANSWER(due)
 ON_ANSWER(probe)
+ON_ANSWER(leased)
 
 static struct store_call *
-faulty_open(struct store *store, const struct name *id, const char *data, size_t len, store_opened_fn *fn, void *arg)
+faulty_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end, store_opened_fn *fn,
+    void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_OPEN, arg);
 
 	c->fn.opened = fn;
 	while (to_run(c))
-		c->inner = store_open(c->faulty->inner, id, data, len, on_opened, c->who);
+		c->inner = store_open(c->faulty->inner, id, data, len, end, on_opened, c->who);
 	return &c->call;
 }
 
@@ -114,6 +116,41 @@ faulty_order(struct store *store, const struct store_once *once, const struct st
 	c->fn.applied = fn;
 	while (to_run(c))
 		c->inner = store_order(c->faulty->inner, once, ops, n, on_applied, c->who);
+	return &c->call;
+}
+
+static struct store_call *
+faulty_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
+    store_applied_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_FINISH, arg);
+
+	c->fn.applied = fn;
+	while (to_run(c))
+		c->inner = store_finish(c->faulty->inner, queue, entry, ops, n, on_applied, c->who);
+	return &c->call;
+}
+
+static struct store_call *
+faulty_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LEASE, arg);
+
+	c->fn.leased = fn;
+	while (to_run(c))
+		c->inner = store_lease(c->faulty->inner, name, holder, ms, on_leased, c->who);
+	return &c->call;
+}
+
+static struct store_call *
+faulty_read_queue(struct store *store, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes,
+    store_view_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_READ_QUEUE, arg);
+
+	c->fn.view = fn;
+	while (to_run(c))
+		c->inner = store_read_queue(c->faulty->inner, queue, after, entries, bytes, on_view, c->who);
 	return &c->call;
 }
 
@@ -376,6 +413,15 @@ on_taken(void *arg, const struct store_sink *sink)
 		f->store.listener->on_taken(f->store.listener_arg, sink);
 }
 
+static void
+on_queued(void *arg, const struct name *queue)
+{
+	struct faulty *f = arg;
+
+	if (!f->lost && f->store.on_queued)
+		f->store.on_queued(f->store.queued_arg, queue);
+}
+
 /* ---- What tests call ---- */
 
 static const struct store_ops ops = {
@@ -383,6 +429,9 @@ static const struct store_ops ops = {
     .apply = faulty_apply,
     .swap = faulty_swap,
     .order = faulty_order,
+    .finish = faulty_finish,
+    .lease = faulty_lease,
+    .read_queue = faulty_read_queue,
     .read_mailbox = faulty_read_mailbox,
     .read_room = faulty_read_room,
     .read_tail = faulty_read_tail,
@@ -417,6 +466,7 @@ store_faulty_new(struct event_base *base, struct store *inner)
 	TAILQ_INIT(&f->calls);
 	LIST_INIT(&f->watches);
 	store_listen(inner, &listener, f);
+	store_listen_queues(inner, on_queued, f);
 	return &f->store;
 }
 

@@ -81,10 +81,12 @@ keep(struct faulty_call *c)
 	case FAULTY_APPLY:
 	case FAULTY_SWAP:
 	case FAULTY_ORDER:
+	case FAULTY_FINISH:
 		c->answer.applied.results = copy(c, c->answer.applied.results,
 		    c->answer.applied.count * sizeof(struct store_result));
 		copy_state(c, &c->answer.applied.state);
 		break;
+	case FAULTY_READ_QUEUE:
 	case FAULTY_READ_MAILBOX:
 	case FAULTY_READ_ROOM:
 	case FAULTY_READ_TAIL:
@@ -164,8 +166,10 @@ deliver(struct faulty_call *c)
 	case FAULTY_APPLY:
 	case FAULTY_SWAP:
 	case FAULTY_ORDER:
+	case FAULTY_FINISH:
 		c->fn.applied(c->arg, &c->answer.applied);
 		break;
+	case FAULTY_READ_QUEUE:
 	case FAULTY_READ_MAILBOX:
 	case FAULTY_READ_ROOM:
 	case FAULTY_READ_TAIL:
@@ -190,6 +194,9 @@ deliver(struct faulty_call *c)
 		break;
 	case FAULTY_SWEEP:
 		c->fn.due(c->arg, &c->answer.due);
+		break;
+	case FAULTY_LEASE:
+		c->fn.leased(c->arg, &c->answer.leased);
 		break;
 	case FAULTY_TRY:
 		c->fn.probe(c->arg, &c->answer.probe);

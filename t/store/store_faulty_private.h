@@ -38,6 +38,7 @@ struct faulty_call {
 		store_presence_fn *presence;
 		store_due_fn *due;
 		store_probe_fn *probe;
+		store_leased_fn *leased;
 	} fn;
 	union {
 		enum store_status status; /* The first field of all. */
@@ -51,6 +52,7 @@ struct faulty_call {
 		struct store_presence presence;
 		struct store_due due;
 		struct store_probe probe;
+		struct store_leased leased;
 		struct {
 			struct name stream;
 			struct entry_id prev;
