@@ -2,10 +2,14 @@
 /* --auth jwt: who may open a session, and what it may do, on every instance and transport; attacks on tokens and on where keys come
    from. */
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import vm from 'node:vm';
 import WebSocket from 'ws';
+import { connect as connectClient } from '../www/pollgate.js';
 import { createSession, newToken, pollOnce, pollTogether, request, sendOps } from './lib/client.mjs';
 import { KeyServer, encode, keyFile, newKeys, now, sign } from './lib/jwt.mjs';
-import { forEachStore, runPollgate, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { forEachStore, runPollgate, sleep, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { atEnd, done, is, isDeep, like, limit, ok, scope, unlike } from './lib/tap.mjs';
 
 limit(240);
@@ -256,6 +260,99 @@ async function relay(base, instances) {
 	ok(true, 'who can set headers may give it there');
 }
 
+/* ---- www/pollgate.js ---- */
+
+/** Tokens that last so many seconds; the first `fails` attempts after the first one fail. */
+function issuer(seconds, fails = 0) {
+	const give = async () => {
+		if (++give.calls > 1 && give.calls <= 1 + fails)
+			throw new Error('the issuer does not answer');
+		return token(everything, briefly(seconds));
+	};
+	give.calls = 0;
+	return give;
+}
+
+function openClient(base, auth, options = {}) {
+	const client = connectClient(base, { auth, rooms: ['talk'], WebSocket, ...options });
+	client.events = [];
+	client.numbers = [];
+	for (const event of ['gap', 'resumed', 'closed'])
+		client.on(event, (value) => client.events.push([event, value.reason ?? value.fresh]));
+	client.on('n', ({ data }) => client.numbers.push(data));
+	atEnd(() => client.close());
+	return client;
+}
+
+async function client(base) {
+	for (const transports of [['poll'], ['poll', 'sse'], ['poll', 'ws']]) {
+		const auth = issuer(1.2);
+		const [ann, bob] = [openClient(base, auth, { transports }), openClient(base, issuer(600), { transports })];
+		const { id } = await ann.ready;
+		await bob.ready;
+		let n = 0;
+		for (const end = Date.now() + 4000; Date.now() < end;) {
+			await bob.send({ room: 'talk', event: 'n', data: n++ });
+			await ann.send({ room: 'talk', event: 'm' });
+			await sleep(20); // The room's log has an end.
+		}
+		await waitFor(() => ann.numbers.length >= n, 10_000, () => `all messages; ${ann.numbers.length} of ${n} are there, ${JSON.stringify(ann.events)}`);
+		isDeep(ann.numbers, [...Array(n).keys()], `by ${transports}: a client renews its tokens, and gets each message once`);
+		ok(auth.calls >= 4, 'in time, again and again', auth.calls);
+		isDeep([ann.id, ann.events], [id, []], 'as one session');
+		await Promise.all([ann.close(), bob.close()]);
+	}
+	const late = openClient(base, issuer(1, 3));
+	const bob = openClient(base, issuer(600));
+	const { id } = await late.ready;
+	await bob.ready;
+	for (let n = 0; n < 30; n++) {
+		await bob.send({ room: 'talk', event: 'n', data: n });
+		await sleep(100);
+	}
+	await waitFor(() => late.numbers.length >= 30, 20_000, 'all messages');
+	isDeep(late.numbers, [...Array(30).keys()], 'one whose issuer fails for a while misses nothing');
+	isDeep([late.id, late.events.filter(([event]) => event !== 'resumed')], [id, []], 'and keeps its session');
+	await late.send({ room: 'talk', event: 'm' });
+	const refused = async (auth) => openClient(base, auth).ready.then(() => 'opened', ({ code, message }) => code ?? message);
+	isDeep([await refused(), await refused(() => 'nonsense'), await refused(() => Promise.reject(new Error('not signed in')))],
+		['auth_required', 'auth_invalid', 'not signed in'], 'what is wrong at the beginning is told');
+	let jwt = token(everything, briefly(1));
+	const fired = openClient(base, () => jwt);
+	await fired.ready;
+	jwt = 'nonsense';
+	await waitFor(() => fired.events.length, 10_000, 'the end');
+	isDeep(fired.events, [['closed', 'auth_invalid']], 'a token that is refused later ends it');
+}
+
+/** www/websocket.js, here as in a page. */
+async function shim(base, instances) {
+	globalThis.document = { baseURI: base, currentScript: { src: `${base}/websocket.js`, dataset: {} } };
+	globalThis.CloseEvent ??= class extends Event {
+		constructor(type, init) {
+			super(type);
+			Object.assign(this, init);
+		}
+	};
+	vm.runInThisContext(readFileSync(path.join(sourceDir, 'www/websocket.js'), 'utf8'));
+	delete globalThis.document;
+	const peer = connect(instances[0].base, `/relay/shim?auth=${token()}`);
+	await new Promise((resolve, reject) => peer.ws.once('open', resolve).once('error', reject));
+	const at = (jwt) => new globalThis.PollgateWebSocket(`${base.replace('http', 'ws')}/relay/shim${jwt ? `?auth=${jwt}` : ''}`);
+	const end = (socket) => new Promise((resolve) => socket.onclose = ({ code, reason }) => resolve([code, reason]));
+	isDeep([await end(at()), await end(at('nonsense')), await end(at(token({ join: ['other'] })))],
+		[[4401, 'auth_required'], [4401, 'auth_invalid'], [4403, 'forbidden']], 'it closes as the relay does');
+	const socket = at(token());
+	await new Promise((resolve) => socket.onopen = resolve);
+	const heard = new Promise((resolve) => socket.onmessage = ({ data }) => resolve(data));
+	socket.send('from the page');
+	await waitFor(() => peer.got.length > 0, 10_000, 'a frame');
+	peer.ws.send('from the relay');
+	isDeep([peer.got, await heard], [['from the page'], 'from the relay'], 'with the token in its URL it meets the relay');
+	socket.close();
+	peer.ws.close();
+}
+
 /** Sessions that were opened when no tokens were asked for. */
 async function without(base, redis) {
 	const plain = await startPollgate({ redis });
@@ -389,6 +486,8 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('what is told', () => tellsNobody(instances));
 	const exact = await start({ options: { ...options, 'auth-leeway': '0' } });
 	await scope('the end', () => expiry(exact.base, exact.instances));
+	await scope('the client', () => client(exact.base));
+	await scope('the shim', () => shim(base, instances));
 	await scope('sockets', () => sockets(exact.base, exact.instances));
 	await scope('the relay', () => relay(exact.base, exact.instances));
 });

@@ -12,8 +12,8 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', here)));
 
 /** Members that only our own objects have, and only our own modules use: they get short names. */
 const OURS = new RegExp(`^(${[
-	'able acknowledge alone ask asking attempt backoff base broken bytes deliver emit events failed forget held http joined joining kick kind',
-	'last learn link lost memory news options parts pause post prove rest sent session told wait want wants worked',
+	'able acknowledge after alone ask asking attempt backoff base broken bytes deliver emit events failed forget held http joined joining kick kind',
+	'last learn left limit link lost memory news open options parts pause post prove reject reset rest retry say sent session start stop take text told valid wait want wants worked',
 ].join(' ').replaceAll(' ', '|')})$`);
 
 /** The files as they should be: name -> text. */
@@ -33,7 +33,7 @@ export async function bundles() {
 		'websocket.js': await classic("import './shim.js'"),
 	};
 	return Object.fromEntries(Object.entries(texts).map(([name, text]) =>
-		[name, `/* Pollgate ${version}, MIT, made from client/ */\n${text}\n`]));
+		[name, `/* Pollgate ${version}, MIT, from client/ */\n${text}\n`]));
 }
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href)

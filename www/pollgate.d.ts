@@ -67,6 +67,8 @@ export interface Options {
 	data?: any;
 	/** Joined from the start. */
 	rooms?: (string | ({ room: string } & JoinOptions))[];
+	/** A JSON Web Token, for a gateway that wants one.  Called at the beginning and again before each one ends. */
+	auth?: () => string | Promise<string>;
 	/** Open a new session when this one is forgotten (true). */
 	resume?: boolean;
 	/** Operations that may wait for their answers (1000). */

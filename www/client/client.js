@@ -42,10 +42,11 @@ export class Client {
 	#receiving = null;
 	#memory;
 	#opening = new Backoff();
-	#session; // {token, cursor, hold, away, transports}
+	#session; // {token, cursor, hold, away, transports ...}: the answer to the opening, with the latest cursor
 	#transport;
 	#chosen = 'auto';
 	#awayTimer;
+	#renewal; // A timer.
 	#opened;
 	#failures = new Map(); // part of ours -> attempts in vain, in a row
 	#down = false;
@@ -236,8 +237,8 @@ export class Client {
 		const { failed } = this.#link('open');
 		let answer;
 		try {
-			answer = await this.#persist('/v1/sessions', JSON.stringify({ token: session.token, data: this.#options.data, rooms }),
-				this.#opening, (error, delay) => {
+			answer = await this.#persist('/v1/sessions', JSON.stringify({ token: session.token, data: this.#options.data, rooms,
+				auth: await this.#options.auth?.() }), this.#opening, (error, delay) => {
 					if (error.status && !passing(error.status))
 						throw error; // A wrong URL shall not look like a gateway that is slow to answer.
 					failed(error, delay);
@@ -250,10 +251,11 @@ export class Client {
 			this.#end(session);
 			this.#check();
 		}
+		this.#renew(answer);
 		this.#failures.delete('open');
 		this.#opening.attempt = 0;
 		this.id = answer.id;
-		Object.assign(session, { cursor: answer.cursor, hold: answer.hold, away: answer.away, transports: answer.transports });
+		Object.assign(session, answer);
 		const receiving = this.#receiving = new Receiving(this.#http, {
 			...this.#link('receive'),
 			deliver: (batch) => {
@@ -270,6 +272,19 @@ export class Client {
 		this.#outbox.open((body, abort) => receiving.post(body, abort), answer.seq ?? 1); // None if this repeats an opening.
 		receiving.start(this.#chosen);
 		return { id: answer.id, transports: answer.transports, rooms: answer.rooms };
+	}
+
+	/** Ask for more time, unless this answer gave some, and again before it is over.  Whoever is told auth_expired comes here, too. */
+	async #renew(answer) {
+		try {
+			const { expires } = answer ?? await this.#question('/v1/auth', JSON.stringify({ auth: await this.#options.auth() }));
+			clearTimeout(this.#renewal);
+			if (expires < 2e9) // More than timers can.
+				this.#renewal = setTimeout(() => this.#renew(), expires * 0.8);
+		} catch (error) {
+			if (error.status) // The gateway's word.
+				this.#link().lost(error);
+		}
 	}
 
 	#enter(rooms, results) {
@@ -305,6 +320,7 @@ export class Client {
 			return;
 		this.#closed = true;
 		clearTimeout(this.#awayTimer);
+		clearTimeout(this.#renewal);
 		this.#receiving?.stop();
 		this.#opening.kick();
 		this.#outbox.pause(error, true);
@@ -313,10 +329,10 @@ export class Client {
 		this.#emit('closed', { reason: error.code, detail: error.message });
 	}
 
-	async #question(path) {
+	async #question(path, body) {
 		this.#check();
 		await this.#opened;
-		return this.#persist(`${path}?token=${this.#session.token}`, undefined, new Backoff());
+		return this.#persist(`${path}?token=${this.#session.token}`, body, new Backoff());
 	}
 
 	/** What one of our parts says about the way to the gateway. */
@@ -332,6 +348,8 @@ export class Client {
 				this.#emit('resumed', { id: this.id, fresh: false });
 			},
 			failed: (error, delay) => {
+				if (error.code === 'auth_expired')
+					this.#renew();
 				const n = (this.#failures.get(who) ?? 0) + 1;
 				this.#failures.set(who, n);
 				if (this.#session?.away && !this.#closed)

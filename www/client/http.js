@@ -4,8 +4,8 @@ import { broken, PollgateError } from './errors.js';
 
 export const ANSWER_LIMIT = 20_000;
 
-/** Whether an answer with this status may be followed by a better one. */
-export const passing = (status) => status < 400 || status >= 500 || [408, 425, 429].includes(status);
+/** Whether an answer with this status and code may be followed by a better one.  A permission that has ended is renewed. */
+export const passing = (status, code) => (status / 100 | 0) !== 4 || [408, 425, 429].includes(status) || code === 'auth_expired';
 
 /** In ms.  Bounded, so that nobody can switch us off. */
 function retryAfter(text) {
@@ -17,7 +17,7 @@ function retryAfter(text) {
 function refusal({ status, headers }, { code, detail, expected } = {}) {
 	return new PollgateError(code ?? `http_${status}`, detail, {
 		status, expected, after: retryAfter(headers.get('Retry-After')),
-		retry: passing(status) || !/problem/.test(headers.get('Content-Type')),
+		retry: passing(status, code) || !/problem/.test(headers.get('Content-Type')),
 	});
 }
 

@@ -17,6 +17,7 @@ const CROWDED = 2_000; // it is held for so long, and then it is the turn of the
 
 /** As PollReceiver.  Tabs say {token, cursor}; the leader {leads}, {to, cursor, part}, where part may be missing, and {why, delay}. */
 export class SharedReceiver extends Receiver {
+	#name;
 	#channel;
 	#abort = new AbortController(); // Of the wish to lead.
 	#release = () => {};
@@ -31,8 +32,8 @@ export class SharedReceiver extends Receiver {
 			return;
 		}
 		this.after = after;
-		this.name = sharedName(this.http);
-		this.#channel = new BroadcastChannel(this.name);
+		this.#name = sharedName(this.http);
+		this.#channel = new BroadcastChannel(this.#name);
 		this.#channel.onmessage = ({ data }) => this.#hear(data);
 		this.#apply({ signal: this.#abort.signal });
 		this.#beat();
@@ -56,7 +57,7 @@ export class SharedReceiver extends Receiver {
 
 	/** Lead once nobody else does, or take it from who does. */
 	#apply(options) {
-		navigator.locks.request(this.name, options, () => this.#channel && !this.#leader && new Promise((release) => {
+		navigator.locks.request(this.#name, options, () => this.#channel && !this.#leader && new Promise((release) => {
 			this.#release = release;
 			this.#lead();
 		})).catch(({ name }) => {
@@ -120,7 +121,7 @@ export class SharedReceiver extends Receiver {
 		const { code, detail } = part?.error ?? {};
 		this.link.worked();
 		if (code && code !== 'taken') // Perhaps by an older request of the leader's.
-			return this.link.lost(new PollgateError(code, detail));
+			return (code === 'auth_expired' ? this.link.failed : this.link.lost)(new PollgateError(code, detail)); // The next beat asks again.
 		if (part?.messages)
 			this.link.deliver(part);
 		this.#want();
@@ -191,7 +192,7 @@ class Leader extends PollReceiver {
 			const { code, message: detail, status, retry } = error;
 			if (code === 'too_many_polls')
 				this.#most = wants.length >> 1;
-			if (retry || !status)
+			if (status !== 401 && (retry || !status))
 				throw error;
 			parts = wants.map(() => ({ error: code === 'too_many_polls' ? {} : { code, detail } }));
 		} finally {

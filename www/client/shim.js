@@ -14,7 +14,8 @@ const STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 const EVENTS = ['open', 'message', 'error', 'close'];
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110, 5.6.2.
 /** How it closes when the gateway says this; otherwise as a broken socket does. */
-const CODES = { session_gone: 4410, message_too_large: 1009, body_too_large: 1009, too_many_rooms: 1013, too_many_sessions: 1013 };
+const CODES = { session_gone: 4410, message_too_large: 1009, body_too_large: 1009, too_many_rooms: 1013, too_many_sessions: 1013, auth_required: 4401,
+	auth_invalid: 4401, forbidden: 4403 };
 
 const native = globalThis.WebSocket;
 const script = globalThis.document?.currentScript;
@@ -169,7 +170,8 @@ class PollgateWebSocket extends EventTarget {
 
 	async #open(protocol) {
 		await undefined; // Whoever made it assigns handlers first.
-		const client = this.#client = connect(base, { rooms: [this.#room], resume: false, maxQueue: Infinity, WebSocket: native });
+		const auth = () => new URL(this.#url).searchParams.get('auth') ?? undefined; // Else JSON would have a null.
+		const client = this.#client = connect(base, { rooms: [this.#room], resume: false, maxQueue: Infinity, WebSocket: native, auth });
 		client.on('message', (message) => this.#take(message));
 		client.on('gap', ({ room }) => room === this.#room && this.#end(4000, 'gap'));
 		client.on('closed', ({ reason }) => this.#end(CODES[reason], reason));

@@ -109,7 +109,7 @@ export class WsReceiver extends Receiver {
 			this.#answers.shift()?.resolve(frame);
 		else if (frame.code)
 			this.#answers.shift()?.reject(new PollgateError(frame.code, frame.detail,
-				{ status: frame.status, expected: frame.expected, retry: passing(frame.status) }));
+				{ status: frame.status, expected: frame.expected, retry: passing(frame.status, frame.code) }));
 		else if (frame.messages)
 			isBatch(frame) ? this.link.deliver(frame) : this.#end(badAnswer());
 	}
