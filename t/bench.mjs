@@ -68,6 +68,14 @@ for (const peer of ['pollgate-sse', 'pollgate-ws'])
 		is((await measure(cluster, null, ['--peer', peer, '--clients', '20', 'park'])).failed, 0, 'connections stay');
 	}));
 
+await scope('Socket.IO', () => forEachStore(async ({ start }) => {
+	const cluster = await start();
+	const pairs = await measure(cluster, null, ['--peer', 'socketio', '--pairs', '5', '--clients', '10', 'pairs']);
+	ok(pairs.rate > 0 && pairs.wrong + pairs.stalled === 0, 'messages arrive once and in order', pairs);
+	const room = await measure(cluster, null, ['--peer', 'socketio', '--members', '20', '--wakes', '3', 'room']);
+	ok(room.last_ms > 0 && room.wrong === 0, 'each member of a room gets each message once', room);
+}));
+
 await scope('Socket.IO\'s own server', async () => {
 	const servers = await startSystem({ peer: 'socketio-sticky', server: 'socketio', instances: 2, redis: haveRedis() });
 	const cluster = { instances: servers.urls.map((base, i) => ({ base, pid: servers.pids[i] })) };

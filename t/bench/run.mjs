@@ -25,6 +25,7 @@ const systems = {
 	'nchan': { peer: 'nchan', instances: 2, redis: true },
 	'pollgate-sse': { peer: 'pollgate-sse', instances: 2, redis: true },
 	'pollgate-ws': { peer: 'pollgate-ws', instances: 2, redis: true },
+	'pollgate-socketio': { peer: 'socketio', server: 'pollgate', instances: 2, redis: true, options: ['--ping-interval=5m'] },
 	'socketio': { peer: 'socketio-sticky', server: 'socketio', instances: 2, redis: true },
 	'socketio-ws': { peer: 'socketio-ws', server: 'socketio', instances: 2, redis: true },
 	'pollgate-memory': { peer: 'pollgate', instances: 1, redis: false },
@@ -36,7 +37,7 @@ function scenarios(quick) {
 	const pick = (full, short) => quick ? short : full;
 	const measure = (full, short) => ['--measure', pick(full, short)];
 	const all = ['pollgate', 'nchan', 'pollgate-memory', 'nchan-memory'];
-	const others = ['pollgate-sse', 'pollgate-ws', 'socketio', 'socketio-ws'];
+	const others = ['pollgate-sse', 'pollgate-ws', 'pollgate-socketio', 'socketio', 'socketio-ws'];
 	const onRedis = ['pollgate', 'nchan'];
 	const flat = (n) => ({ name: `flat-${n}`, scenario: 'pairs', systems: onRedis, rounds: pick(2, 0),
 		args: ['--pairs', 50, '--clients', n - 100, ...measure(1500)] });
