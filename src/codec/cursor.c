@@ -90,6 +90,17 @@ cursor_copy(const struct cursor *cursor)
 	return copy;
 }
 
+bool
+cursor_equal(const struct cursor *a, const struct cursor *b)
+{
+	if (a->dirty != b->dirty || entry_id_compare(a->mailbox, b->mailbox) != 0 || a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!name_equal(&a->rooms[i].room, &b->rooms[i].room) || entry_id_compare(a->rooms[i].position, b->rooms[i].position) != 0)
+			return false;
+	return true;
+}
+
 void
 cursor_move(struct cursor *cursor, const struct name *room, struct entry_id position)
 {

@@ -36,6 +36,8 @@ void cursor_free(struct cursor *cursor);
 
 /* To be freed. */
 struct cursor cursor_copy(const struct cursor *cursor);
+/* With the same rooms in the same order. */
+bool cursor_equal(const struct cursor *a, const struct cursor *b);
 /* Move on to this position, in the mailbox (room NULL: the cursor is dirty then) or in a room that may be new to it. */
 void cursor_move(struct cursor *cursor, const struct name *room, struct entry_id position);
 

@@ -322,6 +322,29 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 		write_partial(b, state->partial);
 }
 
+/* ---- Comparing ---- */
+
+static bool
+is_alike(const struct engine_socket *a, const struct engine_socket *b)
+{
+	return name_equal(&a->id, &b->id) && a->how == b->how && a->number == b->number && cursor_equal(&a->before, &b->before) &&
+	    cursor_equal(&a->after, &b->after);
+}
+
+bool
+engine_state_polls_alike(const struct engine_state *a, const struct engine_state *b)
+{
+	if (a->phase != b->phase || a->polling != b->polling || a->pinged != b->pinged || a->websocket != b->websocket ||
+	    a->ping_at != b->ping_at || a->upgrade_until != b->upgrade_until || a->answered != b->answered ||
+	    entry_id_compare(a->before, b->before) != 0 || entry_id_compare(a->after, b->after) != 0 || a->connect_by != b->connect_by ||
+	    a->sockets_count != b->sockets_count)
+		return false;
+	for (size_t i = 0; i < a->sockets_count; i++)
+		if (!is_alike(&a->sockets[i], &b->sockets[i]))
+			return false;
+	return true;
+}
+
 /* ---- Sockets ---- */
 
 struct engine_socket *

@@ -78,6 +78,9 @@ bool engine_state_parse(struct engine_state *state, const char *text, size_t len
 void engine_state_write(struct buf *b, const struct engine_state *state);
 void engine_state_free(struct engine_state *state);
 
+/* The same but for what posts have changed. */
+bool engine_state_polls_alike(const struct engine_state *a, const struct engine_state *b);
+
 /* NULL: it is not connected to that namespace. */
 struct engine_socket *engine_state_socket(const struct engine_state *state, const char *namespace, size_t len);
 /* Zeroed but for the namespace, behind the others. */

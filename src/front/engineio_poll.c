@@ -255,6 +255,26 @@ on_gone(void *client)
 	leave(client);
 }
 
+/* What a POST changes is nothing to a poll that waits. */
+static bool
+is_alike(void *client, size_t place, uint64_t number, const char *text, size_t len)
+{
+	struct engineio_call *call = &((struct engineio_poll *)client)->call;
+	struct engine_state state;
+
+	(void)place;
+	if (!engine_state_parse(&state, text, len))
+		return false;
+	if (!engine_state_polls_alike(&state, &call->state)) {
+		engine_state_free(&state);
+		return false;
+	}
+	engine_state_free(&call->state);
+	call->state = state;
+	call->number = number;
+	return true;
+}
+
 /* How long to wait: not beyond the next ping, or the end of what is waited for a pong or a namespace. */
 static int64_t
 hold_of(const struct engineio_poll *poll)
@@ -277,7 +297,7 @@ hold_of(const struct engineio_poll *poll)
 static void
 hold(struct engineio_poll *poll)
 {
-	static const struct poll_protocol protocol = {write_batch, reply, on_gone};
+	static const struct poll_protocol protocol = {write_batch, reply, on_gone, is_alike};
 	struct engineio_call *call = &poll->call;
 	const struct engine_state *state = &call->state;
 	struct poll_session *sessions = mem_zero(state->sockets_count + 1, sizeof *sessions);

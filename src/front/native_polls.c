@@ -31,7 +31,7 @@ reply_poll(void *client, struct http_request *req, const struct poll_part *const
 void
 native_poll(struct front *front, struct http_request *req, const char *part)
 {
-	static const struct poll_protocol protocol = {write_batch, reply_poll, NULL};
+	static const struct poll_protocol protocol = {.write_batch = write_batch, .reply = reply_poll};
 	struct poll_session session = {0};
 	const char *text;
 	struct cursor cursor;
@@ -97,7 +97,7 @@ reply_polls(void *client, struct http_request *req, const struct poll_part *cons
 void
 native_polls(struct front *front, struct http_request *req, const char *part)
 {
-	static const struct poll_protocol protocol = {write_batch, reply_polls, NULL};
+	static const struct poll_protocol protocol = {.write_batch = write_batch, .reply = reply_polls};
 	struct native_polls polls;
 	struct native_error error;
 	struct poll_session *sessions;

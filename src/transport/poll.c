@@ -176,9 +176,15 @@ static bool
 on_state(struct sink *sink, uint64_t number, const char *text, size_t len)
 {
 	struct entry *entry = (struct entry *)sink;
+	struct poll *poll = entry->poll;
 
 	if (number == entry->state)
 		return true;
+	if (poll->protocol->is_alike &&
+	    poll->protocol->is_alike(poll->client, (size_t)(entry - poll->entries), number, text, len)) {
+		entry->state = number;
+		return true;
+	}
 	entry->part.outcome = POLL_CHANGED;
 	entry->part.state = number;
 	buf_add(&entry->part.document, text, len);

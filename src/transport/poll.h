@@ -43,6 +43,8 @@ struct poll_protocol {
 	void (*reply)(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count);
 	/* The client left: the last call.  NULL: nothing is to be done then. */
 	void (*gone)(void *client);
+	/* The session has a state of another number.  True if that makes no difference to the poll, which goes on.  NULL: it always does. */
+	bool (*is_alike)(void *client, size_t place, uint64_t number, const char *text, size_t len);
 };
 
 struct poll_session {

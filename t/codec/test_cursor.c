@@ -64,8 +64,10 @@ test_moving(void)
 	name_parse(&other, ROOM_B, NAME_LEN);
 	cursor_parse(&cursor, "1.-.5-6~" ROOM_A ".7-8", 1);
 	copy = cursor_copy(&cursor);
+	ok(cursor_equal(&copy, &cursor), "a copy is equal");
 	cursor_move(&cursor, &room, (struct entry_id){9, 0});
 	cursor_move(&cursor, &other, (struct entry_id){1, 0});
+	ok(!cursor_equal(&copy, &cursor), "until one of them moves");
 	cursor_write(&b, &cursor);
 	is_string(b.data, "1.-.5-6~" ROOM_A ".9-0~" ROOM_B ".1-0", "a cursor moves on in rooms that it knows and in others");
 	buf_clear(&b);

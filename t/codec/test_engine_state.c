@@ -57,6 +57,33 @@ test_sockets(void)
 }
 
 static void
+test_alike(void)
+{
+	static const struct {
+		const char *text;
+		bool alike;
+	} cases[] = {
+		{"1 o--- 1 2 9 9 0 1-0 2-0\nC 0 1" SOCKET "\nP 3 51-", true}, {"1 c--- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
+		{"1 op-- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o-i- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
+		{"1 o--w 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o--- 2 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
+		{"1 o--- 1 3 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o--- 1 2 3 4 1 1-0 2-0\nC 0 1" SOCKET, false},
+		{"1 o--- 1 2 3 4 0 1-0 3-0\nC 0 1" SOCKET, false}, {"1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1", false},
+		{"1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1\nS " ID " c 0 - 1.-.1-0 1.d.2-0~" ID ".3-0 /", false},
+		{"1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1\nS " ID " n 0 - 1.-.1-0 1.d.2-0~" ID ".4-0 /", false},
+	};
+	static const char text[] = "1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET;
+	struct engine_state one, other;
+
+	engine_state_parse(&one, text, strlen(text));
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		ok(engine_state_parse(&other, cases[i].text, strlen(cases[i].text)) &&
+		    engine_state_polls_alike(&one, &other) == cases[i].alike, "what a poll has to know is told apart (%zu)", i);
+		engine_state_free(&other);
+	}
+	engine_state_free(&one);
+}
+
+static void
 test_refused(void)
 {
 	static const char *const texts[] = {
@@ -96,6 +123,7 @@ main(void)
 	test_round_trip(HEAD SOCKET SOCKET "b\nP 1 \n");
 	test_parts();
 	test_sockets();
+	test_alike();
 	test_refused();
 	test_keys();
 	return done();
