@@ -82,8 +82,16 @@ class Room {
 		return { id: entry.id };
 	}
 
+	/** The last 1000, and not more than fits into an answer. */
 	history() {
-		return this.entries.filter(({ event }) => !event.startsWith('$')).slice(-1000);
+		const found = [];
+		let length = 0;
+		for (const entry of this.entries.filter(({ event }) => !event.startsWith('$')).slice(-1000).reverse())
+			if ((length += JSON.stringify(entry).length) < 256 * 1024)
+				found.unshift(entry);
+			else
+				break;
+		return found;
 	}
 }
 
@@ -209,6 +217,20 @@ await scope('a log that lost what was drawn', async () => {
 	fourth.ink.clear();
 	await settle([second, third, fourth], () => fourth.board.blank);
 	ok(equal([second, third, fourth]), 'and clearing it is an end of it');
+});
+
+await scope('a picture that does not fit into an answer', async () => {
+	const room = new Room(1000);
+	const first = new Member(room);
+	await settle([first]);
+	for (let i = 0; i < 8; i++)
+		first.board.draw(Array.from({ length: 1000 }, () => [below(9), 6, below(WIDTH), below(HEIGHT), below(WIDTH), below(HEIGHT)]));
+	ok((await first.board.pack()).length > 256 * 1024, 'is large');
+	first.log.save();
+	await waitFor(() => room.entries.some(({ event, data }) => event === 'picture' && data.part === data.of - 1), 20_000, 'the picture to be saved');
+	const second = new Member(room);
+	await settle([first, second]);
+	ok(equal([first, second]) && !second.log.lossy, 'comes from those who have it');
 });
 
 await scope('chaos', async () => {

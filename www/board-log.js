@@ -227,8 +227,12 @@ export class BoardLog {
 
 	/** What we have of the log does not tell everything: ask for the picture, and offer what we have if nobody answers. */
 	#ask() {
+		const marks = this.#marks;
 		this.#send('need', null).catch(() => {});
-		this.#later(OFFER_AFTER * (1 + Math.random()), () => this.#inside && !this.consistent && this.save());
+		this.#later(OFFER_AFTER * (1 + Math.random()), () => {
+			if (this.#inside && !this.consistent)
+				marks === this.#marks ? this.save() : this.#ask(); // Somebody began to answer.
+		});
 	}
 
 	#settle(lossy) {
