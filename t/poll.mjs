@@ -66,10 +66,14 @@ async function withoutCursor({ base, instances }) {
 	const [a, b] = [await open(base), await open(base)];
 	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'old', data: 1 }]);
 	ok(empty(await receiveFrom(base, b.token, undefined, 0)), 'without a cursor it begins behind what is there');
-	const parked = receiveFrom(base, b.token, undefined, 3000);
+	let got = null;
+	receiveFrom(base, b.token, undefined, 3000).then((answer) => got = answer);
 	await parkedIs(instances, 1);
-	await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'new', data: 2 }]);
-	isDeep((await parked).json.messages.map(({ event }) => event), ['new'], '... and gets what comes');
+	await waitFor(async () => { /* When the store has said where it begins cannot be seen. */
+		await sendOps(base, a.token, [{ op: 'send', to: b.id, event: 'new', data: 2 }]);
+		return got;
+	}, 5000, 'what comes', 100);
+	is(got.json.messages[0]?.event, 'new', '... and gets what comes');
 }
 
 async function takingOver({ instances }) {
@@ -215,7 +219,7 @@ async function changingRooms({ base, instances }) {
 	const next = first.json.messages.length > 0 ? first : await receiveFrom(base, b.token, first.json.cursor, 3000);
 	is(next.json.messages[0]?.event, 'to second', 'who waited before a join gets what comes to the new room');
 	const { ms } = await timed(async () => {
-		const again = receiveFrom(base, b.token, next.json.cursor, 1500);
+		const again = receiveFrom(base, b.token, next.json.cursor, 800);
 		await parkedIs(instances, 1);
 		await sendOps(base, b.token, [{ op: 'leave', room: 'second' }], 2);
 		await sendOps(base, a.token, [{ op: 'send', room: 'second', event: 'too late', data: 1 }]);
@@ -230,7 +234,7 @@ async function changingRooms({ base, instances }) {
 async function leavingAtOnce(base, instances, i) {
 	const room = `left at once ${i}`;
 	const member = await open(base, { rooms: [room] });
-	const answer = receiveFrom(instances[i % instances.length].base, member.token, member.cursor, 1500);
+	const answer = receiveFrom(instances[i % instances.length].base, member.token, member.cursor, 800);
 	await instances[i % instances.length].waitMetric(waitingGauge(defaultTransport()), (n) => n >= 1);
 	await sendOps(base, member.token, [{ op: 'leave', room }, { op: 'send', room, event: 'too late', data: 1, self: true }], 1);
 	isDeep((await answer).json.messages, [], `what comes to a room right behind its leaving is not delivered (${i})`);

@@ -7,11 +7,11 @@ import { atEnd, done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 
 limit(150);
 
-/** A GET whose answer is read as it comes: head, text, events [{ id, event, data }] and comments. */
+/** A GET whose answer is read as it comes: head, events [{ id, event, data }] and comments. */
 class Stream {
-	static async open(base, path, { headers = {}, version } = {}) {
+	static async open(base, path, { headers = {} } = {}) {
 		const stream = new Stream();
-		Object.assign(stream, { text: '', read: 0, events: [], comments: [], retry: undefined, ended: false, cut: false });
+		Object.assign(stream, { text: '', events: [], comments: [], retry: undefined, ended: false, cut: false });
 		stream.agent = new http.Agent({ keepAlive: true });
 		atEnd(() => stream.close());
 		await new Promise((resolve, reject) => {
@@ -31,8 +31,8 @@ class Stream {
 
 	#take(text) {
 		this.text += text;
-		for (let end; (end = this.text.indexOf('\n\n', this.read)) >= 0; this.read = end + 2)
-			this.#block(this.text.slice(this.read, end));
+		for (let end; (end = this.text.indexOf('\n\n')) >= 0; this.text = this.text.slice(end + 2))
+			this.#block(this.text.slice(0, end));
 	}
 
 	#block(block) {
