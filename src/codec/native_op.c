@@ -52,8 +52,8 @@ native_op_room(struct native_parse *p, struct client_op *op, struct jspan room)
 	return true;
 }
 
-static bool
-parse_event(struct native_parse *p, struct client_op *op, struct jspan event)
+bool
+native_op_event(struct native_parse *p, struct client_op *op, struct jspan event)
 {
 	if (!jspan_string(event, &p->text) || p->text.len == 0)
 		return native_fail(p->error, "bad_op", "event must be a string that is not empty.");
@@ -74,8 +74,8 @@ native_op_data(struct native_parse *p, struct jspan *to, struct jspan data, size
 	return true;
 }
 
-static bool
-parse_id(struct native_parse *p, struct name *id, struct jspan value, const char *what)
+bool
+native_op_id(struct native_parse *p, struct name *id, struct jspan value, const char *what)
 {
 	if (!jspan_string(value, &p->text) || !name_parse(id, p->text.len ? p->text.data : "", p->text.len))
 		return native_fail(p->error, "bad_op", "\"%s\" must be a session's id.", what);
@@ -105,9 +105,9 @@ parse_message(struct native_parse *p, struct client_op *op, const struct jspan *
 	if (!!to.text == !!room.text)
 		return native_fail(p->error, "bad_op", "A send has either \"to\" or \"room\".");
 	op->kind = to.text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
-	if (to.text ? !parse_id(p, &op->to, to, "to") : !native_op_room(p, op, room))
+	if (to.text ? !native_op_id(p, &op->to, to, "to") : !native_op_room(p, op, room))
 		return false;
-	return parse_event(p, op, fields[EVENT]) && native_op_data(p, &op->data, fields[DATA], p->limits->message);
+	return native_op_event(p, op, fields[EVENT]) && native_op_data(p, &op->data, fields[DATA], p->limits->message);
 }
 
 static bool
@@ -180,26 +180,26 @@ parse_append(struct native_parse *p, struct client_op *op, const struct jspan *f
 static bool
 parse_session_join(struct native_parse *p, struct client_op *op, const struct jspan *fields)
 {
-	return parse_id(p, &op->session, fields[SESSION], "session") && parse_join(p, op, fields);
+	return native_op_id(p, &op->session, fields[SESSION], "session") && parse_join(p, op, fields);
 }
 
 static bool
 parse_session_leave(struct native_parse *p, struct client_op *op, const struct jspan *fields)
 {
-	return parse_id(p, &op->session, fields[SESSION], "session") && parse_leave(p, op, fields);
+	return native_op_id(p, &op->session, fields[SESSION], "session") && parse_leave(p, op, fields);
 }
 
 static bool
 parse_session_set(struct native_parse *p, struct client_op *op, const struct jspan *fields)
 {
-	return parse_id(p, &op->session, fields[SESSION], "session") && parse_set(p, op, fields);
+	return native_op_id(p, &op->session, fields[SESSION], "session") && parse_set(p, op, fields);
 }
 
 static bool
 parse_disconnect(struct native_parse *p, struct client_op *op, const struct jspan *fields)
 {
 	op->kind = CLIENT_END;
-	return parse_id(p, &op->session, fields[SESSION], "session");
+	return native_op_id(p, &op->session, fields[SESSION], "session");
 }
 
 bool

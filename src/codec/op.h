@@ -8,7 +8,10 @@
 #include "base/name.h"
 #include "codec/jspan.h"
 
-/* GRANT is of no protocol: what a session may do is said by who let it in. */
+/*
+ * GRANT is of no protocol: what a session may do is said by who let it in.  EVENT is for the application's backend, and waits in the
+ * session's queue.
+ */
 enum client_op_kind {
 	CLIENT_SEND_SESSION,
 	CLIENT_SEND_ROOM,
@@ -16,7 +19,8 @@ enum client_op_kind {
 	CLIENT_LEAVE,
 	CLIENT_SET,
 	CLIENT_END,
-	CLIENT_GRANT
+	CLIENT_GRANT,
+	CLIENT_EVENT
 };
 
 /* SEND: what data is: see message.h. */
@@ -26,9 +30,9 @@ struct client_op {
 	enum client_op_kind kind;
 	struct name to;    /* SEND_SESSION */
 	bool is_forbidden; /* Refuse it: it has a number and a result, no more. */
-	char *room;        /* Owned; its title.  All but SEND_SESSION, SET, END and GRANT. */
-	struct jspan event; /* SEND: a JSON string.  Lent by the document, as is data. */
-	struct jspan data;  /* SEND, SET: text NULL when absent.  GRANT: see codec/grants.h. */
+	char *room;        /* Owned; its title.  JOIN, LEAVE, SEND_ROOM. */
+	struct jspan event; /* SEND, EVENT: a JSON string.  Lent by the document, as is data. */
+	struct jspan data;  /* SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
 	const struct name *from; /* SEND: on whose behalf; NULL: the session's own.  Lent. */
 	enum client_form form;
@@ -37,7 +41,8 @@ struct client_op {
 	uint32_t max;      /* JOIN: refuse to be more members than this, 0 for any number. */
 
 	/* A backend's alone, as is END. */
-	struct name session; /* Whose operation it is; SEND: nobody's. */
+	struct name session; /* Whose operation it is; SEND: nobody's, ... */
+	bool others;         /* ... but SEND_ROOM with this: the session's, which does not get it. */
 	bool kept;           /* SEND_ROOM: for the history; members do not get it. */
 };
 

@@ -63,7 +63,7 @@ static enum message_flag
 flag_of(const struct client_op *op, const struct name *id)
 {
 	if (!id)
-		return op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
+		return op->others ? MESSAGE_PLAIN : op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
 	switch (op->form) {
 	case CLIENT_ARGS:
 		return op->self ? MESSAGE_ARGS_SELF : MESSAGE_ARGS;
@@ -76,18 +76,28 @@ flag_of(const struct client_op *op, const struct name *id)
 	}
 }
 
+static void
+write_message(struct buf *b, enum message_flag flag, const struct name *from, const struct client_op *op)
+{
+	message_write_head(b, flag, from, op->event.text, op->event.len);
+	if (op->data.text)
+		buf_add(b, op->data.text, op->data.len);
+}
+
 /* id: whose operation it is; NULL if it is a backend's. */
 static void
 write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 {
 	const struct name *whose = id ? id : &op->session;
+	const struct name *from = op->from ? op->from : op->others ? whose : id;
 
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
-		message_write_head(b, flag_of(op, id), op->from ? op->from : id, op->event.text, op->event.len);
-		if (op->data.text)
-			buf_add(b, op->data.text, op->data.len);
+		write_message(b, flag_of(op, id), from, op);
+		return;
+	case CLIENT_EVENT:
+		write_message(b, id ? MESSAGE_PLAIN : MESSAGE_GATEWAY, whose, op);
 		return;
 	case CLIENT_JOIN:
 		presence_head(b, "\"$join\"", whose);
@@ -115,6 +125,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		[CLIENT_SET] = STORE_SET,
 		[CLIENT_END] = STORE_END,
 		[CLIENT_GRANT] = STORE_GRANT,
+		[CLIENT_EVENT] = STORE_QUEUE,
 	};
 
 	if (op->is_forbidden) {
@@ -123,7 +134,9 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	}
 	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
 	    .session = op->session};
-	if (op->room)
+	if (op->kind == CLIENT_EVENT)
+		store_queue_name(&to->target, store_queue_of(id ? id : &op->session));
+	else if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
 		to->data = op->data.text ? op->data.text : "";

@@ -55,6 +55,7 @@ is_allowed(const struct native_call *call, const struct client_op *op)
 		return native_call_may(call, GRANTS_JOIN, op->room) && (op->history == 0 || native_call_may(call, GRANTS_HISTORY, op->room));
 	case CLIENT_SET:
 		return call->grants.has_set;
+	case CLIENT_EVENT: /* The application judges for itself. */
 	case CLIENT_LEAVE:
 		return true;
 	case CLIENT_END: /* No client's. */

@@ -1,0 +1,238 @@
+/*
+ * Events as they are sent to a backend, their signature, and what is taken of its answers.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tap.h"
+#include "codec/hook.h"
+#include "codec/token.h"
+
+static const struct native_limits limits = {.ops = 5, .event = 64, .room_name = 64, .history = 50, .message = 100, .data = 50};
+
+static struct name
+session(void)
+{
+	struct name name;
+
+	token_session(&name, "AAAAAAAAAAAAAAAAAAAAAA");
+	return name;
+}
+
+#define span(s) ((struct jspan){s, sizeof(s) - 1})
+
+/* ---- Events ---- */
+
+static void
+writes(const struct hook_event *event, const char *wanted, const char *what)
+{
+	struct buf body = BUF_EMPTY;
+	struct jspan value;
+	struct name id = session();
+	char *at;
+
+	hook_write_event(&body, event);
+	ok(jspan_check(&value, body.data, body.len), "%s: it is JSON", what);
+	at = strstr(body.data, id.s);
+	if (at)
+		memcpy(at, "----------SELF--------", NAME_LEN);
+	is_string(body.data, wanted, what);
+	buf_free(&body);
+}
+
+static void
+test_events(void)
+{
+	static const char *const rooms[] = {"a", "b \"quoted\""};
+	struct hook_event event = {.kind = HOOK_MESSAGE, .session = session(), .id = {1700000000123, 4}, .has_session = true,
+	    .session_data = span("{\"name\":\"Ann\"}"), .rooms = rooms, .rooms_count = 2, .event = span("\"chat\""), .data = span("[1,2.50]")};
+	char text[HOOK_ID_SIZE], time[HOOK_TIME_SIZE];
+
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":{\"name\":\"Ann\"},\"away\":false,\"rooms\":[\"a\",\"b \\\"quoted\\\"\"]},"
+	    "\"id\":\"1700000000123-4\",\"event\":\"chat\",\"data\":[1,2.50]}", "a message has its session, and its data as it was");
+	hook_write_id(text, &event);
+	ok(strncmp(text, event.session.s, NAME_LEN) == 0 && strcmp(text + NAME_LEN, "_1700000000123-4") == 0, "it is known by session and entry");
+	is_string(hook_write_time(time, 1700000000123), "2023-11-14T22:13:20.123Z", "its time is written as RFC 3339 has it");
+	event.has_session = false;
+	event.session_data = event.data = (struct jspan){NULL, 0};
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":null},\"id\":\"1700000000123-4\",\"event\":\"chat\",\"data\":null}",
+	    "of a session that is gone little is known");
+	event.kind = HOOK_JOIN;
+	event.room = span("\"lobby\"");
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":null},\"room\":\"lobby\"}", "who joins says where");
+	event.kind = HOOK_DISCONNECT;
+	event.session_data = span("7");
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":7}}", "who leaves for good has its last data");
+	event = (struct hook_event){.kind = HOOK_CONNECT, .session = session(), .session_data = span("1"), .data = span("[\"lobby\"]"),
+	    .origin = "https://x", .user_agent = "bad \xff", .address = "10.0.0.1"};
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":1},\"rooms\":[\"lobby\"],"
+	    "\"request\":{\"origin\":\"https://x\",\"userAgent\":null,\"address\":\"10.0.0.1\"}}", "who connects says from where, in UTF-8 or not at all");
+	is_string(hook_write_id(text, &event), event.session.s, "a connect is known by its session");
+}
+
+/* ---- Signatures ---- */
+
+static void
+refuses_secret(const char *text, const char *what)
+{
+	const char *wrong;
+	struct hook_secrets *secrets = hook_secrets_read(text, strlen(text), &wrong);
+
+	ok(!secrets && wrong, "no secret: %s", what);
+	hook_secrets_free(secrets);
+}
+
+static void
+test_signatures(void)
+{
+	/* The example of the Standard Webhooks specification. */
+	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", body[] = "{\"test\": 2432232314}";
+	const char *wrong;
+	struct hook_secrets *secrets = hook_secrets_read(secret, sizeof secret - 1, &wrong);
+	struct buf signature = BUF_EMPTY;
+
+	hook_sign(&signature, secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, sizeof body - 1);
+	is_string(signature.data, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "the signature is that of the specification");
+	hook_secrets_free(secrets);
+	buf_clear(&signature);
+	secrets = hook_secrets_read("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA \r\n\nwhsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 81, &wrong);
+	ok(secrets, "there may be several, one a line");
+	if (secrets)
+		hook_sign(&signature, secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, sizeof body - 1);
+	ok(signature.len == 2 * 47 + 1 && strcmp(signature.data + 48, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=") == 0, "of which each signs");
+	hook_secrets_free(secrets);
+	buf_free(&signature);
+	refuses_secret("", "nothing");
+	refuses_secret("\n \n", "nothing but lines");
+	refuses_secret("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "without whsec_");
+	refuses_secret("whsec_", "an empty one");
+	refuses_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La", "too short");
+	refuses_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", "no base64");
+	refuses_secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+	    "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "five");
+}
+
+/* ---- Answers ---- */
+
+static const struct hook_event *
+event_of(enum hook_kind kind)
+{
+	static struct hook_event event;
+
+	event = (struct hook_event){.kind = kind, .session = session()};
+	return &event;
+}
+
+static struct hook_answer
+reads(enum hook_kind kind, const char *text, const char *what)
+{
+	struct hook_answer answer;
+	struct native_error error;
+	bool good = hook_read_answer(&answer, event_of(kind), text, strlen(text), &limits, &error);
+
+	if (!ok(good, "%s", what))
+		printf("#   %s: %s\n", error.code, error.detail);
+	return answer;
+}
+
+static void
+refuses(enum hook_kind kind, const char *text, const char *code)
+{
+	struct hook_answer answer;
+	struct native_error error;
+	bool good = hook_read_answer(&answer, event_of(kind), text, strlen(text), &limits, &error);
+
+	ok(!good && error.code && strcmp(error.code, code) == 0, "%s is refused: %s", text, code);
+	if (good)
+		hook_answer_free(&answer);
+}
+
+static void
+test_connect(void)
+{
+	struct hook_answer a = reads(HOOK_CONNECT, "", "an empty answer");
+	struct name self = session();
+
+	ok(!a.refuses && a.count == 0 && !a.data.text, "accepts, and asks for nothing");
+	a = reads(HOOK_CONNECT, " {\"accept\":true,\"data\":{\"n\":1},\"rooms\":[\"a\",\"b\"]}\n", "an answer to a connect");
+	ok(!a.refuses && a.data.len == 7 && a.count == 2, "has data and rooms");
+	ok(a.ops[1].kind == CLIENT_JOIN && strcmp(a.ops[1].room, "b") == 0 && name_equal(&a.ops[1].session, &self), "which are entered");
+	hook_answer_free(&a);
+	a = reads(HOOK_CONNECT, "{\"accept\":false,\"code\":\"banned\",\"message\":\"Go \\u00e4way\"}", "one that refuses");
+	ok(a.refuses && strcmp(a.code.data, "banned") == 0 && strcmp(a.message.data, "Go \xc3\xa4way") == 0, "says why");
+	hook_answer_free(&a);
+	refuses(HOOK_CONNECT, "{\"accept\":1}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":false,\"code\":5}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":false,\"message\":\"a\\u0000b\"}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"rooms\":\"a\"}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"rooms\":[\"a\",\"\"]}", "bad_op");
+	refuses(HOOK_CONNECT, "{\"rooms\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]}", "too_many_ops");
+	refuses(HOOK_CONNECT, "{\"data\":\"12345678901234567890123456789012345678901234567890\"}", "message_too_large");
+}
+
+static void
+test_actions(void)
+{
+	struct hook_answer a = reads(HOOK_MESSAGE, "{\"ack\":[1],\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"data\":0.10},"
+	    "{\"do\":\"emit\",\"to\":{\"others\":\"r\"},\"event\":\"e\"},{\"do\":\"emit\",\"to\":{\"id\":\"0123456789012345678901\"},\"event\":\"e\"},"
+	    "{\"do\":\"append\",\"room\":\"r\",\"event\":\"e\",\"data\":1},{\"do\":\"history\",\"room\":\"r\",\"max\":20}]}", "several actions");
+	struct name self = session();
+	struct hook_history history = {BUF_EMPTY, 0};
+
+	ok(a.count == 5 && a.ack.len == 3, "come in order, with an ack");
+	ok(a.ops[0].kind == CLIENT_SEND_ROOM && !a.ops[0].others && a.ops[0].data.len == 4, "emit to a room, its data as it was");
+	ok(a.ops[1].kind == CLIENT_SEND_ROOM && a.ops[1].others && name_equal(&a.ops[1].session, &self), "emit to the others of it");
+	ok(a.ops[2].kind == CLIENT_SEND_SESSION && strcmp(a.ops[2].to.s, "0123456789012345678901") == 0, "emit to a session");
+	ok(a.ops[3].kind == CLIENT_SEND_ROOM && a.ops[3].kept, "append to a history");
+	ok(a.ops[4].kind == CLIENT_EVENT && hook_read_history(&history, a.ops[4].data, &limits), "ask for a history");
+	ok(history.max == 20 && strcmp(history.room.data, "r") == 0, "of a room");
+	buf_free(&history.room);
+	hook_answer_free(&a);
+	a = reads(HOOK_JOIN, "{\"ack\":1,\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"leave\",\"room\":\"y\",\"session\":\"0123456789012345678901\"},"
+	    "{\"do\":\"set\",\"data\":null},{\"do\":\"disconnect\"}],\"unknown\":1}", "the others");
+	ok(!a.ack.text, "only a message has an ack");
+	ok(a.ops[0].kind == CLIENT_JOIN && name_equal(&a.ops[0].session, &self), "join is done with the session of the event");
+	ok(a.ops[1].kind == CLIENT_LEAVE && strcmp(a.ops[1].session.s, "0123456789012345678901") == 0, "or with another one");
+	ok(a.ops[2].kind == CLIENT_SET && a.ops[2].data.len == 4 && a.ops[3].kind == CLIENT_END, "set, and disconnect");
+	hook_answer_free(&a);
+	refuses(HOOK_MESSAGE, "<html>", "bad_json");
+	refuses(HOOK_MESSAGE, "[]", "bad_request");
+	refuses(HOOK_MESSAGE, "{\"actions\":{}}", "bad_request");
+	refuses(HOOK_MESSAGE, "{\"actions\":[1]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"dance\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":\"r\",\"event\":\"e\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\",\"id\":\"x\"},\"event\":\"e\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"id\":\"short\"},\"event\":\"e\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"$join\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"}}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"set\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":51}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\",\"session\":7}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"join\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"ack\":\"1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\"}",
+	    "message_too_large");
+}
+
+static void
+test_acks(void)
+{
+	struct buf text = BUF_EMPTY;
+
+	hook_write_ack(&text, (struct entry_id){5, 6}, span("[true]"));
+	is_string(text.data, "{\"id\":\"5-6\",\"data\":[true]}", "an ack names what it is for");
+	buf_clear(&text);
+	hook_write_failure(&text, (struct entry_id){5, 6}, "hook_failed", "no \"way\"");
+	is_string(text.data, "{\"id\":\"5-6\",\"error\":{\"code\":\"hook_failed\",\"detail\":\"no \\\"way\\\"\"}}", "so does a failure");
+	buf_free(&text);
+}
+
+int
+main(void)
+{
+	test_events();
+	test_signatures();
+	test_connect();
+	test_actions();
+	test_acks();
+	return done();
+}
