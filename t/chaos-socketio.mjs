@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /*
- * Unmodified Socket.IO clients, by polling, behind a balancer that sends every request to a random instance and repeats none that
+ * Unmodified Socket.IO clients, a third of them by polling alone, a third by default, a third on WebSockets, behind a balancer that sends every request to a random instance and repeats none that
  * failed, while the three instances are killed with -9 and started again in turn.  Whoever notices reconnects and is recovered: of
  * what is said meanwhile each gets everything once, in order.
  */
@@ -27,8 +27,10 @@ const redis = await startRedis();
 const { base, instances } = await startCluster({ n: 3, redis, options: { hold: '3s', 'ping-interval': '2s', 'ping-timeout': '20s',
 	'mailbox-max': 2000, 'room-max': 10000 }, proxy: { seed, retry: 'refused' } });
 
-function connect() {
-	const socket = io(base, { transports: ['polling'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 300 });
+const choices = [{ transports: ['polling'] }, {}, { transports: ['websocket'] }];
+
+function connect(_, i) {
+	const socket = io(base, { ...choices[i % 3], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 300 });
 	const record = { socket, ids: new Set(), got: [], mine: [], connects: 0, recovered: 0, errors: [] };
 	socket.on('connect', () => {
 		record.connects++;

@@ -226,7 +226,8 @@ async function races({ bases }, rounds) {
 }
 
 const options = { relay: 'self', 'ping-interval': '300ms', 'ping-timeout': '200ms', 'upgrade-timeout': '600ms', hold: '5s' };
-const slow = { relay: 'self', 'ping-interval': `${1000 * slowness}ms`, 'ping-timeout': '20s', 'upgrade-timeout': `${800 * slowness}ms` };
+const slow = { relay: 'self', 'ping-interval': `${1000 * slowness}ms`, 'ping-timeout': '20s' };
+const impatient = { ...slow, 'upgrade-timeout': `${800 * slowness}ms` };
 await forEachStore(async ({ start: startCluster, redis }) => {
 	const quick = await startCluster({ options });
 	await scope('alone', () => alone(quick));
@@ -235,7 +236,8 @@ await forEachStore(async ({ start: startCluster, redis }) => {
 	const bases = redis ? instances.map(({ base }) => base) : [instances[0].base, instances[0].base];
 	await scope('refusals', () => refusals(instances[0]));
 	await scope('move', () => moves({ bases }));
-	await scope('stay', () => staysPolling({ bases }));
+	const brief = await startCluster({ options: impatient });
+	await scope('stay', () => staysPolling({ bases: [brief.instances[0].base, brief.instances.at(-1).base] }));
 	await scope('race', () => races({ bases }, redis ? 500 : 100));
 	const sockets = await Promise.all(upTo(5).map(() => start(instances[0].base)));
 	isDeep(await instances[0].stop(), { code: 0, signal: null }, 'SIGTERM ends an instance with sockets');

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/* Socket.IO's own clients, of several versions as npm has them, by polling: each request on any instance. */
+/* Socket.IO's own clients, of several versions as npm has them: by polling, each request on any instance; moving to a WebSocket, which
+   they do by default; and on WebSockets alone. */
 import { createRequire } from 'node:module';
 import { Client } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
@@ -9,12 +10,13 @@ import { within } from './lib/wait.mjs';
 limit(240);
 
 const load = createRequire(import.meta.url);
+let wanted; /* The transports of the clients. */
 const versions = ['socket.io-client-3', 'socket.io-client-4.0', 'socket.io-client-4.4', 'socket.io-client-4.6', 'socket.io-client'];
 /* From 4.6 on a client can be recovered, and events have an offset behind their arguments. */
 const recovers = (name) => name === 'socket.io-client' || name.endsWith('4.6');
 
 function connect(name, base, namespace = '/', options = {}) {
-	const socket = load(name).io(base + namespace, { transports: ['polling'], forceNew: true, reconnectionDelay: 20,
+	const socket = load(name).io(base + namespace, { ...wanted, forceNew: true, reconnectionDelay: 20,
 		reconnectionDelayMax: 100, ...options });
 	const record = { socket, got: [], events: [] };
 	for (const event of ['connect', 'disconnect', 'connect_error'])
@@ -80,7 +82,7 @@ async function rooms(name, { base }) {
 }
 
 async function namespaces(name, { base }) {
-	const manager = new (load(name).Manager)(base, { transports: ['polling'], reconnectionDelay: 20 });
+	const manager = new (load(name).Manager)(base, { ...wanted, reconnectionDelay: 20 });
 	const of = (namespace, auth) => {
 		const socket = manager.socket(namespace, { auth });
 		const record = { socket, got: [], events: [] };
@@ -132,10 +134,12 @@ async function returning(name, { base }) {
 await forEachStore(async ({ start }) => {
 	const cluster = await start({ options: { 'ping-interval': '1s', 'ping-timeout': '10s', hold: '5s' } });
 	for (const name of versions)
-		await scope(name, async () => {
-			for (const test of [talking, rooms, namespaces, returning])
-				await scope(test.name, () => test(name, cluster));
-		});
+		for (const transports of [['polling'], undefined, ['websocket']])
+			await scope(`${name}, ${transports ?? 'by default'}`, async () => {
+				wanted = transports ? { transports } : {};
+				for (const test of [talking, rooms, namespaces, returning])
+					await scope(test.name, () => test(name, cluster));
+			});
 	is((await Promise.all(cluster.instances.map((one) => one.metrics('pollgate_engineio_timed_out_total')))).reduce((x, y) => x + y), 0,
 		'no session timed out');
 });

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/* python-socketio, Debian's python3-socketio, by polling: its clients with threads and with asyncio, each request on any instance. */
+/* python-socketio, Debian's python3-socketio, its clients with threads and with asyncio: by polling, each
+   request on any instance, and by default, which moves to a WebSocket where it can. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { Client } from './lib/client.mjs';
@@ -30,7 +31,7 @@ def burst(n, *offset):
 @sio.on('end')
 def end(*args):
     sio.disconnect()
-sio.connect(sys.argv[1], transports=['polling'])
+sio.connect(sys.argv[1], transports=['polling'] if sys.argv[2] == 'polling' else None)
 sio.wait()
 `;
 const tasks = `
@@ -52,15 +53,15 @@ async def main():
     @sio.on('end')
     async def end(*args):
         await sio.disconnect()
-    await sio.connect(sys.argv[1], transports=['polling'])
+    await sio.connect(sys.argv[1], transports=['polling'] if sys.argv[2] == 'polling' else None)
     await sio.wait()
 asyncio.run(main())
 `;
 
-async function talk(source, base) {
+async function talk(source, base, transport) {
 	const native = await Client.open(base, { name: 'native', rooms: ['/'] });
 	const heard = (event) => native.messages.find((message) => message.event === event);
-	const child = spawn(python, ['-c', source, base], { stdio: 'ignore' });
+	const child = spawn(python, ['-c', source, base, transport], { stdio: 'ignore' });
 	const forget = atEnd(() => child.kill());
 	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
 	await waitFor(() => heard('acknowledged') && heard('bytes'), 20000, 'the client to speak');
@@ -79,7 +80,9 @@ async function talk(source, base) {
 
 await forEachStore(async ({ start }) => {
 	const { base } = await start({ options: { 'ping-interval': '1s', 'ping-timeout': '10s', hold: '3s' } });
-	await scope('threads', () => talk(threads, base));
-	await scope('asyncio', () => talk(tasks, base));
+	for (const transport of ['polling', 'default']) {
+		await scope(`threads, ${transport}`, () => talk(threads, base, transport));
+		await scope(`asyncio, ${transport}`, () => talk(tasks, base, transport));
+	}
 });
 await done();

@@ -1,7 +1,6 @@
 /*
- * Engine.IO, protocol revision 4, by polling and on WebSockets: /engine.io/; and Socket.IO on it, by polling.  Here is what is said of a
- * request before its session is looked at, and
- * the handshake; the statuses and bodies are those of the reference.
+ * Engine.IO, protocol revision 4, by polling and on WebSockets: /engine.io/; and Socket.IO on it.  Here is what is said of a
+ * request before its session is looked at, and the handshake; the statuses and bodies are those of the reference.
  */
 #include <event2/event.h>
 #include <event2/util.h>
@@ -46,7 +45,7 @@ tell_open(struct engineio_call *call)
 		engineio_ws_open(call, call->sid);
 		return;
 	}
-	engineio_write_handshake(&payload, call->front, call->sid, !call->is_socketio);
+	engineio_write_handshake(&payload, call->front, call->sid, true);
 	engineio_call_reply(call, 200, ENGINEIO_PAYLOAD_TYPE, &payload);
 	buf_free(&payload);
 }
@@ -184,10 +183,10 @@ refuse_mismatch(struct engineio_call *call)
 }
 
 static void
-answer_plain(struct front *front, struct http_request *req, const char *sid)
+answer_plain(struct front *front, struct http_request *req, const char *sid, bool is_socketio)
 {
 	static const struct engineio_kind kind = {refuse_mismatch, NULL, refuse_unknown, engineio_call_refuse_unavailable, NULL};
-	struct engineio_client client = {.is_socketio = false};
+	struct engineio_client client = {.is_socketio = is_socketio};
 
 	if (!sid)
 		engineio_refuse(req, http_method(req) == HTTP_GET ? ENGINEIO_BAD_REQUEST : ENGINEIO_BAD_METHOD);
@@ -198,13 +197,13 @@ answer_plain(struct front *front, struct http_request *req, const char *sid)
 }
 
 static void
-answer_socket(struct front *front, struct http_request *req, const char *sid)
+answer_socket(struct front *front, struct http_request *req, const char *sid, bool is_socketio)
 {
 	enum ws_handshake handshake = ws_check_handshake(req);
-	struct engineio_client client = {.is_socketio = false};
+	struct engineio_client client = {.is_socketio = is_socketio};
 
 	if (handshake == WS_HANDSHAKE_NONE)
-		answer_plain(front, req, sid);
+		answer_plain(front, req, sid, is_socketio);
 	else if (sid && !take_sid(&client, sid))
 		engineio_abort(req, ENGINEIO_UNKNOWN_SID);
 	else if (handshake != WS_HANDSHAKE_GOOD)
@@ -214,7 +213,7 @@ answer_socket(struct front *front, struct http_request *req, const char *sid)
 	else if (!is_query(req, "EIO", "4"))
 		engineio_abort(req, ENGINEIO_BAD_VERSION);
 	else
-		open_session(front, req, false, true);
+		open_session(front, req, is_socketio, true);
 }
 
 static void
@@ -222,9 +221,8 @@ answer(struct front *front, struct http_request *req, bool is_socketio)
 {
 	const char *sid = http_query(req, "sid");
 
-	/* Those of Socket.IO do not go by WebSocket yet. */
-	if (is_query(req, "transport", "websocket") && !is_socketio && !front->parts.options->no_websocket)
-		answer_socket(front, req, sid);
+	if (is_query(req, "transport", "websocket") && !front->parts.options->no_websocket)
+		answer_socket(front, req, sid, is_socketio);
 	else if (!is_query(req, "transport", "polling"))
 		engineio_refuse(req, ENGINEIO_UNKNOWN_TRANSPORT);
 	else if (sid)

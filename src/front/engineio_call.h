@@ -119,10 +119,10 @@ void engineio_post(struct front *front, struct http_request *req, const struct e
 /* Do what is in one packet that came on a session's WebSocket. */
 struct engineio_frame {
 	struct front *front;
-	struct name id;
+	const struct engineio_client *client;
 	const char *text; /* As in a payload. */
 	size_t len;
-	const struct engine_state *state; /* As it was last known, with its number. */
+	const struct engine_state *state; /* As it was last known, with its number; not of Socket.IO. */
 	uint64_t number;
 };
 

@@ -69,6 +69,28 @@ engineio_payload_begin(struct engineio_payload *payload, bool is_repeat)
 	}
 }
 
+struct poll_session *
+engineio_payload_sessions(struct engineio_payload *payload, const struct name *id, uint64_t number)
+{
+	const struct engine_state *state = payload->state;
+	struct poll_session *sessions = mem_zero(payload->count + 1, sizeof *sessions);
+
+	payload->place = (struct cursor){.dirty = entry_id_compare(state->before, state->after) != 0, .mailbox = payload->start};
+	sessions[0] = (struct poll_session){.id = *id, .cursor = &payload->place, .has_state = true, .state = number};
+	for (size_t i = 0; i < payload->count; i++)
+		sessions[1 + i] = (struct poll_session){.id = state->sockets[i].id, .cursor = &payload->told[i].start, .no_presence = true};
+	return sessions;
+}
+
+enum poll_outcome
+engineio_payload_outcome(const struct poll_part *const *parts, size_t count)
+{
+	for (size_t i = 1; i < count && parts[0]->outcome == POLL_BATCH; i++)
+		if (parts[i]->outcome != POLL_BATCH)
+			return parts[i]->outcome;
+	return parts[0]->outcome;
+}
+
 bool
 engineio_payload_is_due(const struct engineio_payload *payload)
 {
@@ -216,19 +238,30 @@ how_after(enum engine_socket_how how, bool is_announced)
 }
 
 void
-engineio_payload_commit(struct engineio_payload *payload, struct engine_state *state)
+engineio_payload_commit_after(struct engineio_payload *payload, struct engine_state *state)
 {
-	state->before = payload->start;
 	state->after = payload->after;
 	for (size_t i = 0; i < payload->count; i++) {
 		struct engine_socket *socket = &state->sockets[i];
 		struct engineio_told *told = &payload->told[i];
 
-		cursor_free(&socket->before);
 		cursor_free(&socket->after);
-		socket->before = told->start;
 		socket->after = told->after;
 		socket->how = how_after(socket->how, told->is_announced);
-		told->start = told->after = (struct cursor){0};
+		told->after = (struct cursor){0};
 	}
+}
+
+void
+engineio_payload_commit(struct engineio_payload *payload, struct engine_state *state)
+{
+	state->before = payload->start;
+	for (size_t i = 0; i < payload->count; i++) {
+		struct engine_socket *socket = &state->sockets[i];
+
+		cursor_free(&socket->before);
+		socket->before = payload->told[i].start;
+		payload->told[i].start = (struct cursor){0};
+	}
+	engineio_payload_commit_after(payload, state);
 }

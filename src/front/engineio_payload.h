@@ -13,6 +13,7 @@
 #include "codec/cursor.h"
 #include "codec/engine_state.h"
 #include "codec/message.h"
+#include "transport/poll.h"
 
 struct options;
 
@@ -28,6 +29,7 @@ struct engineio_payload {
 	unsigned packets;
 	bool is_lost; /* Of what was for it some is gone. */
 	struct entry_id start, after; /* In the mailbox of the session itself. */
+	struct cursor place;          /* The first of them, to be lent. */
 	struct engineio_told *told;   /* As many as there are sockets. */
 	size_t count;
 	/* Lent: */
@@ -41,6 +43,14 @@ struct engineio_payload {
 void engineio_payload_begin(struct engineio_payload *, bool is_repeat);
 void engineio_payload_free(struct engineio_payload *);
 
+/*
+ * What to poll for with it: the session id, whose state has this number, and its sockets.  The caller frees what is returned; it
+ * lends what the payload has until that is begun again.
+ */
+struct poll_session *engineio_payload_sessions(struct engineio_payload *, const struct name *id, uint64_t number);
+/* What such a poll came to: that of the session itself, but what another one follows, or what is gone, is not to be told. */
+enum poll_outcome engineio_payload_outcome(const struct poll_part *const *parts, size_t count);
+
 /* Is there something to be told that no mailbox has? */
 bool engineio_payload_is_due(const struct engineio_payload *);
 
@@ -49,5 +59,7 @@ void engineio_payload_add(struct engineio_payload *, size_t place, const struct 
 
 /* Let state, of which `state` is a copy or itself, say what was told. */
 void engineio_payload_commit(struct engineio_payload *, struct engine_state *state);
+/* The same, but that it has what it was told before is not known. */
+void engineio_payload_commit_after(struct engineio_payload *, struct engine_state *state);
 
 #endif

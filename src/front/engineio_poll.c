@@ -193,16 +193,6 @@ check_gone(struct engineio_poll *poll)
 	engineio_call_look_later(call);
 }
 
-/* Of the session itself; but what another one follows, or what is gone, is not this one's to tell. */
-static enum poll_outcome
-outcome_of(const struct poll_part *const *parts, size_t count)
-{
-	for (size_t i = 1; i < count && parts[0]->outcome == POLL_BATCH; i++)
-		if (parts[i]->outcome != POLL_BATCH)
-			return parts[i]->outcome;
-	return parts[0]->outcome;
-}
-
 static void
 reply(void *client, struct http_request *req, const struct poll_part *const *parts, size_t count)
 {
@@ -211,7 +201,7 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 	const struct poll_part *part = parts[0];
 
 	engineio_call_park(call, req);
-	switch (outcome_of(parts, count)) {
+	switch (engineio_payload_outcome(parts, count)) {
 	case POLL_BATCH:
 		answer(poll);
 		return;
@@ -299,22 +289,17 @@ hold(struct engineio_poll *poll)
 {
 	static const struct poll_protocol protocol = {write_batch, reply, on_gone, is_alike};
 	struct engineio_call *call = &poll->call;
-	const struct engine_state *state = &call->state;
-	struct poll_session *sessions = mem_zero(state->sockets_count + 1, sizeof *sessions);
-	struct cursor cursor = {.dirty = entry_id_compare(state->before, state->after) != 0};
 	struct http_request *req = call->req;
+	struct poll_session *sessions;
 
-	poll->is_repeat = poll->key != 0 && poll->key == state->answered;
+	poll->is_repeat = poll->key != 0 && poll->key == call->state.answered;
 	metric_add(ENGINEIO_REPEATED, poll->is_repeat && !poll->was_held);
 	engineio_payload_begin(&poll->payload, poll->is_repeat);
-	cursor.mailbox = poll->payload.start;
-	sessions[0] = (struct poll_session){.id = call->id, .cursor = &cursor, .has_state = true, .state = call->number};
-	for (size_t i = 0; i < state->sockets_count; i++)
-		sessions[1 + i] = (struct poll_session){.id = state->sockets[i].id, .cursor = &poll->payload.told[i].start, .no_presence = true};
+	sessions = engineio_payload_sessions(&poll->payload, &call->id, call->number);
 	poll->was_held = true;
 	call->req = NULL;
 	poll_start(call->front->parts.polls, req,
-	    &(struct poll_request){sessions, (uint32_t)state->sockets_count + 1, hold_of(poll), &protocol, poll});
+	    &(struct poll_request){sessions, (uint32_t)poll->payload.count + 1, hold_of(poll), &protocol, poll});
 	free(sessions);
 }
 

@@ -358,8 +358,8 @@ engineio_post(struct front *front, struct http_request *req, const struct engine
 struct engineio_post *
 engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg)
 {
-	struct engineio_client client = {.id = frame->id};
-	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, &client);
+	const struct engine_state *state = frame->state;
+	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, frame->client);
 
 	post->is_frame = true;
 	post->posted = posted;
@@ -367,8 +367,9 @@ engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *post
 	post->body = mem_copy(frame->text, frame->len);
 	post->len = frame->len;
 	post->is_wrong = !is_right(post);
-	if (frame->state->phase == ENGINE_OPEN && frame->state->websocket) /* Then deciding takes an answer of the store's. */
-		engineio_call_decide(&post->call, frame->state, frame->number);
+	/* Then deciding takes an answer of the store's.  Of what is a part of a Socket.IO session's state not all is known here. */
+	if (state->phase == ENGINE_OPEN && state->websocket && !state->is_socketio)
+		engineio_call_decide(&post->call, state, frame->number);
 	else
 		engineio_call_look(&post->call);
 	return post;

@@ -18,6 +18,7 @@
 #include "codec/frame.h"
 #include "core/session.h"
 #include "front/engineio_call.h"
+#include "front/engineio_follow.h"
 #include "front/private.h"
 #include "net/http.h"
 #include "store/store.h"
@@ -39,10 +40,11 @@ struct engineio_ws {
 	LIST_ENTRY(engineio_ws) in_sockets;
 	struct front *front;
 	struct socket *socket; /* NULL once it is gone: what it brought is still to be done. */
-	struct name id;
+	struct engineio_client client;
 	enum phase phase;
-	struct engine_state state; /* As it was last known, with its number. */
+	struct engine_state state; /* As it was last known, but for what it owns; with its number. */
 	uint64_t number;
+	struct engineio_follow *follow; /* What brings messages; NULL: the socket is the session's sink. */
 	struct change *change; /* Of phase, under way. */
 	bool pinged;
 	struct event timer;         /* For the next phase, the next ping, its pong. */
@@ -50,6 +52,17 @@ struct engineio_ws {
 	STAILQ_HEAD(, packet) packets; /* Behind it. */
 	size_t waiting; /* Bytes of memory that they take. */
 };
+
+/* Only requests of the session itself need to know what sockets it has. */
+static void
+keep_state(struct engineio_ws *ws, const struct engine_state *state, uint64_t number)
+{
+	ws->state = *state;
+	ws->state.sockets = NULL;
+	ws->state.sockets_count = 0;
+	ws->state.partial = NULL;
+	ws->number = number;
+}
 
 /* ---- The end ---- */
 
@@ -68,13 +81,6 @@ drop_packet(struct engineio_ws *ws)
 	ws->waiting -= memory_of(packet);
 	buf_free(&packet->text);
 	free(packet);
-}
-
-static void
-on_session_closed(void *arg, const struct store_presence *presence)
-{
-	(void)arg;
-	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
 }
 
 static void cancel_upgrade(struct engineio_ws *ws);
@@ -99,11 +105,13 @@ engineio_ws_free(struct front *front)
 		ws_free(LIST_FIRST(&front->engineio_sockets));
 }
 
+static void end_session(struct front *front, const struct engineio_client *client);
+
 static void
 finish(struct engineio_ws *ws)
 {
 	if (ws->phase == MOVED)
-		sessions_close(ws->front->parts.sessions, &ws->id, on_session_closed, NULL);
+		end_session(ws->front, &ws->client);
 	else if (ws->phase == PROBED)
 		cancel_upgrade(ws);
 	ws_free(ws);
@@ -119,6 +127,9 @@ on_gone(void *arg)
 	ws->socket = NULL;
 	event_del(&ws->timer);
 	forget_change(ws);
+	if (ws->follow)
+		engineio_follow_stop(ws->follow);
+	ws->follow = NULL;
 	if (!ws->post)
 		finish(ws);
 }
@@ -183,6 +194,48 @@ on_deliver(void *arg, const struct batch *batch)
 }
 
 static void
+send_followed(struct engineio_ws *ws, const struct engineio_packet *packet)
+{
+	struct buf bytes = BUF_EMPTY;
+
+	if (!packet->binary)
+		send_packet(ws, packet->type, packet->data, packet->len);
+	else if (base64_read(&bytes, packet->data, packet->len))
+		socket_send(ws->socket, WS_BINARY, bytes.data, bytes.len);
+	buf_free(&bytes);
+}
+
+static bool
+on_tell(void *arg, const char *payload, size_t len)
+{
+	struct engineio_ws *ws = arg;
+	struct engineio_packet packet;
+	size_t at = 0;
+
+	while (engineio_next(payload, len, &at, &packet) == ENGINEIO_PACKET)
+		send_followed(ws, &packet);
+	return !socket_is_full(ws->socket);
+}
+
+static void
+on_over(void *arg)
+{
+	struct engineio_ws *ws = arg;
+
+	ws->follow = NULL;
+	fail(ws);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct engineio_ws *ws = arg;
+
+	if (ws->follow)
+		engineio_follow_go_on(ws->follow);
+}
+
+static void
 on_end(void *arg, enum sink_end why)
 {
 	(void)why;
@@ -237,12 +290,42 @@ begin_pings(struct engineio_ws *ws)
 static void
 begin_reading(struct engineio_ws *ws)
 {
+	static const struct engineio_followed followed = {on_tell, on_over};
 	const struct engine_state *state = &ws->state;
 	struct cursor cursor = {.dirty = entry_id_compare(state->before, state->after) != 0, .mailbox = state->after};
 
 	ws->phase = MOVED;
 	begin_pings(ws);
-	socket_read(ws->socket, &ws->id, &cursor);
+	if (ws->client.is_socketio)
+		ws->follow = engineio_follow_start(ws->front, &ws->client, &followed, ws);
+	else
+		socket_read(ws->socket, &ws->client.id, &cursor);
+}
+
+/* ---- The session's end ---- */
+
+static void
+free_call(struct engineio_call *call)
+{
+	engineio_call_free(call);
+}
+
+/* What the sockets of a session were told is kept with it. */
+static void
+decide_end(struct engineio_call *call)
+{
+	if (call->state.phase == ENGINE_OVER)
+		engineio_call_free(call);
+	else
+		engineio_call_close(call, free_call);
+}
+
+static void
+end_session(struct front *front, const struct engineio_client *client)
+{
+	static const struct engineio_kind kind = {decide_end, free_call, free_call, free_call, NULL};
+
+	engineio_call_look(engineio_call_start(front, &kind, sizeof(struct engineio_call), client));
 }
 
 /* ---- Changes of the phase, in the session's state ---- */
@@ -318,8 +401,7 @@ take_change(struct engineio_call *call)
 
 	if (ws) {
 		ws->change = NULL;
-		ws->state = call->state;
-		ws->number = call->number;
+		keep_state(ws, &call->state, call->number);
 		socket_hold(ws->socket, false);
 		if (change->what == MOVE) {
 			begin_reading(ws);
@@ -328,7 +410,8 @@ take_change(struct engineio_call *call)
 			send_packet(ws, ENGINEIO_PONG, "probe", 5);
 		}
 	} else if (change->what == MOVE) { /* The client left without knowing that it had moved. */
-		sessions_close(call->front->parts.sessions, &call->id, on_session_closed, NULL);
+		engineio_call_close(call, free_call);
+		return;
 	} else if (change->what == ANSWER_PROBE) {
 		change->what = CANCEL;
 		change->until = call->state.upgrade_until;
@@ -342,7 +425,7 @@ static struct change *
 begin_change(struct engineio_ws *ws, enum change_kind what)
 {
 	static const struct engineio_kind kind = {decide_change, take_change, fail_change, fail_change, NULL};
-	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &(struct engineio_client){.id = ws->id});
+	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &ws->client);
 
 	change->what = what;
 	change->until = ws->state.upgrade_until;
@@ -388,8 +471,7 @@ on_posted(void *arg, enum engineio_outcome outcome, const struct engine_state *s
 	struct engineio_ws *ws = arg;
 
 	ws->post = NULL;
-	ws->state = *state;
-	ws->number = number;
+	keep_state(ws, state, number);
 	if (outcome != ENGINEIO_DONE) {
 		while (!STAILQ_EMPTY(&ws->packets))
 			drop_packet(ws);
@@ -408,7 +490,7 @@ static void
 do_next(struct engineio_ws *ws)
 {
 	struct packet *packet = STAILQ_FIRST(&ws->packets);
-	struct engineio_frame frame = {.front = ws->front, .id = ws->id, .text = packet->text.data ? packet->text.data : "",
+	struct engineio_frame frame = {.front = ws->front, .client = &ws->client, .text = packet->text.data ? packet->text.data : "",
 	    .len = packet->text.len, .state = &ws->state, .number = ws->number};
 
 	ws->post = engineio_post_frame(&frame, on_posted, ws);
@@ -462,13 +544,13 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 static struct engineio_ws *
 accept_call(struct engineio_call *call)
 {
-	static const struct socket_protocol protocol = {on_receive, on_deliver, NULL, on_end, on_gone};
+	static const struct socket_protocol protocol = {on_receive, on_deliver, on_drained, on_end, on_gone};
 	struct engineio_ws *ws = mem_zero(1, sizeof *ws);
 
 	ws->front = call->front;
-	ws->id = call->id;
-	ws->state = call->state;
-	ws->number = call->number;
+	ws->client = (struct engineio_client){.id = call->id, .is_socketio = call->is_socketio};
+	memcpy(ws->client.sid, call->sid, sizeof ws->client.sid);
+	keep_state(ws, &call->state, call->number);
 	STAILQ_INIT(&ws->packets);
 	LIST_INSERT_HEAD(&call->front->engineio_sockets, ws, in_sockets);
 	event_assign(&ws->timer, call->front->parts.base, -1, 0, on_time, ws);
@@ -484,8 +566,7 @@ engineio_ws_open(struct engineio_call *call, const char *sid)
 	struct engineio_ws *ws;
 
 	if (!call->req) {
-		sessions_close(call->front->parts.sessions, &call->id, on_session_closed, NULL);
-		engineio_call_free(call);
+		engineio_call_close(call, free_call);
 		return;
 	}
 	engineio_write_handshake(&handshake, call->front, sid, false);

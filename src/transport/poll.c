@@ -220,14 +220,28 @@ on_hold(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+stop_all(struct poll *poll)
+{
+	for (size_t i = 0; i < poll->count; i++)
+		if (poll->entries[i].reader)
+			entry_stop(&poll->entries[i], NULL);
+}
+
+void
+poll_cancel(struct poll *poll)
+{
+	assert(!poll->req);
+	stop_all(poll);
+	poll_free(poll);
+}
+
+static void
 on_gone(void *arg)
 {
 	struct poll *poll = arg;
 
 	metric_add(POLLS_ABANDONED, poll->waiting);
-	for (size_t i = 0; i < poll->count; i++)
-		if (poll->entries[i].reader)
-			entry_stop(&poll->entries[i], NULL);
+	stop_all(poll);
 	if (poll->protocol->gone)
 		poll->protocol->gone(poll->client);
 	poll_free(poll);
@@ -253,7 +267,7 @@ entry_start(struct entry *entry, const struct poll_session *session)
 	entry->reader = reader_start(poll->polls->hub, &session->id, session->cursor, &entry->sink);
 }
 
-void
+struct poll *
 poll_start(struct polls *polls, struct http_request *req, const struct poll_request *request)
 {
 	uint32_t count = request->count;
@@ -267,7 +281,8 @@ poll_start(struct polls *polls, struct http_request *req, const struct poll_requ
 	poll->count = count;
 	LIST_INSERT_HEAD(&polls->parked, poll, in_polls);
 	event_assign(&poll->hold, polls->base, -1, 0, on_hold, poll);
-	http_park(req, on_gone, poll);
+	if (req)
+		http_park(req, on_gone, poll);
 	poll->busy = true;
 	for (size_t i = 0; i < count; i++) {
 		poll->entries[i].poll = poll;
@@ -276,10 +291,11 @@ poll_start(struct polls *polls, struct http_request *req, const struct poll_requ
 	poll->busy = false;
 	if (poll->waiting == 0) {
 		poll_answer(poll);
-		return;
+		return NULL;
 	}
 	poll->at_once = hold_ms == 0 || polls->draining || poll->waiting < count; /* Something is to be told already. */
 	poll_wait(poll, poll->at_once ? CATCH_UP_MS : hold_ms);
+	return poll;
 }
 
 struct polls *

@@ -17,6 +17,7 @@
 struct event_base;
 struct http_request;
 struct hub;
+struct poll;
 struct polls;
 
 enum poll_outcome {
@@ -72,8 +73,13 @@ void polls_free(struct polls *);
 /*
  * Answer req with what the sessions have after their cursors, now or within the hold.  A session that comes twice is followed for
  * the later one.  Takes req, which may have been parked before; copies the rest, but lends protocol for good.
+ *
+ * req may be NULL, for a client that is answered in another way.  What is returned is there until reply or gone is called.
  */
-void poll_start(struct polls *, struct http_request *req, const struct poll_request *request);
+struct poll *poll_start(struct polls *, struct http_request *req, const struct poll_request *request);
+
+/* Nothing is called any more.  Only of a poll without a request. */
+void poll_cancel(struct poll *);
 
 /* Answer all polls that are parked, spread over the time; new ones are answered without being parked. */
 void polls_drain(struct polls *, int64_t over_ms);
