@@ -87,6 +87,8 @@ async function tokens({ base, proxy }) {
 		'the token may come as Authorization: Bearer');
 	is((await proxy.request('GET', '/v1/poll?hold=0', { headers: { authorization: `bearer ${token}` } })).status, 200,
 		'the scheme has any case');
+	is((await proxy.request('GET', '/v1/poll?hold=0', { token, bearer: 'for somebody else' })).status, 200,
+		'beside one in the query the header is for somebody else');
 	is((await proxy.request('GET', `/v1/sessions/${id}`, { bearer: token })).json?.id, id, 'a session can look at itself');
 }
 

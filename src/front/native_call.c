@@ -159,9 +159,9 @@ native_call_park(struct native_call *call)
 static const char *
 token_of(struct http_request *req)
 {
-	const char *bearer = front_bearer(req);
+	const char *token = http_query(req, "token");
 
-	return bearer ? bearer : http_query(req, "token");
+	return token ? token : front_bearer(req); /* Which may be for somebody in front of this gateway. */
 }
 
 bool
