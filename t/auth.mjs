@@ -8,8 +8,9 @@ import vm from 'node:vm';
 import WebSocket from 'ws';
 import { connect as connectClient } from '../www/pollgate.js';
 import { createSession, newToken, pollOnce, pollTogether, request, sendOps } from './lib/client.mjs';
-import { KeyServer, encode, keyFile, newKeys, now, sign } from './lib/jwt.mjs';
-import { forEachStore, runPollgate, sleep, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { KeyServer, encode, keyFile, newCertificate, newKeys, now, sign } from './lib/jwt.mjs';
+import { forEachStore, pollcat, runPollgate, sleep, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { Child } from './lib/process.mjs';
 import { atEnd, done, is, isDeep, like, limit, ok, scope, unlike } from './lib/tap.mjs';
 
 limit(240);
@@ -448,6 +449,37 @@ async function failing() {
 	await short.check();
 }
 
+async function certificates() {
+	const [certificate, key] = [await newCertificate(), newKeys()];
+	const server = await KeyServer.start([key], certificate);
+	const trusting = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url, 'ca-file': certificate.file } });
+	await waitFor(async () => (await open(trusting.base, sign(claims(), key))).status === 201, 10_000, 'keys');
+	is(server.version, '2.0', 'keys are fetched by HTTP/2 where it is offered');
+	const before = server.requests;
+	const doubting = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url } });
+	await doubting.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0, 10_000);
+	is((await open(doubting.base, sign(claims(), key))).code, 'auth_unavailable', 'not from a server whose certificate nobody vouches for');
+	const other = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url.replace('localhost', '127.0.0.1'), 'ca-file': certificate.file } });
+	await other.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0, 10_000);
+	is((await open(other.base, sign(claims(), key))).code, 'auth_unavailable', 'nor from one whose certificate has another name');
+	is(server.requests, before, 'these are not even asked');
+	await Promise.all([trusting, doubting, other].map((gateway) => gateway.check()));
+}
+
+/** Who asks by the header Authorization, which the gateway sees as well in requests with the session's token. */
+async function fromShell(base) {
+	const watcher = await session(base, everything, { body: { rooms: ['shell'] } });
+	const child = new Child(pollcat, [base, '--room', 'shell', '--send-only', '--header', `Authorization: Bearer ${token()}`], { stdio: ['pipe', 'pipe', 'pipe'] });
+	child.process.stdin.end('a line\n');
+	isDeep(await child.exited, { code: 0, signal: null }, 'pollcat brings a token by --header', child.stderr);
+	const { json } = await pollOnce(base, watcher.token, watcher.cursor, 5000);
+	ok(json.messages.some((message) => message.data === 'a line'), 'and its lines arrive', json);
+	const refused = new Child(pollcat, [base, '--room', 'shell', '--send-only'], { stdio: ['pipe', 'pipe', 'pipe'] });
+	refused.process.stdin.end('a line\n');
+	const { code } = await refused.exited;
+	ok(code > 0 && /auth_required|JSON Web Token/.test(refused.stderr), 'without it is told that there has to be one', code, refused.stderr);
+}
+
 async function settings() {
 	const file = keyFile(secret);
 	const refused = async (args, env) => (await runPollgate(args, { env })).stderr;
@@ -481,6 +513,7 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('no rooms', () => nothing(base));
 	await scope('data', () => data(base));
 	await scope('renewal', () => renewal(base));
+	await scope('pollcat', () => fromShell(base));
 	if (redis)
 		await scope('sessions from before', () => without(base, redis));
 	await scope('what is told', () => tellsNobody(instances));
@@ -494,5 +527,6 @@ await forEachStore(async ({ start, redis }) => {
 await scope('key files', files);
 await scope('published keys', published);
 await scope('a server that fails', failing);
+await scope('certificates', certificates);
 await scope('options', settings);
 await done();

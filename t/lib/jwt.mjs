@@ -3,9 +3,11 @@
  */
 import { createHmac, createPublicKey, generateKeyPairSync, sign as cryptoSign } from 'node:crypto';
 import http from 'node:http';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { execute } from './process.mjs';
 import { atEnd } from './tap.mjs';
 
 export const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -47,22 +49,37 @@ export function keyFile(text) {
 	return file;
 }
 
-/** answer(request, response) answers; requests counts them. */
+/** A certificate for localhost that nobody has signed: { key, cert, file }. */
+export async function newCertificate() {
+	const folder = mkdtempSync(path.join(os.tmpdir(), 'pollgate-cert-'));
+	atEnd(() => rmSync(folder, { recursive: true, force: true }));
+	const [key, cert] = ['key', 'cert'].map((name) => path.join(folder, name));
+	const made = await execute('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+		'-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert]);
+	if (made.code !== 0)
+		throw new Error(`openssl: ${made.stderr}`);
+	return { key: readFileSync(key), cert: readFileSync(cert), file: cert };
+}
+
+/** answer(request, response) answers; requests counts them, version is the HTTP version of the last one. */
 export class KeyServer {
 	constructor(keys) {
 		this.requests = 0;
 		this.publish(keys);
 	}
 
-	static async start(keys = []) {
+	/** tls: { key, cert }, for HTTPS, with HTTP/2. */
+	static async start(keys = [], tls) {
 		const self = new KeyServer(keys);
-		self.server = http.createServer((request, response) => {
+		const serve = (request, response) => {
 			self.requests++;
+			self.version = request.httpVersion;
 			self.answer(request, response);
-		});
+		};
+		self.server = tls ? http2.createSecureServer({ ...tls, allowHTTP1: true }, serve) : http.createServer(serve);
 		await new Promise((resolve) => self.server.listen(0, '127.0.0.1', resolve));
 		self.port = self.server.address().port;
-		self.url = `http://127.0.0.1:${self.port}/jwks.json`;
+		self.url = `http${tls ? 's' : ''}://${tls ? 'localhost' : '127.0.0.1'}:${self.port}/jwks.json`;
 		atEnd(() => self.stop());
 		return self;
 	}
@@ -81,7 +98,7 @@ export class KeyServer {
 	}
 
 	stop() {
-		this.server.closeAllConnections();
+		this.server.closeAllConnections?.();
 		return new Promise((resolve) => this.server.close(resolve));
 	}
 
