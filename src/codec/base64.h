@@ -14,7 +14,7 @@ bool base64_check(const char *text, size_t len);
 /* Append what text stands for.  False, and nothing was appended, if it is not base64. */
 bool base64_read(struct buf *b, const char *text, size_t len);
 
-/* The same of base64url without padding, as in JOSE (RFC 7515): one text for each byte string, so the last digit has no spare bits. */
+/* The same of base64url without padding, as in JOSE (RFC 7515).  Spare bits of the last digit are 0: bytes have one text. */
 bool base64url_read(struct buf *b, const char *text, size_t len);
 
 #endif

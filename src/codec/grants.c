@@ -116,8 +116,8 @@ grants_read(struct grants *grants, const char *text, size_t len)
 	jspan_pick(document, names, values, NAMES);
 	if (!jspan_count(values[UNTIL], INT64_MAX, &until))
 		return false;
-	*grants = (struct grants){.until = (int64_t)until, .user = values[USER], .has_direct = jspan_type(values[DIRECT]) == JSPAN_TRUE,
-	    .has_set = jspan_type(values[SET]) == JSPAN_TRUE};
+	*grants = (struct grants){.until = (int64_t)until, .user = values[USER],
+	    .has_direct = jspan_type(values[DIRECT]) == JSPAN_TRUE, .has_set = jspan_type(values[SET]) == JSPAN_TRUE};
 	memcpy(grants->rooms, values, sizeof grants->rooms);
 	return true;
 }

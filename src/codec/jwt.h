@@ -30,7 +30,7 @@ struct jwt_rules {
 	int64_t leeway_ms; /* How much clocks may differ. */
 };
 
-/* A token whose signature is good: NULL, or a sentence that says why it does not count at that time (milliseconds since the epoch). */
+/* A token whose signature is good: NULL, or a sentence that says why it does not count now (milliseconds since the epoch). */
 const char *jwt_check(const struct jwt *jwt, const struct jwt_rules *rules, int64_t now_ms);
 
 /* When it does not count any more, leeway included; 0 for never. */

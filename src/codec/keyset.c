@@ -160,7 +160,8 @@ make_rsa(const struct buf *modulus, const struct buf *exponent)
 	BIGNUM *e = BN_bin2bn((const unsigned char *)exponent->data, (int)exponent->len, NULL);
 	EVP_PKEY *pkey = NULL;
 
-	if (build && n && e && BN_num_bits(n) <= RSA_MAX_BITS && BN_is_odd(n) && BN_num_bits(e) <= 32 && BN_is_odd(e) && !BN_is_one(e) &&
+	if (build && n && e && BN_num_bits(n) <= RSA_MAX_BITS && BN_is_odd(n) &&
+	    BN_num_bits(e) <= 32 && BN_is_odd(e) && !BN_is_one(e) &&
 	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e))
 		pkey = make_pkey("RSA", build);
 	BN_free(n);
@@ -202,8 +203,8 @@ read_p256(const struct jspan *fields)
 	EVP_PKEY *pkey = NULL;
 
 	buf_add(&point, "\4", 1); /* SEC 1, 2.3.3: not compressed. */
-	if (is_text(fields[CRV], "P-256") && read_bytes(&point, fields[X]) && point.len == 1 + P256_LEN && read_bytes(&point, fields[Y]) &&
-	    point.len == 1 + 2 * P256_LEN)
+	if (is_text(fields[CRV], "P-256") && read_bytes(&point, fields[X]) && point.len == 1 + P256_LEN &&
+	    read_bytes(&point, fields[Y]) && point.len == 1 + 2 * P256_LEN)
 		pkey = make_p256(&point);
 	buf_free(&point);
 	return pkey;
@@ -254,7 +255,8 @@ read_jwk(struct key *key, struct jspan value)
 	else if (is_text(fields[KTY], "RSA"))
 		good = is_for_this(fields, "RS256") && (key->pkey = read_rsa(fields)) && choose_algorithm(key);
 	else
-		good = is_text(fields[KTY], "EC") && is_for_this(fields, "ES256") && (key->pkey = read_p256(fields)) && choose_algorithm(key);
+		good = is_text(fields[KTY], "EC") && is_for_this(fields, "ES256") && (key->pkey = read_p256(fields)) &&
+		    choose_algorithm(key);
 	if (good && read_kid(key, fields[KID]))
 		return true;
 	key_free(key);

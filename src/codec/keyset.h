@@ -21,8 +21,8 @@ enum key_algorithm { KEY_HS256, KEY_RS256, KEY_ES256 };
 bool key_algorithm(enum key_algorithm *algorithm, const char *name);
 
 /*
- * What a file says (with a NUL behind it): PEM blocks (public keys, certificates), a JWK or a set of them, or else a secret of at least 32 bytes, less
- * the end of its line.  NULL, and *wrong a sentence about it, if there is no key in it that can be used.
+ * What a file says (with a NUL behind it): PEM blocks (public keys, certificates), a JWK or a set of them, or else a secret of at
+ * least 32 bytes, less the end of its line.  NULL, and *wrong a sentence about it, if there is no key in it that can be used.
  */
 struct keyset *keyset_read(const char *text, size_t len, const char **wrong);
 

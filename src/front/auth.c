@@ -61,9 +61,15 @@ finish(struct check *check, const struct auth_verdict *verdict)
 }
 
 static void
-refuse(struct check *check, const char *detail)
+refuse(struct check *check, int status, const char *code, const char *detail)
 {
-	finish(check, &(struct auth_verdict){.status = 401, .code = "auth_invalid", .detail = detail});
+	finish(check, &(struct auth_verdict){.status = status, .code = code, .detail = detail});
+}
+
+static void
+refuse_invalid(struct check *check, const char *detail)
+{
+	refuse(check, 401, "auth_invalid", detail);
 }
 
 static void
@@ -79,7 +85,7 @@ accept_claims(struct auth *auth, struct check *check, const struct jwt *jwt)
 		wrong = "Its public data is larger than --max-data.";
 	verdict.claims = &claims;
 	if (wrong)
-		refuse(check, wrong);
+		refuse_invalid(check, wrong);
 	else
 		finish(check, &verdict);
 	buf_free(&claims.grants);
@@ -103,9 +109,9 @@ judge_signature(struct auth *auth, struct check *check, const struct jwt *jwt, b
 	else if (result == SIGNATURE_UNKNOWN && !is_last && keyring_refresh(auth->keyring))
 		wait_for_keys(auth, check);
 	else if (keys)
-		refuse(check, "It was not signed by a key that is known here.");
+		refuse_invalid(check, "It was not signed by a key that is known here.");
 	else
-		finish(check, &(struct auth_verdict){503, "auth_unavailable", "The keys of the token's issuer cannot be had now.", NULL, 0});
+		refuse(check, 503, "auth_unavailable", "The keys of the token's issuer cannot be had now.");
 }
 
 static void
@@ -115,16 +121,16 @@ judge(struct auth *auth, struct check *check, bool is_last)
 	const char *wrong;
 
 	if (!check->token) {
-		finish(check, &(struct auth_verdict){401, "auth_required", "Give a JSON Web Token: see pollgate-protocol(7).", NULL, 0});
+		refuse(check, 401, "auth_required", "Give a JSON Web Token: see pollgate-protocol(7).");
 		return;
 	}
 	if (check->len > auth->options->auth_token_max) {
-		refuse(check, "It is larger than --auth-token-max.");
+		refuse_invalid(check, "It is larger than --auth-token-max.");
 		return;
 	}
 	wrong = jwt_read(&jwt, check->token, check->len);
 	if (wrong)
-		refuse(check, wrong);
+		refuse_invalid(check, wrong);
 	else
 		judge_signature(auth, check, &jwt, is_last);
 	jwt_free(&jwt);

@@ -127,7 +127,7 @@ bool native_call_may(const struct native_call *call, enum grants_right right, co
 
 /* ---- native_auth.c: whose session it is ---- */
 
-/* Go on when the JSON Web Token of req is good: what it grants is in call then, and the public data that it claims in its request. */
+/* Go on when the JSON Web Token of req is good: what it grants is in call then, the public data that it claims in call's request. */
 void native_call_judge(struct native_call *call, struct http_request *req, native_next_fn *next);
 /* Go on when call's session has call's grants, and is in no room that these do not let it enter. */
 void native_call_grant(struct native_call *call, native_next_fn *next);

@@ -52,7 +52,8 @@ is_allowed(const struct native_call *call, const struct client_op *op)
 	case CLIENT_SEND_ROOM:
 		return native_call_may(call, GRANTS_SEND, op->room);
 	case CLIENT_JOIN:
-		return native_call_may(call, GRANTS_JOIN, op->room) && (op->history == 0 || native_call_may(call, GRANTS_HISTORY, op->room));
+		return native_call_may(call, GRANTS_JOIN, op->room) &&
+		    (op->history == 0 || native_call_may(call, GRANTS_HISTORY, op->room));
 	case CLIENT_SET:
 		return call->grants.has_set;
 	case CLIENT_EVENT: /* The application judges for itself. */

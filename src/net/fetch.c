@@ -237,12 +237,13 @@ finish(struct fetch *fetch, const struct fetch_answer *answer)
 static void
 finish_answered(struct fetch *fetch)
 {
-	struct fetch_answer answer = {.outcome = FETCH_ANSWERED, .body = fetch->body.data ? fetch->body.data : "", .len = fetch->body.len};
+	struct fetch_answer answer = {.outcome = FETCH_ANSWERED, .len = fetch->body.len};
 	struct fetch_header *headers;
 	long status = 0;
 
 	curl_easy_getinfo(fetch->curl, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
+	answer.body = fetch->body.data ? fetch->body.data : "";
 	answer.headers = headers = split_head(&fetch->head, &answer.headers_count);
 	finish(fetch, &answer);
 	free(headers);
@@ -254,10 +255,12 @@ finish_failed(struct fetch *fetch, CURLcode code)
 	struct fetch_answer answer = {.outcome = FETCH_UNREACHABLE, .body = ""};
 	char detail[CURL_ERROR_SIZE];
 
-	if (fetch->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
-		answer = (struct fetch_answer){.outcome = FETCH_TOO_LARGE, .detail = "the answer is larger than is taken", .body = ""};
-	else
+	if (fetch->is_too_large || code == CURLE_FILESIZE_EXCEEDED) {
+		answer.outcome = FETCH_TOO_LARGE;
+		answer.detail = "the answer is larger than is taken";
+	} else {
 		answer.detail = strcpy(detail, *fetch->error ? fetch->error : curl_easy_strerror(code));
+	}
 	finish(fetch, &answer);
 }
 
