@@ -125,6 +125,23 @@ engineio_call_take_state(struct engineio_call *call, uint64_t number, const char
 	return false;
 }
 
+bool
+engineio_call_take_alike(struct engineio_call *call, uint64_t number, const char *text, size_t len)
+{
+	struct engine_state state;
+
+	if (!engine_state_parse(&state, text, len))
+		return false;
+	if (!engine_state_polls_alike(&state, &call->state)) {
+		engine_state_free(&state);
+		return false;
+	}
+	engine_state_free(&call->state);
+	call->state = state;
+	call->number = number;
+	return true;
+}
+
 static void
 decide(struct engineio_call *call, const struct store_state *state)
 {

@@ -81,6 +81,8 @@ void engineio_call_decide(struct engineio_call *, const struct engine_state *sta
 void engineio_call_look_later(struct engineio_call *); /* In a quarter of a second. */
 /* False, after a log line, if text is none. */
 bool engineio_call_take_state(struct engineio_call *, uint64_t number, const char *text, size_t len);
+/* The same, but only if it differs by what posts change, which is nothing to who waits for messages; else false, and nothing is taken. */
+bool engineio_call_take_alike(struct engineio_call *, uint64_t number, const char *text, size_t len);
 /* Let call->state be the session's, and apply these operations, which are lent until `swapped` or `decide`. */
 void engineio_call_swap(struct engineio_call *, const struct client_op *ops, size_t count);
 /* That is under way: it may be done or not. */

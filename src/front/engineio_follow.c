@@ -146,6 +146,13 @@ write_batch(void *client, size_t place, struct buf *document, const struct batch
 	engineio_payload_add(&((struct engineio_follow *)client)->payload, place, batch);
 }
 
+static bool
+is_alike(void *client, size_t place, uint64_t number, const char *text, size_t len)
+{
+	(void)place;
+	return engineio_call_take_alike(&((struct engineio_follow *)client)->call, number, text, len);
+}
+
 static int64_t
 hold_of(const struct engineio_follow *follow)
 {
@@ -162,7 +169,7 @@ hold_of(const struct engineio_follow *follow)
 static void
 hold(struct engineio_follow *follow)
 {
-	static const struct poll_protocol protocol = {write_batch, on_reply, NULL};
+	static const struct poll_protocol protocol = {write_batch, on_reply, NULL, is_alike};
 	struct engineio_call *call = &follow->call;
 	struct poll_session *sessions;
 	struct poll_request request = {.protocol = &protocol, .client = follow};

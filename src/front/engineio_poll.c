@@ -245,24 +245,11 @@ on_gone(void *client)
 	leave(client);
 }
 
-/* What a POST changes is nothing to a poll that waits. */
 static bool
 is_alike(void *client, size_t place, uint64_t number, const char *text, size_t len)
 {
-	struct engineio_call *call = &((struct engineio_poll *)client)->call;
-	struct engine_state state;
-
 	(void)place;
-	if (!engine_state_parse(&state, text, len))
-		return false;
-	if (!engine_state_polls_alike(&state, &call->state)) {
-		engine_state_free(&state);
-		return false;
-	}
-	engine_state_free(&call->state);
-	call->state = state;
-	call->number = number;
-	return true;
+	return engineio_call_take_alike(&((struct engineio_poll *)client)->call, number, text, len);
 }
 
 /* How long to wait: not beyond the next ping, or the end of what is waited for a pong or a namespace. */
