@@ -11,6 +11,7 @@ import { chances, randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { request } from './lib/request.mjs';
 import { atEnd, done, is, isDeep, like, limit, ok, scope, skip } from './lib/tap.mjs';
+import { within } from './lib/wait.mjs';
 
 limit(150);
 
@@ -164,6 +165,15 @@ async function library(base, at) {
 		await backend(at).publish({ room: 'lib', event: 'news', data: transport });
 		await waitFor(() => got.length > 0, 10000, 'the message to come');
 		isDeep([got[0].from, got[0].data, 'from' in got[0]], [undefined, transport, false], `pollgate.js hands on a backend's message as it is, by ${transport}`);
+		const previous = client.id;
+		const resumed = new Promise((resolve) => client.on('resumed', resolve));
+		await backend(at).ops([{ op: 'join', session: previous, room: 'put' }]);
+		await backend(at).publish({ room: 'put', event: 'news', data: 'put' });
+		await waitFor(() => got.some(({ room, data }) => room === 'put' && data === 'put'), 10000, 'a message of the room that it was put in');
+		ok(true, '... and those of a room that a backend put it in');
+		await backend(at).disconnect(previous);
+		isDeep((({ fresh, previous: of }) => [fresh, of])(await within(resumed, 15000, 'the client to learn of it')), [true, previous],
+			'... and opens another session when a backend ends its own');
 		await client.close();
 	}
 }
@@ -251,6 +261,22 @@ async function listing(base, at) {
 		refused(await api.list(what, { at: 'x' }), 400, 'bad_request', 'a place that is none is refused');
 		is((await api.list(what, { at: '999999-99' })).status, 200, 'or does no harm');
 	}
+}
+
+/** Relay clients know of no sessions: they get what is a text. */
+async function relayed(base, at) {
+	if (!WebSocket)
+		return skip('a relay\'s client gets what a backend publishes', 'there is no WebSocket');
+	const socket = new WebSocket(`${base.replace('http', 'ws')}/relay/raw`);
+	const got = [];
+	socket.onmessage = ({ data }) => got.push(data);
+	atEnd(() => socket.close());
+	await waitFor(async () => (await backend(at).members('raw')).json.count === 1, 10000, 'the client to be in the room');
+	await backend(at).ops([{ op: 'send', room: 'raw', event: 'other', data: 'no' }, { op: 'append', room: 'raw', event: 'text', data: 'no' },
+		{ op: 'send', room: 'raw', event: 'text', data: 'yes' }]);
+	await waitFor(() => got.length > 0, 10000, 'the text to come');
+	isDeep(got, ['yes'], 'a relay\'s client gets the texts that a backend publishes');
+	socket.close();
 }
 
 async function disconnecting(base, at) {
@@ -459,6 +485,7 @@ await forEachStore(async ({ start }) => {
 	await batches(base, at);
 	await looking(base, at);
 	await listing(base, at);
+	await relayed(base, at);
 	await disconnecting(base, at);
 	await idempotency(base, at);
 	await stop();

@@ -239,12 +239,12 @@ async function rooms() {
 		return result;
 	});
 	await waitFor(() => answer);
-	fake.push([text('50-0', 'before', 'lobby'), text('51-0', 'live', 'lobby'), text('7-0', 'not mine', 'other'), text('5-0', 'direct')]);
-	await waitFor(() => of('message').length === 1);
+	fake.push([text('50-0', 'before', 'lobby'), text('51-0', 'live', 'lobby'), text('7-0', 'put there', 'other'), text('5-0', 'direct')]);
+	await waitFor(() => of('message').length === 2);
 	answer();
 	const result = await joining;
-	await waitFor(() => of('message').length === 2);
-	isDeep(order, ['direct', 'joined', 'live'], 'messages of a room come after the answer to its join, from its position on; those of other rooms do not come');
+	await waitFor(() => of('message').length === 3);
+	isDeep(order, ['put there', 'direct', 'joined', 'live'], 'messages of a room come after the answer to its join, from its position on; those of a room that a backend put us in come at once');
 	isDeep(result.history.map(({ data }) => data), ['old'], 'history has what is before that position, so nothing comes twice');
 	isDeep(fake.of('send')[0].body.ops, [{ op: 'join', room: 'lobby', history: 10 }], 'join asks for what it was told to, and no more');
 	answer = undefined;
@@ -252,9 +252,17 @@ async function rooms() {
 	await waitFor(() => answer);
 	answer();
 	await leaving;
-	fake.push([text('60-0', 'too late', 'lobby'), text('6-0', 'direct')]);
-	await waitFor(() => of('message').length === 3);
-	is(of('message').at(-1).data, 'direct', 'nothing comes from a room that was left');
+	fake.push([text('60-0', 'too late', 'lobby'), text('7-0', 'put there', 'other'), text('6-0', 'direct')]);
+	await waitFor(() => of('message').length === 4);
+	is(of('message').at(-1).data, 'direct', 'nothing comes from a room that was left, nor twice from one that we were put in');
+	answer = undefined;
+	const away = client.leave('other');
+	await waitFor(() => answer);
+	answer();
+	await away;
+	fake.push([text('61-0', 'too late', 'other'), text('7-0', 'direct, too')]);
+	await waitFor(() => of('message').length === 5);
+	is(of('message').at(-1).data, 'direct, too', 'which can be left, too');
 	await end();
 }
 
@@ -275,12 +283,12 @@ async function gaps() {
 	fake.push([text('2000-0', 'a'), text('2000-0', 'a', 'lobby')]);
 	await waitFor(() => told.length === 2);
 	fake.push([text('3005-0', 'b')], { gaps: [{ from: '2000-0', to: '3000-0' }, { room: 'lobby', from: '2000-0', to: '1500-0' }, { room: 'other', from: '1-0', to: '2-0' }] });
-	await waitFor(() => told.length === 5);
+	await waitFor(() => told.length === 6);
 	isDeep(told.slice(2).map(({ told: what, reason, room, to, data }) => [what, reason, room, to, data]), [
-		['gap', 'trimmed', undefined, '3000-0', undefined], ['gap', 'trimmed', 'lobby', '1500-0', undefined], ['message', undefined, undefined, undefined, 'b'],
+		['gap', 'trimmed', undefined, '3000-0', undefined], ['gap', 'trimmed', 'lobby', '1500-0', undefined], ['gap', 'trimmed', 'other', '2-0', undefined], ['message', undefined, undefined, undefined, 'b'],
 	], 'a gap is told before what comes after it');
 	fake.push([text('1500-0', 'no', 'lobby'), text('1600-0', 'lower than before', 'lobby'), text('2999-0', 'no')]);
-	await waitFor(() => told.length === 6);
+	await waitFor(() => told.length === 7);
 	is(told.at(-1).data, 'lower than before', 'ids may go back when the gap says so');
 	await end();
 }

@@ -1,4 +1,4 @@
-/* What came in: without what came twice, and a room's messages only while we are in it. */
+/* What came in: without what came twice, and of a room that we left nothing more. */
 
 import { OWN_EVENTS } from './errors.js';
 
@@ -9,13 +9,20 @@ function later(a, b) {
 	return (x - u || y - v) < 0 ? b : a;
 }
 
-/** Delivers each message once; those of a room after its join was answered, until it is left. */
+const roomWith = (held) => ({ last: '', joined: false, joining: 0, held });
+
+/**
+ * Delivers each message once; those of a room after its join was answered, until it is left.  Those of a room that we did not ask
+ * for come too: a backend has put us there.
+ */
 export class Inbox {
-	#mailbox = { last: '' };
-	rooms = new Map(); // name -> {last, joined, joining: answers pending, held: messages that came before the answer, options}
+	// name -> {last, joined, joining: answers pending, held: messages that came before the answer, options}; null: left.  The mailbox
+	// has no name.
+	rooms = new Map();
 
 	constructor(emit) {
 		this.emit = emit;
+		this.#stream({}); // The mailbox comes first.
 	}
 
 	take({ messages, gaps = [] }) {
@@ -31,7 +38,9 @@ export class Inbox {
 	}
 
 	#stream({ room }) {
-		return room === undefined ? this.#mailbox : this.rooms.get(room);
+		if (!this.rooms.has(room))
+			this.rooms.set(room, roomWith());
+		return this.rooms.get(room);
 	}
 
 	#take(message) {
@@ -47,7 +56,7 @@ export class Inbox {
 	}
 
 	joining(name, options) {
-		const room = this.rooms.get(name) ?? { last: '', joined: false, joining: 0, held: [] };
+		const room = this.rooms.get(name) ?? roomWith([]);
 		room.joining++;
 		room.options = options;
 		this.rooms.set(name, room);
@@ -74,18 +83,28 @@ export class Inbox {
 			return;
 		room.joining -= joining;
 		room.joined &&= joining;
-		if (!room.joining && !room.joined)
-			this.rooms.delete(name);
+		if (!room.joining && !room.joined) {
+			if (joining)
+				this.rooms.delete(name);
+			else
+				this.rooms.set(name, null);
+		}
 	}
 
 	/** The session is gone: the gaps to tell, and the rooms to join again. */
 	reset() {
-		const rooms = [...this.rooms.values()].filter((room) => room.joined).map((room) => room.options);
-		const gaps = [undefined, ...rooms.map(({ room }) => room)].map((room) => {
-			const stream = this.#stream({ room });
-			const from = stream.last || null;
+		const gaps = [];
+		const rooms = [];
+		this.rooms.forEach((stream, room) => {
+			if (room && !stream?.joined) {
+				if (!stream?.joining)
+					this.rooms.delete(room);
+				return;
+			}
+			gaps.push({ reason: 'session', room, from: stream.last || null, to: null });
 			stream.last = '';
-			return { reason: 'session', room, from, to: null };
+			if (room)
+				rooms.push(stream.options);
 		});
 		return { gaps, rooms };
 	}
