@@ -131,6 +131,29 @@ async function returning(name, { base }) {
 	b.socket.disconnect();
 }
 
+/* Started with --room-max=100. */
+async function missing(name, { base }) {
+	const [a, b] = [connect(name, base, '/', { reconnectionDelay: 1000, reconnectionDelayMax: 1000 }), connect(name, base)];
+	await connected(a, b);
+	const { id } = a.socket;
+	b.socket.emit('before');
+	await until(a, () => a.got.length === 1, 'an event');
+	a.socket.io.engine.close();
+	await until(a, () => !a.socket.connected, 'to be cut');
+	for (let i = 0; i < 40; i++) {
+		for (let j = 0; j < 20; j++)
+			b.socket.emit('too much', i, j);
+		await ask(b, 'so far');
+	}
+	await until(a, () => a.socket.connected, 'to be back');
+	ok(!a.socket.recovered && a.socket.id !== id, 'who missed more than is kept is a new client');
+	b.socket.emit('after');
+	await until(a, () => a.got.at(-1)[0] === 'after', 'an event');
+	isDeep(a.got.map(([event]) => event), ['before', 'after'], 'that is told nothing of what is incomplete');
+	a.socket.disconnect();
+	b.socket.disconnect();
+}
+
 await forEachStore(async ({ start }) => {
 	const cluster = await start({ options: { 'ping-interval': '1s', 'ping-timeout': '10s', hold: '5s' } });
 	for (const name of versions)
@@ -140,6 +163,9 @@ await forEachStore(async ({ start }) => {
 				for (const test of [talking, rooms, namespaces, returning])
 					await scope(test.name, () => test(name, cluster));
 			});
+	const forgetful = await start({ options: { 'room-max': 100, 'ping-interval': '1s', 'ping-timeout': '10s', hold: '5s' } });
+	wanted = { transports: ['polling'] };
+	await scope('missing', () => missing('socket.io-client', forgetful));
 	is((await Promise.all(cluster.instances.map((one) => one.metrics('pollgate_engineio_timed_out_total')))).reduce((x, y) => x + y), 0,
 		'no session timed out');
 });

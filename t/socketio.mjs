@@ -135,6 +135,10 @@ async function wrong({ base }) {
 		isDeep([last.status, last.text], [400, ''], `${what} is refused`);
 		await isOver(one, `${what} ends the connection`);
 	}
+	const [bad, back] = [await wire(base), await wire(base)];
+	const { pid } = await bad.connect();
+	await bad.post('4x');
+	ok((await back.connect('', JSON.stringify({ pid }))).pid !== pid, 'and cannot be recovered');
 	const early = await wire(base);
 	is((await early.post('42["a"]')).status, 400, 'so is an event before anything is connected');
 }

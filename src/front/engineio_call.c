@@ -273,13 +273,19 @@ engineio_call_close_sockets(struct engineio_call *call)
 		sessions_close(call->front->parts.sessions, &call->state.sockets[i].id, on_socket_closed, NULL);
 }
 
+bool
+engineio_call_is_kept(const struct engineio_call *call)
+{
+	return call->state.sockets_count > 0 && !call->front->parts.options->no_recovery;
+}
+
 void
 engineio_call_close(struct engineio_call *call, void (*closed)(struct engineio_call *))
 {
 	const struct front_parts *parts = &call->front->parts;
 
 	call->closed = closed;
-	if (call->state.sockets_count > 0 && !parts->options->no_recovery) {
+	if (engineio_call_is_kept(call)) {
 		call->state.phase = ENGINE_OVER;
 		engine_state_drop_partial(&call->state);
 		engineio_call_swap(call, NULL, 0);

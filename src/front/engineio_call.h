@@ -90,6 +90,8 @@ bool engineio_call_is_swapping(const struct engineio_call *);
 /* Close the session, then call closed.  What its sockets were told is kept, so that they may be recovered. */
 void engineio_call_close(struct engineio_call *, void (*closed)(struct engineio_call *));
 
+/* Does it have sockets that may be recovered?  Then it is kept, in the phase OVER. */
+bool engineio_call_is_kept(const struct engineio_call *);
 /* Close its sockets' sessions, for good. */
 void engineio_call_close_sockets(struct engineio_call *);
 

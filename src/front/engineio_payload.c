@@ -221,6 +221,15 @@ engineio_payload_add(struct engineio_payload *payload, size_t place, const struc
 
 /* ---- Told ---- */
 
+bool
+engineio_payload_has_moved(const struct engineio_payload *payload)
+{
+	for (size_t i = 0; i < payload->count; i++)
+		if (!cursor_equal(&payload->told[i].start, &payload->told[i].after))
+			return true;
+	return entry_id_compare(payload->start, payload->after) != 0;
+}
+
 static enum engine_socket_how
 how_after(enum engine_socket_how how, bool is_announced)
 {

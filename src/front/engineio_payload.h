@@ -57,6 +57,9 @@ bool engineio_payload_is_due(const struct engineio_payload *);
 /* Add what fits of a batch: of the session itself (place 0), or of a socket. */
 void engineio_payload_add(struct engineio_payload *, size_t place, const struct batch *batch);
 
+/* Does the client stand elsewhere than it did, if only behind what was not for it? */
+bool engineio_payload_has_moved(const struct engineio_payload *);
+
 /* Let state, of which `state` is a copy or itself, say what was told. */
 void engineio_payload_commit(struct engineio_payload *, struct engine_state *state);
 /* The same, but that it has what it was told before is not known. */

@@ -147,11 +147,29 @@ tell_payload(struct engineio_poll *poll)
 	engineio_call_reply(&poll->call, 200, ENGINEIO_PAYLOAD_TYPE, &poll->payload.text);
 }
 
+/* What is worth to be kept of this answer goes into the state first. */
+static void
+tell(struct engineio_poll *poll)
+{
+	struct engine_state *state = &poll->call.state;
+	bool has_moved = poll->payload.text.len > 0 || engineio_payload_has_moved(&poll->payload);
+
+	if (!has_moved && !poll->waits) {
+		tell_payload(poll);
+		return;
+	}
+	if (has_moved) {
+		engineio_payload_commit(&poll->payload, state);
+		state->answered = poll->key;
+	}
+	state->polling = false;
+	swap(poll, tell_payload);
+}
+
 /* The hold is over, or there is something to tell. */
 static void
 answer(struct engineio_poll *poll)
 {
-	struct engine_state *state = &poll->call.state;
 
 	if (engineio_call_is_over(&poll->call)) {
 		engineio_call_look(&poll->call); /* A pong may have come that was not heard of. */
@@ -163,18 +181,9 @@ answer(struct engineio_poll *poll)
 	}
 	if (is_ping_due(poll)) {
 		engineio_write(&poll->payload.text, ENGINEIO_PING, NULL, 0);
-		state->pinged = true;
+		poll->call.state.pinged = true;
 	}
-	if (poll->payload.text.len == 0 && !poll->waits) {
-		tell_payload(poll);
-		return;
-	}
-	if (poll->payload.text.len > 0) {
-		engineio_payload_commit(&poll->payload, state);
-		state->answered = poll->key;
-	}
-	state->polling = false;
-	swap(poll, tell_payload);
+	tell(poll);
 }
 
 /* ---- Waiting ---- */

@@ -91,6 +91,7 @@ finish_late(struct engineio_call *call)
 void
 engineio_post_refuse(struct engineio_post *post)
 {
+	engineio_call_close_sockets(&post->call); /* As with the reference, that is for good. */
 	engineio_call_close(&post->call, finish_wrong);
 }
 
@@ -228,6 +229,8 @@ swap_group(struct engineio_post *post)
 	/* It may have polled before it closed, and that may not have come yet. */
 	if (post->has_close && parts->options->engineio_strict && !state->polling)
 		state->phase = ENGINE_LEFT;
+	else if (post->has_close && engineio_call_is_kept(&post->call))
+		state->phase = ENGINE_OVER;
 	engineio_call_swap(&post->call, post->ops, post->count);
 }
 
@@ -267,7 +270,7 @@ on_swapped(struct engineio_call *call)
 
 	metric_add(MESSAGES_SENT, (int64_t)post->messages);
 	post->from = post->to;
-	if (post->has_close && call->state.phase != ENGINE_LEFT)
+	if (post->has_close && call->state.phase == ENGINE_OPEN)
 		engineio_call_close(call, finish_done);
 	else if (post->has_close || is_done(post))
 		finish_done(call);
