@@ -6,6 +6,7 @@ import path from 'node:path';
 import { connect } from '../www/pollgate.js';
 import { Client, createSession, pollOnce } from './lib/client.mjs';
 import { freePort, tempDir } from './lib/process.mjs';
+import { now, sign } from './lib/jwt.mjs';
 import { forEachStore, runPollgate, sleep, startCluster, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { chances, randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
@@ -229,6 +230,20 @@ async function looking(base, at) {
 	refused(await api.history('log', { before: 'x' }), 400, 'bad_request', 'an id is an id');
 	is((await api.history('log', { before: '0-0' })).json.messages.length, 0, 'nothing is before all others');
 	await ann.stop();
+}
+
+/** Sessions of users, whom tokens name. */
+async function users() {
+	const secret = 'a secret that nobody guesses, of more than 32 bytes';
+	const { instances: [instance], stop } = await startCluster({ options: { 'api-key-file': keys, 'auth': 'jwt', 'auth-key-file': keyFile('secret', secret) } });
+	const open = async (claims) => (await createSession(instance.base, { auth: sign({ exp: now() + 600, pollgate: { join: ['*'], send: [] }, ...claims }, secret) })).json.id;
+	const api = backend(instance.base);
+	const [ann, nobody] = [await open({ sub: 'Änn "1"' }), await open({})];
+	is((await api.look(ann)).json.user, 'Änn "1"', 'a session tells whose it is');
+	ok(!('user' in (await api.look(nobody)).json), 'or nothing of that');
+	isDeep((await api.ops([{ op: 'join', session: nobody, room: 'r' }, { op: 'send', room: 'r', event: 'e' }])).json.results.map(({ error }) => error), [undefined, undefined],
+		'a backend may do what its clients may not');
+	await stop();
 }
 
 /** All of a list, part by part. */
@@ -475,6 +490,7 @@ await scope('keys', async () => {
 	await files();
 	await authentication();
 	await floods();
+	await users();
 });
 await forEachStore(async ({ start }) => {
 	const { base, instances, stop } = await start({ options: { 'api-key-file': keys } });

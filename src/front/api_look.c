@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/grants.h"
 #include "front/api.h"
 #include "front/native_call.h"
 #include "net/http.h"
@@ -20,6 +21,18 @@ write_rooms(struct buf *b, const struct store_session *session)
 	buf_adds(b, "]");
 }
 
+/* Whose it is, if a token said so. */
+static void
+write_user(struct buf *b, const struct store_session *session)
+{
+	struct grants grants;
+
+	if (!grants_read(&grants, session->grants.text, session->grants.len) || !grants.user.text)
+		return;
+	buf_adds(b, ",\"user\":");
+	buf_add(b, grants.user.text, grants.user.len);
+}
+
 static void
 on_look(void *arg, const struct store_session *session)
 {
@@ -36,6 +49,7 @@ on_look(void *arg, const struct store_session *session)
 	}
 	buf_adds(&body, "{");
 	native_write_session(&body, &call->id, session);
+	write_user(&body, session);
 	buf_adds(&body, ",\"rooms\":");
 	write_rooms(&body, session);
 	buf_adds(&body, "}");
