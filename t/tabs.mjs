@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /* Tabs of one browser share what it has: www/pollgate.js in many pages of Chromium, which makes six connections to a host. */
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { keyFile, now, sign } from './lib/jwt.mjs';
 import { atEnd, done, is, isDeep, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
 import { forEachStore, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
 
@@ -20,9 +22,12 @@ const range = (n) => [...Array(n).keys()];
 
 /** A page with a client, `client`, all that it told in `told`, and a name among those that hold locks. */
 class Tab {
-	static async open(context, base, name, options) {
+	/** issue: makes a JSON Web Token whenever the page asks for one. */
+	static async open(context, base, name, options, issue) {
 		const tab = new Tab();
 		Object.assign(tab, { name, wrong: [], page: await context.newPage() });
+		if (issue)
+			await tab.page.exposeFunction('issue', issue);
 		tab.page.setDefaultTimeout(WAIT * slowness);
 		tab.page.on('pageerror', (error) => tab.wrong.push(error.message));
 		tab.page.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.wrong.push(message.text()));
@@ -31,7 +36,7 @@ class Tab {
 			navigator.locks.request(`tab ${name}`, () => new Promise(() => {}));
 			const { connect } = await import('./pollgate.js');
 			window.told = [];
-			window.client = connect('', options);
+			window.client = connect('', { auth: window.issue, ...options });
 			for (const event of ['message', 'gap', 'reconnecting', 'resumed', 'transport', 'closed'])
 				client.on(event, (value) => told.push({ told: event, ...value }));
 			return (await client.ready).id;
@@ -236,6 +241,27 @@ async function crowded(context, { base, proxy }) {
 	ok(proxy.now.requests <= 1, 'with one poll', proxy.now.requests);
 }
 
+/** Each tab's token ends at a time of its own; the leader's poll goes on for the others. */
+async function tokens(context, { base, proxy }, sign) {
+	const issuers = [() => sign(600), () => sign(1.5), () => sign(1.5)];
+	let failing = 5;
+	const tabs = await Promise.all(issuers.map((issue, name) => Tab.open(context, base, name, { transports: ['poll'] }, issue)));
+	let asked = 0;
+	const late = await Tab.open(context, base, 'late', { transports: ['poll'] }, () => {
+		if (asked++ > 0 && failing-- > 0)
+			throw new Error('the issuer does not answer');
+		return sign(1.5);
+	});
+	for (const i of range(12)) {
+		await tabs[0].send(i);
+		await new Promise((resolve) => setTimeout(resolve, 300));
+	}
+	is(await got([...tabs, late], tabs[0], range(12)), '', 'what is sent while tokens end comes to all others');
+	isDeep((await Promise.all([...tabs, late].map((tab) => tab.of('closed')))).flat(), [], 'and none is closed');
+	isDeep(await Promise.all([...tabs, late].map((tab) => tab.page.evaluate(() => client.id))), [...tabs, late].map(({ id }) => id), 'or has to begin anew');
+	ok(proxy.now.requests <= 2, 'they share one poll all the time', proxy.now.requests);
+}
+
 const browser = await playwright.chromium.launch({
 	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
 });
@@ -250,6 +276,10 @@ await forEachStore(async ({ store, start }) => {
 			const narrow = await start({ options: { www, 'polls-max': most } });
 			await scope(`more than ${most}`, () => browse(browser, (context) => crowded(context, narrow)));
 		}
+	const secret = randomBytes(32).toString('base64');
+	const guarded = await start({ options: { www, auth: 'jwt', 'auth-key-file': keyFile(secret), 'auth-leeway': '0' } });
+	await scope('tokens', () => browse(browser, (context) => tokens(context, guarded, (seconds) =>
+		sign({ exp: now() + seconds, pollgate: { join: ['*'], send: ['*'] } }, secret))));
 	note('requests:', JSON.stringify(cluster.proxy.counts));
 });
 await done();

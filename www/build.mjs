@@ -33,7 +33,7 @@ export async function bundles() {
 		'websocket.js': await classic("import './shim.js'"),
 	};
 	return Object.fromEntries(Object.entries(texts).map(([name, text]) =>
-		[name, `/* Pollgate ${version}, MIT, from client/ */\n${text}\n`]));
+		[name, `/* Pollgate ${version}, MIT */\n${text}\n`]));
 }
 
 if (process.argv[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href)

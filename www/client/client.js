@@ -276,15 +276,17 @@ export class Client {
 
 	/** Ask for more time, unless this answer gave some, and again before it is over.  Whoever is told auth_expired comes here, too. */
 	async #renew(answer) {
+		let expires = 1000; // If the page has no token just now.
 		try {
-			const { expires } = answer ?? await this.#question('/v1/auth', JSON.stringify({ auth: await this.#options.auth() }));
-			clearTimeout(this.#renewal);
-			if (expires < 2e9) // More than timers can.
-				this.#renewal = setTimeout(() => this.#renew(), expires * 0.8);
+			({ expires } = answer ?? await this.#question('/v1/auth', JSON.stringify({ auth: await this.#options.auth() })));
+			this.#receiving?.kick();
 		} catch (error) {
-			if (error.status) // The gateway's word.
-				this.#link().lost(error);
+			if (error instanceof PollgateError)
+				return this.#link().lost(error);
 		}
+		clearTimeout(this.#renewal);
+		if (expires < 2e9) // More than timers can.
+			this.#renewal = setTimeout(() => this.#renew(), expires * 0.8);
 	}
 
 	#enter(rooms, results) {
