@@ -294,6 +294,33 @@ async function relayed(base, at) {
 	socket.close();
 }
 
+/** Stock Socket.IO clients. */
+async function socketio(base, at) {
+	const io = (await import('socket.io-client').catch(() => null))?.io;
+	if (!io)
+		return skip('Socket.IO clients get what a backend publishes', 'socket.io-client is not installed');
+	const api = backend(at);
+	const got = { root: [], other: [] };
+	const open = (name, namespace) => {
+		const socket = io(base + namespace, { transports: ['polling'], forceNew: true });
+		socket.onAny((event, data) => got[name].push(`${event}:${data}`));
+		atEnd(() => socket.close());
+		return new Promise((resolve) => socket.once('connect', () => resolve(socket)));
+	};
+	const [root, other] = await Promise.all([open('root', '/'), open('other', '/api')]);
+	await api.ops([{ op: 'join', session: root.id, room: 'io' }, { op: 'join', session: other.id, room: '/api#io' }]);
+	await api.ops([{ op: 'send', to: root.id, event: 'direct', data: 1 }, { op: 'send', room: 'io', event: 'room', data: 2 }, { op: 'append', room: 'io', event: 'no', data: 0 },
+		{ op: 'send', room: '/api#io', event: 'room', data: 3 }, { op: 'send', room: '/', event: 'all', data: 4 }, { op: 'send', room: '/api', event: 'all', data: 5 }]);
+	await waitFor(() => got.root.length >= 3 && got.other.length >= 2, 15000, () => `messages; there are ${JSON.stringify(got)}`);
+	isDeep([got.root.sort(), got.other.sort()], [['all:4', 'direct:1', 'room:2'], ['all:5', 'room:3']],
+		'Socket.IO clients get what a backend sends to their id, their rooms and their namespace');
+	is((await api.disconnect(root.id)).status, 200, 'a backend ends the session of one');
+	await waitFor(() => !root.connected, 15000, 'it to be told');
+	ok(true, '... which learns of it');
+	root.close();
+	other.close();
+}
+
 async function disconnecting(base, at) {
 	const api = backend(at);
 	const ann = await Client.open(base, { rooms: ['exit'] });
@@ -502,6 +529,7 @@ await forEachStore(async ({ start }) => {
 	await looking(base, at);
 	await listing(base, at);
 	await relayed(base, at);
+	await socketio(base, at);
 	await disconnecting(base, at);
 	await idempotency(base, at);
 	await stop();
