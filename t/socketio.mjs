@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /* Socket.IO 5 on Engine.IO by polling, on the wire: what each packet does, with requests on any instance. */
+import { readFileSync } from 'node:fs';
+import paths from 'node:path';
 import { ask as engineAsk, separator as S } from './lib/engineio.mjs';
 import { Client } from './lib/client.mjs';
 import { forEachStore } from './lib/pollgate.mjs';
@@ -9,6 +11,7 @@ import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 limit(240);
 
 const path = '/socket.io/';
+const dist = paths.join(import.meta.dirname, 'node_modules/socket.io-client/dist');
 const ask = (base, method, query, options = {}) => engineAsk(base, method, query, { path, ...options });
 const openSid = async (base) => JSON.parse((await ask(base, 'GET')).text.slice(1)).sid;
 const poll = (base, sid, query) => ask(base, 'GET', { sid, ...query });
@@ -270,6 +273,22 @@ async function relays({ start }) {
 		await b.connect();
 		await a.post('42["join","r"]');
 		isDeep(event((await b.packets(1))[0]), ['join', 'r'], 'join may be an event as any other');
+	});
+	await scope('client files', async () => {
+		const { base } = await start();
+		const none = await request(base, 'GET', '/socket.io/socket.io.js');
+		isDeep([none.status, none.code], [404, 'not_found'], 'without --socketio-client there is no file');
+		like(none.json.detail, /--socketio-client/, 'which is said');
+		const { base: full } = await start({ options: { 'socketio-client': dist } });
+		for (const name of ['socket.io.js', 'socket.io.min.js', 'socket.io.esm.min.js', 'socket.io.js.map', 'socket.io.msgpack.min.js']) {
+			const answer = await request(full, 'GET', `/socket.io/${name}`);
+			isDeep([answer.status, answer.text], [200, readFileSync(paths.join(dist, name), 'utf8')], `${name} is there`);
+		}
+		const { headers } = await request(full, 'HEAD', '/socket.io/socket.io.js');
+		like(headers['content-type'], /^text\/javascript/, 'it is a script');
+		is((await request(full, 'GET', '/socket.io/socket.io.js', { headers: { 'if-none-match': headers.etag } })).status, 304, 'that need not be sent twice');
+		isDeep((await request(full, 'GET', '/socket.io/other.js')).json, { code: 0, message: 'Transport unknown' }, 'nothing else is there');
+		is((await ask(full, 'GET')).status, 200, 'clients come in as ever');
 	});
 	await scope('path', async () => {
 		const { base } = await start({ options: { 'socketio-path': '/io/' } });

@@ -60,13 +60,13 @@ check_auth(const struct options *o)
 }
 
 static char *
-check_www(const char *path)
+check_directory(const char *flag, const char *path)
 {
 	struct stat st;
 
 	if (!*path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
 		return NULL;
-	return options_sentence("--www takes a directory, and there is none at %s", path);
+	return options_sentence("--%s takes a directory, and there is none at %s", flag, path);
 }
 
 char *
@@ -93,7 +93,9 @@ options_check(const struct options *o)
 		    CURSOR_ROOM);
 	if (o->socketio_path[0] != '/' || o->socketio_path[strlen(o->socketio_path) - 1] != '/')
 		return options_sentence("--socketio-path must begin and end with a slash, as /socket.io/ does");
-	wrong = check_www(o->www);
+	wrong = check_directory("www", o->www);
+	if (!wrong)
+		wrong = check_directory("socketio-client", o->socketio_client);
 	if (!wrong)
 		wrong = check_auth(o);
 	return wrong ? wrong : check_origins(&o->origins);

@@ -235,6 +235,29 @@ answer(struct front *front, struct http_request *req, bool is_socketio)
 		open_session(front, req, is_socketio, false);
 }
 
+/* ---- The client that pages load from here ---- */
+
+static bool
+is_client_file(const char *name)
+{
+	static const char *const names[] = {"socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncmp(name, names[i], len) == 0 && (name[len] == '\0' || strcmp(name + len, ".map") == 0))
+			return true;
+	}
+	return false;
+}
+
+static void
+send_client_file(struct front *front, struct http_request *req, const char *name)
+{
+	if (!static_send(req, front->socketio_client, name))
+		problem_reply(req, 404, "not_found", "The client's files are not here: see --socketio-client. Load them from somewhere else.");
+}
+
 void
 engineio_answer(struct front *front, struct http_request *req, const char *part)
 {
@@ -245,6 +268,11 @@ engineio_answer(struct front *front, struct http_request *req, const char *part)
 void
 socketio_answer(struct front *front, struct http_request *req, const char *part)
 {
+	const char *file = http_path(req) + strlen(front->parts.options->socketio_path);
+
 	(void)part;
-	answer(front, req, true);
+	if (is_client_file(file) && (http_method(req) == HTTP_GET || http_method(req) == HTTP_HEAD))
+		send_client_file(front, req, file);
+	else
+		answer(front, req, true);
 }

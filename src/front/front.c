@@ -279,16 +279,24 @@ front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t 
 
 /* ---- Life ---- */
 
+/* An empty path is none. */
+static bool
+open_directory(int *fd, const char *flag, const char *path)
+{
+	if (!*path || (*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) >= 0)
+		return true;
+	log_error("--%s %s: %s", flag, path, strerror(errno));
+	return false;
+}
+
 /* False, after a log line, if there is something that cannot be had. */
 static bool
 front_prepare(struct front *front)
 {
 	const struct options *o = front->parts.options;
 
-	if (*o->www && (front->www = open(o->www, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		log_error("--www %s: %s", o->www, strerror(errno));
+	if (!open_directory(&front->www, "www", o->www) || !open_directory(&front->socketio_client, "socketio-client", o->socketio_client))
 		return false;
-	}
 	if (*o->api_key_file && !(front->api_keys = api_keys_read(o->api_key_file)))
 		return false;
 	return o->auth == OPTIONS_AUTH_NONE || (front->auth = auth_new(front->parts.base, o, front->parts.store));
@@ -301,7 +309,7 @@ front_new(const struct front_parts *parts)
 	struct front *front = mem_zero(1, sizeof *front);
 
 	front->parts = *parts;
-	front->www = -1;
+	front->www = front->socketio_client = -1;
 	front->limits = (struct native_limits){.ops = o->ops_max, .event = (uint32_t)o->event_max,
 	    .room_name = (uint32_t)o->room_name_max, .history = o->history_max, .polls = o->polls_max,
 	    .rooms = o->rooms_per_session, .message = o->max_message, .data = o->max_data};
@@ -373,5 +381,7 @@ front_free(struct front *front)
 	ready_free(front->ready);
 	if (front->www >= 0)
 		close(front->www);
+	if (front->socketio_client >= 0)
+		close(front->socketio_client);
 	free(front);
 }

@@ -29,7 +29,7 @@ struct front_parts {
 	struct sockets *sockets;
 };
 
-/* NULL, after a log line, if there is no directory --www, or no keys in --api-key-file or --auth-key-file. */
+/* NULL, after a log line, if there is no directory --www or --socketio-client, or no keys in --api-key-file or --auth-key-file. */
 struct front *front_new(const struct front_parts *parts);
 /* The store must have been freed: its callbacks are what else would end the requests under way. */
 void front_free(struct front *);

@@ -37,6 +37,7 @@ struct front {
 	struct ready_check *ready;      /* Owned. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
 	int www;                        /* A directory, or -1. */
+	int socketio_client;            /* The same. */
 };
 
 /* A handler answers or parks req.  part: what stands for the star of its path, or "". */
@@ -66,6 +67,9 @@ const char *front_bearer(const struct http_request *req);
 int64_t front_limit_ms(uint64_t ms, int64_t most);
 /* The same of a parameter of req; *ms stays as it is without it.  False, after an answer, if it is not a number. */
 bool front_read_ms(struct http_request *req, const char *name, int64_t most, int64_t *ms);
+
+/* Answer with a file of the directory dir (-1: there is none).  False, and no answer, if there is no such file. */
+bool static_send(struct http_request *req, int dir, const char *path);
 
 void native_free(struct front *);
 void engineio_free(struct front *);

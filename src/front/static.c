@@ -76,24 +76,32 @@ send_file(struct http_request *req, const char *path, int fd, const struct stat 
 	http_reply_file(req, 200, type_of(path), fd, st->st_size);
 }
 
+bool
+static_send(struct http_request *req, int dir, const char *path)
+{
+	struct stat st;
+	int fd = -1;
+
+	if (dir >= 0 && path[0] != '.' && !strstr(path, "/."))
+		fd = open_beneath(dir, path);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		send_file(req, path, fd, &st);
+		return true;
+	}
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
 void
 static_file(struct front *front, struct http_request *req, const char *part)
 {
 	struct buf path = BUF_EMPTY;
-	struct stat st;
-	int fd = -1;
 
 	buf_adds(&path, part);
 	if (path.len == 0 || path.data[path.len - 1] == '/')
 		buf_adds(&path, "index.html");
-	if (front->www >= 0 && path.data[0] != '.' && !strstr(path.data, "/."))
-		fd = open_beneath(front->www, path.data);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		send_file(req, path.data, fd, &st);
-	} else {
-		if (fd >= 0)
-			close(fd);
+	if (!static_send(req, front->www, path.data))
 		problem_reply(req, 404, "not_found", "There is nothing under this path.");
-	}
 	buf_free(&path);
 }
