@@ -323,6 +323,10 @@ send_it(struct client *c)
 
 	if (pushes && c->stream == NULL)
 		follow(c);
+	if (pushes && peer->push->is_ready && !peer->push->is_ready(&c->session)) {
+		later(c->load, on_send_time, c);
+		return;
+	}
 	peer->send(&request, &c->session, c->to, c->to_room, c->sending);
 	if (!pushes) {
 		conn_request(conn, request.text, request.len, on_sent, c);

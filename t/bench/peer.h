@@ -77,6 +77,7 @@ struct push {
 	/* What send writes goes over this connection, ... */
 	bool sends;
 	bool answers; /* ... and is answered there. */
+	bool (*is_ready)(const struct session *); /* To send; NULL: at once. */
 };
 
 /* Write a request; body is NULL for none, more are further header lines. */

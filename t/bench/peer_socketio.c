@@ -30,7 +30,7 @@ join_packet(const struct session *session)
 {
 	static char packet[64];
 
-	snprintf(packet, sizeof(packet), "42[\"join\",\"%s\"]", session->room);
+	snprintf(packet, sizeof(packet), "420[\"join\",\"%s\"]", session->room);
 	return packet;
 }
 
@@ -196,6 +196,8 @@ answer_frame(struct session *session, const char *text, size_t len, struct reque
 		packet = "40";
 	else if (len > 2 && memcmp(text, "40{", 3) == 0 && *session->room)
 		packet = join_packet(session);
+	else if (len > 2 && memcmp(text, "430", 3) == 0)
+		session->step = JOINED;
 	if (packet)
 		reply->len = frame_write(reply->text, sizeof(reply->text), packet, strlen(packet));
 }
@@ -216,7 +218,14 @@ take_frames(struct session *session, char *data, size_t len, struct pushed *push
 	return (ssize_t)used;
 }
 
-static const struct push socket_push = {.status = 101, .begin = begin_socket, .take = take_frames, .sends = true};
+/* Else what it says would go to all. */
+static bool
+is_ready(const struct session *session)
+{
+	return session->step == JOINED;
+}
+
+static const struct push socket_push = {.status = 101, .begin = begin_socket, .take = take_frames, .sends = true, .is_ready = is_ready};
 
 const struct peer peer_socketio_ws = {
 	.name = "socketio-ws",

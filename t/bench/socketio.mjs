@@ -18,7 +18,10 @@ if (url) {
 const io = new Server(http, settings);
 io.on('connection', (socket) => {
 	let room;
-	socket.on('join', (name) => socket.join(room = name));
+	socket.on('join', (name, done) => {
+		socket.join(room = name);
+		done();
+	});
 	socket.on('m', (data) => socket.to(room).emit('m', data));
 });
 http.listen(Number(port), '127.0.0.1', 4096);

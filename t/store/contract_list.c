@@ -20,7 +20,7 @@ numbered(size_t i)
 static const char *
 title_of(size_t i)
 {
-	static char title[16];
+	static char title[32];
 
 	snprintf(title, sizeof(title), "room-%zu", i);
 	return title;
