@@ -126,18 +126,14 @@ engineio_call_take_state(struct engineio_call *call, uint64_t number, const char
 }
 
 bool
-engineio_call_take_alike(struct engineio_call *call, uint64_t number, const char *text, size_t len)
+engineio_call_take_alike(struct engineio_call *call, struct engine_state *state, uint64_t number)
 {
-	struct engine_state state;
-
-	if (!engine_state_parse(&state, text, len))
-		return false;
-	if (!engine_state_polls_alike(&state, &call->state)) {
-		engine_state_free(&state);
+	if (!engine_state_polls_alike(state, &call->state)) {
+		engine_state_free(state);
 		return false;
 	}
 	engine_state_free(&call->state);
-	call->state = state;
+	call->state = *state;
 	call->number = number;
 	return true;
 }
@@ -152,11 +148,11 @@ decide(struct engineio_call *call, const struct store_state *state)
 }
 
 void
-engineio_call_decide(struct engineio_call *call, const struct engine_state *state, uint64_t number)
+engineio_call_decide(struct engineio_call *call, struct engine_state *state, uint64_t number)
 {
-	assert(!state->is_socketio); /* Else a copy would have to be made. */
 	call->state = *state;
 	call->number = number;
+	*state = (struct engine_state){0};
 	call->kind->decide(call);
 }
 

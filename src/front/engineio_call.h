@@ -76,13 +76,13 @@ void engineio_call_try_again(struct engineio_call *);
 
 /* Read the state, and decide. */
 void engineio_call_look(struct engineio_call *);
-/* Decide from a state that is known, and perhaps not the latest; not one of Socket.IO. */
-void engineio_call_decide(struct engineio_call *, const struct engine_state *state, uint64_t number);
+/* Decide from a state that is known, and perhaps not the latest.  Takes it. */
+void engineio_call_decide(struct engineio_call *, struct engine_state *state, uint64_t number);
 void engineio_call_look_later(struct engineio_call *); /* In a quarter of a second. */
 /* False, after a log line, if text is none. */
 bool engineio_call_take_state(struct engineio_call *, uint64_t number, const char *text, size_t len);
-/* The same, but only if it differs by what posts change, which is nothing to who waits for messages; else false, and nothing is taken. */
-bool engineio_call_take_alike(struct engineio_call *, uint64_t number, const char *text, size_t len);
+/* The same, but only if it differs by what posts change, which is nothing to who waits for messages; else false.  Takes state. */
+bool engineio_call_take_alike(struct engineio_call *, struct engine_state *state, uint64_t number);
 /* Let call->state be the session's, and apply these operations, which are lent until `swapped` or `decide`. */
 void engineio_call_swap(struct engineio_call *, const struct client_op *ops, size_t count);
 /* That is under way: it may be done or not. */
@@ -126,7 +126,7 @@ struct engineio_frame {
 	const struct engineio_client *client;
 	const char *text; /* As in a payload. */
 	size_t len;
-	const struct engine_state *state; /* As it was last known, with its number; not of Socket.IO. */
+	struct engine_state *state; /* As it was last known, with its number.  Taken. */
 	uint64_t number;
 };
 
@@ -139,8 +139,8 @@ enum engineio_outcome {
 };
 
 struct engineio_post;
-/* state: as it is now. */
-typedef void engineio_posted_fn(void *arg, enum engineio_outcome outcome, const struct engine_state *state, uint64_t number);
+/* state: as it is now, to be taken. */
+typedef void engineio_posted_fn(void *arg, enum engineio_outcome outcome, struct engine_state *state, uint64_t number);
 /* posted is called from the loop. */
 struct engineio_post *engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg);
 

@@ -11,21 +11,78 @@
 #include "store/store.h"
 #include "transport/poll.h"
 
+struct place {
+	struct name id;
+	struct cursor after;
+};
+
 struct engineio_follow {
 	struct engineio_call call; /* First. */
 	struct engineio_payload payload;
 	const struct engineio_followed *ops;
 	void *arg; /* NULL once it was stopped. */
 	struct poll *poll;
+	struct place *places; /* Of sockets, as far as they were told something here: the state does not know. */
+	size_t places_count;
+	bool has_after;
+	struct entry_id after; /* The same of the session itself. */
 	uint64_t key;         /* Of the swap that says that the payload is told; 0: none is under way. */
 	uint64_t gone_number; /* The state that had a socket whose session is gone. */
 	bool is_resting;      /* The client has enough. */
+	bool is_asked, is_confirmed; /* Has it all that it was told?  A ping asks, its pong says so. */
 };
 
 static struct engineio_follow *
 follow_of(struct engineio_call *call)
 {
 	return (struct engineio_follow *)call;
+}
+
+/* ---- Where the client stands ---- */
+
+static void
+free_places(struct engineio_follow *follow)
+{
+	for (size_t i = 0; i < follow->places_count; i++)
+		cursor_free(&follow->places[i].after);
+	free(follow->places);
+	follow->places = NULL;
+	follow->places_count = 0;
+}
+
+/* As the state says that is at hand. */
+static void
+keep_places(struct engineio_follow *follow)
+{
+	const struct engine_state *state = &follow->call.state;
+
+	free_places(follow);
+	follow->has_after = true;
+	follow->after = state->after;
+	follow->places_count = state->sockets_count;
+	follow->places = mem_zero(state->sockets_count + 1, sizeof *follow->places);
+	for (size_t i = 0; i < state->sockets_count; i++)
+		follow->places[i] = (struct place){state->sockets[i].id, cursor_copy(&state->sockets[i].after)};
+}
+
+/* Into a state as the store has it. */
+static void
+set_places(const struct engineio_follow *follow, struct engine_state *state)
+{
+	if (follow->has_after)
+		state->after = follow->after;
+	for (size_t i = 0; i < state->sockets_count; i++) {
+		struct engine_socket *socket = &state->sockets[i];
+
+		for (size_t j = 0; j < follow->places_count; j++) {
+			if (!name_equal(&follow->places[j].id, &socket->id))
+				continue;
+			cursor_free(&socket->after);
+			socket->after = cursor_copy(&follow->places[j].after);
+			if (socket->how == ENGINE_SOCKET_NEW_TOLD || socket->how == ENGINE_SOCKET_RECOVERED_TOLD)
+				socket->how = ENGINE_SOCKET_CONNECTED;
+		}
+	}
 }
 
 /* ---- The end ---- */
@@ -85,6 +142,20 @@ check_state(struct engineio_follow *follow)
 	engineio_call_look_later(&follow->call);
 }
 
+static void
+tell(struct engineio_follow *follow)
+{
+	const struct buf *text = &follow->payload.text;
+
+	keep_places(follow);
+	follow->key = 0;
+	if (text->len == 0) /* What came was not for it. */
+		return;
+	follow->is_asked = follow->is_confirmed = false;
+	if (follow->arg)
+		follow->is_resting = !follow->ops->tell(follow->arg, text->data, text->len);
+}
+
 /* The state remembers it by a number, as it does polls: should the answer be lost, and another swap follow, that still tells. */
 static void
 commit(struct engineio_follow *follow)
@@ -109,10 +180,14 @@ take_batches(struct engineio_follow *follow)
 		end_lost(follow);
 	else if (state->connect_by > 0 && store_now(call->front->parts.store) >= state->connect_by)
 		end(call);
-	else if (follow->payload.text.len == 0)
-		hold(follow);
-	else
+	else if (engineio_payload_announces(&follow->payload))
 		commit(follow);
+	else {
+		engineio_payload_commit_after(&follow->payload, &call->state);
+		tell(follow);
+		if (!follow->is_resting)
+			hold(follow);
+	}
 }
 
 static void
@@ -149,8 +224,15 @@ write_batch(void *client, size_t place, struct buf *document, const struct batch
 static bool
 is_alike(void *client, size_t place, uint64_t number, const char *text, size_t len)
 {
+	struct engineio_follow *follow = client;
+	struct engineio_call *call = &follow->call;
+	struct engine_state state;
+
 	(void)place;
-	return engineio_call_take_alike(&((struct engineio_follow *)client)->call, number, text, len);
+	if (!engine_state_parse(&state, text, len))
+		return false;
+	set_places(follow, &state);
+	return engineio_call_take_alike(call, &state, number);
 }
 
 static int64_t
@@ -179,22 +261,12 @@ hold(struct engineio_follow *follow)
 	request.sessions = sessions;
 	request.count = (uint32_t)follow->payload.count + 1;
 	request.hold_ms = hold_of(follow);
+	request.keeps = !follow->is_confirmed;
 	follow->poll = poll_start(call->front->parts.polls, NULL, &request);
 	free(sessions);
 }
 
 /* ---- Steps ---- */
-
-/* It is in the state: now it may be told. */
-static void
-tell(struct engineio_follow *follow)
-{
-	const struct buf *text = &follow->payload.text;
-
-	follow->key = 0;
-	if (follow->arg)
-		follow->is_resting = !follow->ops->tell(follow->arg, text->data, text->len);
-}
 
 static void
 on_decide(struct engineio_call *call)
@@ -203,6 +275,8 @@ on_decide(struct engineio_call *call)
 
 	if (follow->key != 0 && call->state.answered == follow->key)
 		tell(follow);
+	else
+		set_places(follow, &call->state);
 	follow->key = 0;
 	if (call->state.phase != ENGINE_OPEN || !call->state.websocket)
 		end(call); /* Others may have its sockets. */
@@ -210,6 +284,7 @@ on_decide(struct engineio_call *call)
 		go_on(follow);
 }
 
+/* It is in the state: now it may be told. */
 static void
 on_swapped(struct engineio_call *call)
 {
@@ -231,6 +306,18 @@ on_late(struct engineio_call *call)
 }
 
 void
+engineio_follow_asked(struct engineio_follow *follow)
+{
+	follow->is_asked = true;
+}
+
+void
+engineio_follow_answered(struct engineio_follow *follow)
+{
+	follow->is_confirmed = follow->is_asked;
+}
+
+void
 engineio_follow_go_on(struct engineio_follow *follow)
 {
 	if (!follow->is_resting)
@@ -243,6 +330,7 @@ static void
 release(struct engineio_call *call)
 {
 	engineio_payload_free(&follow_of(call)->payload);
+	free_places(follow_of(call));
 }
 
 struct engineio_follow *

@@ -219,6 +219,15 @@ engineio_payload_add(struct engineio_payload *payload, size_t place, const struc
 		add_messages(payload, place - 1, batch);
 }
 
+bool
+engineio_payload_announces(const struct engineio_payload *payload)
+{
+	for (size_t i = 0; i < payload->count; i++)
+		if (payload->told[i].is_announced)
+			return true;
+	return false;
+}
+
 /* ---- Told ---- */
 
 bool

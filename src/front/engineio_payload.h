@@ -59,6 +59,8 @@ void engineio_payload_add(struct engineio_payload *, size_t place, const struct 
 
 /* Does the client stand elsewhere than it did, if only behind what was not for it? */
 bool engineio_payload_has_moved(const struct engineio_payload *);
+/* Does it tell a socket that it is connected? */
+bool engineio_payload_announces(const struct engineio_payload *);
 
 /* Let state, of which `state` is a copy or itself, say what was told. */
 void engineio_payload_commit(struct engineio_payload *, struct engine_state *state);

@@ -257,8 +257,10 @@ on_gone(void *client)
 static bool
 is_alike(void *client, size_t place, uint64_t number, const char *text, size_t len)
 {
+	struct engine_state state;
+
 	(void)place;
-	return engineio_call_take_alike(&((struct engineio_poll *)client)->call, number, text, len);
+	return engine_state_parse(&state, text, len) && engineio_call_take_alike(&((struct engineio_poll *)client)->call, &state, number);
 }
 
 /* How long to wait: not beyond the next ping, or the end of what is waited for a pong or a namespace. */
@@ -286,6 +288,7 @@ hold(struct engineio_poll *poll)
 	static const struct poll_protocol protocol = {write_batch, reply, on_gone, is_alike};
 	struct engineio_call *call = &poll->call;
 	struct http_request *req = call->req;
+	struct poll_request request = {.protocol = &protocol, .client = poll};
 	struct poll_session *sessions;
 
 	poll->is_repeat = poll->key != 0 && poll->key == call->state.answered;
@@ -294,8 +297,10 @@ hold(struct engineio_poll *poll)
 	sessions = engineio_payload_sessions(&poll->payload, &call->id, call->number);
 	poll->was_held = true;
 	call->req = NULL;
-	poll_start(call->front->parts.polls, req,
-	    &(struct poll_request){sessions, (uint32_t)poll->payload.count + 1, hold_of(poll), &protocol, poll});
+	request.sessions = sessions;
+	request.count = (uint32_t)poll->payload.count + 1;
+	request.hold_ms = hold_of(poll);
+	poll_start(call->front->parts.polls, req, &request);
 	free(sessions);
 }
 

@@ -361,7 +361,7 @@ engineio_post(struct front *front, struct http_request *req, const struct engine
 struct engineio_post *
 engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *posted, void *arg)
 {
-	const struct engine_state *state = frame->state;
+	struct engine_state *state = frame->state;
 	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, frame->client);
 
 	post->is_frame = true;
@@ -370,8 +370,7 @@ engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *post
 	post->body = mem_copy(frame->text, frame->len);
 	post->len = frame->len;
 	post->is_wrong = !is_right(post);
-	/* Then deciding takes an answer of the store's.  Of what is a part of a Socket.IO session's state not all is known here. */
-	if (state->phase == ENGINE_OPEN && state->websocket && !state->is_socketio)
+	if (state->phase == ENGINE_OPEN && state->websocket) /* Then deciding takes an answer of the store's. */
 		engineio_call_decide(&post->call, state, frame->number);
 	else
 		engineio_call_look(&post->call);

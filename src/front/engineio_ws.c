@@ -42,7 +42,7 @@ struct engineio_ws {
 	struct socket *socket; /* NULL once it is gone: what it brought is still to be done. */
 	struct engineio_client client;
 	enum phase phase;
-	struct engine_state state; /* As it was last known, but for what it owns; with its number. */
+	struct engine_state state; /* As it was last known, with its number.  A post that is under way has it. */
 	uint64_t number;
 	struct engineio_follow *follow; /* What brings messages; NULL: the socket is the session's sink. */
 	struct change *change; /* Of phase, under way. */
@@ -53,15 +53,13 @@ struct engineio_ws {
 	size_t waiting; /* Bytes of memory that they take. */
 };
 
-/* Only requests of the session itself need to know what sockets it has. */
 static void
-keep_state(struct engineio_ws *ws, const struct engine_state *state, uint64_t number)
+take_state(struct engineio_ws *ws, struct engine_state *state, uint64_t number)
 {
+	engine_state_free(&ws->state);
 	ws->state = *state;
-	ws->state.sockets = NULL;
-	ws->state.sockets_count = 0;
-	ws->state.partial = NULL;
 	ws->number = number;
+	*state = (struct engine_state){0};
 }
 
 /* ---- The end ---- */
@@ -94,6 +92,7 @@ ws_free(struct engineio_ws *ws)
 	event_del(&ws->timer);
 	while (!STAILQ_EMPTY(&ws->packets))
 		drop_packet(ws);
+	engine_state_free(&ws->state);
 	free(ws);
 	front_check_settled(front);
 }
@@ -266,6 +265,8 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	} else {
 		ws->pinged = true;
 		send_packet(ws, ENGINEIO_PING, NULL, 0);
+		if (ws->follow)
+			engineio_follow_asked(ws->follow);
 		wait_for(ws, ws->front->parts.options->ping_timeout_ms);
 	}
 }
@@ -274,6 +275,8 @@ static void
 take_pong(struct engineio_ws *ws)
 {
 	ws->pinged = false;
+	if (ws->follow)
+		engineio_follow_answered(ws->follow);
 	wait_for(ws, ws->front->parts.options->ping_interval_ms);
 }
 
@@ -401,7 +404,7 @@ take_change(struct engineio_call *call)
 
 	if (ws) {
 		ws->change = NULL;
-		keep_state(ws, &call->state, call->number);
+		take_state(ws, &call->state, call->number);
 		socket_hold(ws->socket, false);
 		if (change->what == MOVE) {
 			begin_reading(ws);
@@ -466,12 +469,12 @@ has_too_many(const struct engineio_ws *ws)
 static void do_next(struct engineio_ws *ws);
 
 static void
-on_posted(void *arg, enum engineio_outcome outcome, const struct engine_state *state, uint64_t number)
+on_posted(void *arg, enum engineio_outcome outcome, struct engine_state *state, uint64_t number)
 {
 	struct engineio_ws *ws = arg;
 
 	ws->post = NULL;
-	keep_state(ws, state, number);
+	take_state(ws, state, number);
 	if (outcome != ENGINEIO_DONE) {
 		while (!STAILQ_EMPTY(&ws->packets))
 			drop_packet(ws);
@@ -550,7 +553,7 @@ accept_call(struct engineio_call *call)
 	ws->front = call->front;
 	ws->client = (struct engineio_client){.id = call->id, .is_socketio = call->is_socketio};
 	memcpy(ws->client.sid, call->sid, sizeof ws->client.sid);
-	keep_state(ws, &call->state, call->number);
+	take_state(ws, &call->state, call->number);
 	STAILQ_INIT(&ws->packets);
 	LIST_INSERT_HEAD(&call->front->engineio_sockets, ws, in_sockets);
 	event_assign(&ws->timer, call->front->parts.base, -1, 0, on_time, ws);

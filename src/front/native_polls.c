@@ -47,7 +47,7 @@ native_poll(struct front *front, struct http_request *req, const char *part)
 	if (http_method(req) == HTTP_HEAD)
 		native_head(front, req, &session.id, NATIVE_TYPE);
 	else
-		poll_start(front->parts.polls, req, &(struct poll_request){&session, 1, hold, &protocol, NULL});
+		poll_start(front->parts.polls, req, &(struct poll_request){.sessions = &session, .count = 1, .hold_ms = hold, .protocol = &protocol});
 	cursor_free(&cursor);
 }
 
@@ -119,7 +119,7 @@ native_polls(struct front *front, struct http_request *req, const char *part)
 	}
 	hold = polls.has_hold ? front_limit_ms(polls.hold, front->parts.options->hold_max_ms) : -1;
 	poll_start(front->parts.polls, req,
-	    &(struct poll_request){sessions, (uint32_t)polls.count, hold, &protocol, NULL});
+	    &(struct poll_request){.sessions = sessions, .count = (uint32_t)polls.count, .hold_ms = hold, .protocol = &protocol});
 	free(sessions);
 	native_polls_free(&polls);
 }

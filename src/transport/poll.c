@@ -35,6 +35,7 @@ struct poll {
 	struct http_request *req;
 	struct event hold;
 	bool at_once; /* Not to be parked: answer as soon as all was read. */
+	bool keeps;   /* See poll_request. */
 	bool busy;    /* Being started or answered: entries that end meanwhile leave it alone. */
 	LIST_ENTRY(poll) in_polls;
 	uint32_t waiting; /* Entries with a reader. */
@@ -211,7 +212,7 @@ on_hold(evutil_socket_t fd, short what, void *arg)
 
 		if (!entry->reader)
 			continue;
-		if (idle)
+		if (idle && !poll->keeps)
 			reader_idle(entry->reader);
 		if (!reader_flush(entry->reader))
 			entry_end_empty(entry);
@@ -278,6 +279,7 @@ poll_start(struct polls *polls, struct http_request *req, const struct poll_requ
 	poll->protocol = request->protocol;
 	poll->client = request->client;
 	poll->req = req;
+	poll->keeps = request->keeps;
 	poll->count = count;
 	LIST_INSERT_HEAD(&polls->parked, poll, in_polls);
 	event_assign(&poll->hold, polls->base, -1, 0, on_hold, poll);

@@ -63,6 +63,7 @@ struct poll_request {
 	int64_t hold_ms; /* -1 for the default, varied by 10 % (up to hold_max_ms) so that clients do not come back all at once. */
 	const struct poll_protocol *protocol;
 	void *client; /* Lent to protocol. */
+	bool keeps;   /* That it polls does not say that the client has what is before the cursors. */
 };
 
 /* Lends hub. */
