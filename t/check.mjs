@@ -42,7 +42,7 @@ function stream(base, query) {
 const streamed = await stream(gateway.base, { ms: 100, count: 5 });
 is(streamed.status, 200, 'a stream is answered');
 isDeep(streamed.lines.map(({ text }) => text), ['0', '1', '2', '3', '4'], 'with so many lines, each with its number');
-ok(streamed.lines.every(({ ms }, n) => ms >= 100 * n - 1 && (n === 4 || ms < streamed.ms - 90)), 'each of them that much after the one before',
+ok(streamed.lines.every(({ ms }, n) => ms >= 100 * n - 1) && streamed.lines[0].ms < streamed.ms - 90, 'each of them that much after the one before',
 	streamed);
 isDeep([streamed.headers['content-type'], streamed.headers['transfer-encoding'], streamed.headers['x-accel-buffering']],
 	['text/plain', 'chunked', 'no'], 'as a text of unknown length that is not to be held back');
