@@ -164,7 +164,7 @@ take_socket(struct span *line, struct engine_state *state)
 	socket = engine_state_add_socket(state, "", 0);
 	if (!take_word(line, &id) || !name_parse(&socket->id, id.p, length_of(id)) || !take_how(line, &socket->how) ||
 	    !take_count(line, UINT32_MAX, &number) || !take_veil(line, socket->veil) || !take_cursor(line, &socket->before) ||
-	    !take_cursor(line, &socket->after) || line->p >= line->end)
+	    !take_cursor(line, &socket->after) || line->p >= line->end || memchr(line->p, '\0', length_of(*line)))
 		return false;
 	socket->number = (uint32_t)number;
 	free(socket->namespace);
@@ -178,7 +178,7 @@ take_packet(struct span *text, struct span *line, struct engine_state *state)
 {
 	uint64_t len;
 
-	if (state->partial || !take_count(line, (uint64_t)(text->end - line->p), &len) || (uint64_t)(text->end - line->p) < len)
+	if (state->partial || !take_count(line, SIZE_MAX, &len) || line->p > line->end || (uint64_t)(text->end - line->p) < len)
 		return false;
 	state->partial = mem_zero(1, sizeof *state->partial);
 	buf_add(&state->partial->packet, line->p, (size_t)len);
@@ -216,6 +216,8 @@ take_line(struct span *text, struct engine_state *state)
 	struct span line, kind;
 
 	if (!take_part(text, '\n', &line) || !take_word(&line, &kind) || length_of(kind) != 1)
+		return false;
+	if ((*kind.p == 'C') == state->is_socketio) /* That is the first of them. */
 		return false;
 	switch (*kind.p) {
 	case 'C':

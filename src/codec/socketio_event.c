@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "codec/base64.h"
 #include "codec/engineio.h"
 
 /* ---- JSON with some of its objects replaced ---- */
@@ -15,7 +16,7 @@ struct replacing {
 	unsigned count;
 	unsigned used; /* A bit for each. */
 	bool is_wrong;
-	struct jspan *found; /* From data to placeholders: as JSON strings.  NULL: only counted. */
+	struct jspan *found; /* From data to placeholders: base64.  NULL: only counted. */
 	unsigned found_count;
 };
 
@@ -69,15 +70,19 @@ replace_placeholder(struct replacing *r, struct buf *out, struct jspan object)
 static bool
 replace_data(struct replacing *r, struct buf *out, struct jspan object)
 {
-	static const char *const names[] = {"$binary"};
-	struct jspan value;
+	static const char head[] = "{\"$binary\":\"", tail[] = "\"}";
+	size_t head_len = sizeof head - 1, frame = head_len + sizeof tail - 1;
+	struct jspan base64;
 
-	jspan_pick(object, names, &value, 1);
-	if (jspan_type(value) != JSPAN_STRING || r->found_count == SOCKETIO_ATTACHMENTS_MAX)
+	/* Exactly as replace_placeholder writes it: anything else is a client's own. */
+	if (object.len < frame || memcmp(object.text, head, head_len) != 0 || r->found_count == SOCKETIO_ATTACHMENTS_MAX)
+		return false;
+	base64 = (struct jspan){object.text + head_len, object.len - frame};
+	if (!base64_check(base64.text, base64.len))
 		return false;
 	buf_addf(out, "{\"_placeholder\":true,\"num\":%u}", r->found_count);
 	if (r->found)
-		r->found[r->found_count] = value;
+		r->found[r->found_count] = base64;
 	r->found_count++;
 	return true;
 }
@@ -200,7 +205,7 @@ write_event(struct buf *payload, const struct message *message, const struct soc
 	socketio_write(&text, &packet);
 	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
 	for (unsigned i = 0; i < r.found_count; i++)
-		engineio_write_binary(payload, found[i].text + 1, found[i].len - 2);
+		engineio_write_binary(payload, found[i].text, found[i].len);
 	buf_free(&json);
 	buf_free(&text);
 }

@@ -70,7 +70,7 @@ void engineio_call_free(struct engineio_call *);
 /* Park the request again, which a transport had meanwhile. */
 void engineio_call_park(struct engineio_call *, struct http_request *req);
 
-/* Do step, which asks something of the store; again when the store cannot be used, and the step says so, until that is too late. */
+/* Do step, which asks something of the store; again when the store cannot be used and the step says so, until that is too late. */
 void engineio_call_begin(struct engineio_call *, void (*step)(struct engineio_call *));
 void engineio_call_try_again(struct engineio_call *);
 

@@ -172,7 +172,8 @@ move(struct cursor *cursor, const struct message *message)
 }
 
 static bool
-add_message(struct engineio_payload *payload, const struct engine_socket *socket, struct engineio_told *told, const struct message *message)
+add_message(struct engineio_payload *payload, const struct engine_socket *socket, struct engineio_told *told,
+    const struct message *message)
 {
 	struct socketio_writing writing = {.namespace = socket->namespace, .namespace_len = strlen(socket->namespace)};
 	unsigned packets = socketio_message_packets(message);

@@ -183,7 +183,8 @@ write_title(struct buf *title, const struct socketio_packet *packet, const struc
 
 /* An event by which a client enters or leaves a room. */
 static bool
-take_room_event(struct engineio_post *post, const struct socketio_packet *packet, const struct engine_socket *socket, struct jspan name)
+take_room_event(struct engineio_post *post, const struct socketio_packet *packet, const struct engine_socket *socket,
+    struct jspan name)
 {
 	bool is_join = is_named(name, "join");
 	struct buf room = BUF_EMPTY;

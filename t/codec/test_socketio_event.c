@@ -89,6 +89,8 @@ main(void)
 	    "452-/a,[\"e\",{\"x\":[{\"_placeholder\":true,\"num\":0},null]},{\"_placeholder\":true,\"num\":1},\"OFF\"]" S "b" S "bAQID",
 	    "two attachments, one of them empty, in another order");
 	test_repeated();
+	test_written(MESSAGE_BINARY, "\"e\"", "[{\"$binary\":\"x\"},{\"$binary\":\"AQID\",\"x\":1},{\"$binary\":1}]", NULL,
+	    "42[\"e\",{\"$binary\":\"x\"},{\"$binary\":\"AQID\",\"x\":1},{\"$binary\":1}]", "what only looks like an attachment");
 	test_written(MESSAGE_PLAIN, "\"e\"", "", NULL, "42[\"e\"]", "a message without data, without an offset");
 	test_written(MESSAGE_SELF, "\"e\"", "null", NULL, "42[\"e\",null]", "one with null");
 	test_written(MESSAGE_ANSWER, "\"17\"", "[{\"ok\":true}]", "OFF", "4317[{\"ok\":true}]", "an answer");
