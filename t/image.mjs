@@ -109,7 +109,7 @@ async function testContents({ name, root }) {
 	const programs = all.filter((file) => file.mode & 0o111 && !/\.so(\.|$)/.test(file.name)).map((file) => file.name);
 	isDeep(programs.sort(), ['/usr/bin/pollcat', '/usr/bin/pollgate', '/usr/bin/pollgatectl'],
 		'pollgate, pollcat and pollgatectl are the only programs in the image: no shell');
-	const expected = /^\/(usr\/bin\/poll(gate|cat)|usr\/share\/pollgate\/www\/.+|(usr\/)?lib(64)?\/.+\.so[.\d]*|etc\/(passwd|group|nsswitch\.conf|ssl\/certs\/ca-certificates\.crt))$/;
+	const expected = /^\/(usr\/bin\/poll(gate|cat|gatectl)|usr\/share\/pollgate\/www\/.+|(usr\/)?lib(64)?\/.+\.so[.\d]*|etc\/(passwd|group|nsswitch\.conf|ssl\/certs\/ca-certificates\.crt))$/;
 	isDeep(all.filter((file) => !expected.test(file.name)).map((file) => file.name), [],
 		'the image has nothing but the programs, their libraries, the pages and five files of /etc');
 	isDeep(all.filter((file) => file.uid !== 0 || file.mode & 0o6022).map((file) => file.name), [],
