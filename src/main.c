@@ -138,6 +138,7 @@ open_store(struct event_base *base, const struct options *o)
 		.rooms_per_session = o->rooms_per_session,
 		.orders_max = o->idempotency_max,
 		.orders_ttl_ms = o->idempotency_ttl_ms,
+		.queue_max = o->hook_queue_max,
 	};
 	struct store_redis_options redis = {.url = o->redis, .prefix = o->prefix, .timeout_ms = o->store_timeout_ms};
 
@@ -242,6 +243,7 @@ static void
 take_down(struct gateway *gateway)
 {
 	http_server_free(gateway->server);
+	front_stop(gateway->front);
 	store_free(gateway->store);
 	front_free(gateway->front);
 	polls_free(gateway->polls);
@@ -300,6 +302,7 @@ main(int argc, char **argv)
 	char *wrong = options_parse(&gateway.options, argc, argv);
 	const char *wrong_redis = !wrong && *o->redis ? store_redis_check_url(o->redis) : NULL;
 	const char *wrong_jwks = !wrong && *o->auth_jwks ? fetch_check_url(o->auth_jwks) : NULL;
+	const char *wrong_hook = !wrong && *o->hook ? fetch_check_url(o->hook) : NULL;
 	int status = EXIT_USAGE;
 
 	if (wrong)
@@ -308,6 +311,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "pollgate: --redis: %s\n", wrong_redis);
 	else if (wrong_jwks)
 		fprintf(stderr, "pollgate: --auth-jwks %s\n", wrong_jwks);
+	else if (wrong_hook)
+		fprintf(stderr, "pollgate: --hook %s\n", wrong_hook);
 	else if (!act(&gateway.options, &status))
 		status = run(&gateway);
 	free(wrong);

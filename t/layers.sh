@@ -10,7 +10,8 @@ net: base
 store: base codec net
 core: base codec store
 transport: base codec net core
-front: base codec net store core transport
+hook: base codec net store core
+front: base codec net store core transport hook
 pollcat: base codec
 ctl: base codec pollcat
 '

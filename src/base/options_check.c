@@ -60,6 +60,23 @@ check_auth(const struct options *o)
 }
 
 static char *
+check_hook(const struct options *o)
+{
+	if (!*o->hook && (*o->hook_secret_file || o->hook_events.count > 0))
+		return options_sentence("--hook-secret-file and --hook-events want --hook: without it they would be ignored");
+	for (size_t i = 0; i < o->hook_events.count; i++) {
+		static const char *const events[] = {"connect", "message", "join", "leave", "disconnect"};
+		size_t known = 0;
+
+		while (known < sizeof events / sizeof events[0] && strcmp(o->hook_events.items[i], events[known]) != 0)
+			known++;
+		if (known == sizeof events / sizeof events[0])
+			return options_sentence("--hook-events takes connect, message, join, leave or disconnect, not \"%s\"", o->hook_events.items[i]);
+	}
+	return NULL;
+}
+
+static char *
 check_directory(const char *flag, const char *path)
 {
 	struct stat st;
@@ -98,5 +115,7 @@ options_check(const struct options *o)
 		wrong = check_directory("socketio-client", o->socketio_client);
 	if (!wrong)
 		wrong = check_auth(o);
+	if (!wrong)
+		wrong = check_hook(o);
 	return wrong ? wrong : check_origins(&o->origins);
 }

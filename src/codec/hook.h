@@ -36,7 +36,7 @@ struct hook_event {
 	struct jspan event; /* MESSAGE: the same. */
 	struct jspan data;  /* MESSAGE: text NULL for none. */
 	/* CONNECT, from the request; NULL for what it did not say. */
-	const char *origin, *user_agent, *address;
+	const char *origin, *user_agent, *address, *forwarded_for;
 };
 
 void hook_write_event(struct buf *body, const struct hook_event *event);

@@ -88,6 +88,8 @@ write_request(struct buf *b, const struct hook_event *event)
 	write_header(b, "userAgent", event->user_agent);
 	buf_adds(b, ",");
 	write_header(b, "address", event->address);
+	buf_adds(b, ",");
+	write_header(b, "forwardedFor", event->forwarded_for);
 	buf_adds(b, "}");
 }
 

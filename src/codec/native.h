@@ -22,6 +22,7 @@ struct native_limits {
 	uint32_t history;
 	uint32_t polls; /* In one shared poll. */
 	uint32_t rooms; /* Of one session. */
+	bool events;    /* A send to nobody is for the application. */
 	size_t message; /* Bytes of the JSON text of a message's data. */
 	size_t data;    /* The same for a session's public data. */
 };

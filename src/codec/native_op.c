@@ -118,6 +118,10 @@ parse_send(struct native_parse *p, struct client_op *op, const struct jspan *fie
 	if (self != JSPAN_NONE && self != JSPAN_TRUE && self != JSPAN_FALSE)
 		return native_fail(p->error, "bad_op", "\"self\" must be true or false.");
 	op->self = self == JSPAN_TRUE;
+	if (p->limits->events && !fields[TO].text && !fields[ROOM].text) {
+		op->kind = CLIENT_EVENT;
+		return native_op_event(p, op, fields[EVENT]) && native_op_data(p, &op->data, fields[DATA], p->limits->message);
+	}
 	return parse_message(p, op, fields);
 }
 

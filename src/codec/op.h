@@ -38,6 +38,7 @@ struct client_op {
 	enum client_form form;
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */
 	uint32_t history;  /* So many of the last messages are wanted. */
+	bool is_event;     /* JOIN, LEAVE: the application's backend is to be told. */
 	uint32_t max;      /* JOIN: refuse to be more members than this, 0 for any number. */
 
 	/* A backend's alone, as is END. */

@@ -114,6 +114,14 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	}
 }
 
+/* What is told of a join or leave: the room. */
+static void
+write_event(struct buf *b, const struct client_op *op, const struct name *id)
+{
+	presence_head(b, op->kind == CLIENT_JOIN ? "\"$join\"" : "\"$leave\"", id);
+	jspan_quote(b, op->room, strlen(op->room));
+}
+
 static void
 make_store_op(struct store_op *to, struct buf *payload, const struct client_op *op, const struct name *id)
 {
@@ -150,7 +158,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 struct made_ops {
 	size_t count;
 	struct store_op *ops;
-	struct buf *payloads; /* What they point to. */
+	struct buf *payloads; /* What they point to; for each its payload, then its event. */
 };
 
 static void
@@ -158,15 +166,23 @@ make_ops(struct made_ops *made, const struct client_op *ops, size_t n, const str
 {
 	made->count = n;
 	made->ops = mem_zero(n + 1, sizeof *made->ops);
-	made->payloads = mem_zero(n + 1, sizeof *made->payloads);
-	for (size_t i = 0; i < n; i++)
-		make_store_op(&made->ops[i], &made->payloads[i], &ops[i], id);
+	made->payloads = mem_zero(2 * n + 1, sizeof *made->payloads);
+	for (size_t i = 0; i < n; i++) {
+		struct buf *event = &made->payloads[2 * i + 1];
+
+		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], id);
+		if (!id || !ops[i].is_event || ops[i].is_forbidden)
+			continue;
+		write_event(event, &ops[i], id);
+		made->ops[i].event = event->data;
+		made->ops[i].event_len = event->len;
+	}
 }
 
 static void
 free_ops(struct made_ops *made)
 {
-	for (size_t i = 0; i < made->count; i++)
+	for (size_t i = 0; i < 2 * made->count; i++)
 		buf_free(&made->payloads[i]);
 	free(made->payloads);
 	free(made->ops);
@@ -209,6 +225,18 @@ sessions_order(struct sessions *sessions, const struct store_once *once, const s
 
 	make_ops(&made, ops, n, NULL);
 	call = store_order(sessions->store, once, made.ops, n, done, arg);
+	free_ops(&made);
+	return call;
+}
+
+struct store_call *
+sessions_finish(struct sessions *sessions, const struct finish *finish, store_applied_fn *done, void *arg)
+{
+	struct made_ops made;
+	struct store_call *call;
+
+	make_ops(&made, finish->ops, finish->count, NULL);
+	call = store_finish(sessions->store, &finish->queue, finish->entry, made.ops, made.count, done, arg);
 	free_ops(&made);
 	return call;
 }

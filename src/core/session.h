@@ -36,6 +36,15 @@ struct store_call *sessions_swap(struct sessions *, const struct name *id, const
 struct store_call *sessions_order(struct sessions *, const struct store_once *once, const struct client_op *ops, size_t n,
     store_applied_fn *, void *arg);
 
+/* What is said of an event when it is done: see store_finish. */
+struct finish {
+	struct name queue;
+	struct entry_id entry;
+	size_t count;
+	const struct client_op *ops; /* Each of the session that it names. */
+};
+struct store_call *sessions_finish(struct sessions *, const struct finish *finish, store_applied_fn *, void *arg);
+
 /* The client asked for its session's end. */
 struct store_call *sessions_close(struct sessions *, const struct name *id, store_presence_fn *, void *arg);
 

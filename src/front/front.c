@@ -16,6 +16,7 @@
 #include "front/auth.h"
 #include "front/private.h"
 #include "front/problem.h"
+#include "hook/hook.h"
 #include "net/http.h"
 
 struct route {
@@ -289,6 +290,20 @@ open_directory(int *fd, const char *flag, const char *path)
 	return false;
 }
 
+/* False, after a log line, if it cannot ask. */
+static bool
+prepare_hook(struct front *front)
+{
+	const struct front_parts *p = &front->parts;
+	const struct hook_parts parts = {p->base, p->options, &front->limits, p->store, p->sessions};
+
+	if (!*p->options->hook)
+		return true;
+	front->hook = hook_new(&parts);
+	front->limits.events = hook_wants(front->hook, HOOK_MESSAGE);
+	return front->hook != NULL;
+}
+
 /* False, after a log line, if there is something that cannot be had. */
 static bool
 front_prepare(struct front *front)
@@ -298,6 +313,8 @@ front_prepare(struct front *front)
 	if (!open_directory(&front->www, "www", o->www) || !open_directory(&front->socketio_client, "socketio-client", o->socketio_client))
 		return false;
 	if (*o->api_key_file && !(front->api_keys = api_keys_read(o->api_key_file)))
+		return false;
+	if (!prepare_hook(front))
 		return false;
 	return o->auth == OPTIONS_AUTH_NONE || (front->auth = auth_new(front->parts.base, o, front->parts.store));
 }
@@ -322,6 +339,7 @@ front_new(const struct front_parts *parts)
 	front->ready = ready_new(front);
 	if (front_prepare(front))
 		return front;
+	front_stop(front);
 	front_free(front);
 	return NULL;
 }
@@ -348,6 +366,8 @@ void
 front_drain(struct front *front)
 {
 	front->draining = true;
+	if (front->hook)
+		hook_drain(front->hook);
 	check_drain(front);
 }
 
@@ -364,6 +384,15 @@ front_check_settled(struct front *front)
 {
 	if (front->settled && LIST_EMPTY(&front->relays) && LIST_EMPTY(&front->engineio_sockets))
 		front->settled(front->settled_arg);
+}
+
+void
+front_stop(struct front *front)
+{
+	if (!front)
+		return;
+	hook_free(front->hook);
+	front->hook = NULL;
 }
 
 void

@@ -29,13 +29,19 @@ struct front_parts {
 	struct sockets *sockets;
 };
 
-/* NULL, after a log line, if there is no directory --www or --socketio-client, or no keys in --api-key-file or --auth-key-file. */
+/*
+ * NULL, after a log line, if there is no directory --www or --socketio-client, or no keys in --api-key-file, --auth-key-file or
+ * --hook-secret-file.
+ */
 struct front *front_new(const struct front_parts *parts);
 /* The store must have been freed: its callbacks are what else would end the requests under way. */
 void front_free(struct front *);
 
 /* The server whose load decides whether new sessions are taken; lent. */
 void front_set_server(struct front *, struct http_server *server, uint32_t connections_max);
+
+/* Before the store is freed: what the front does by itself ends. */
+void front_stop(struct front *);
 
 /* An http_request_fn. */
 void front_handle(void *front, struct http_request *req);

@@ -9,6 +9,7 @@
 #include "core/session.h"
 #include "front/native_call.h"
 #include "front/problem.h"
+#include "hook/hook.h"
 #include "net/http.h"
 
 /* ---- POST /v1/send ---- */
@@ -149,7 +150,14 @@ open_session(struct native_call *call)
 {
 	struct jspan data = call->request.data;
 
-	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, STORE_END_QUIET, on_opened, call);
+	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len,
+	    hook_wants(call->front->hook, HOOK_DISCONNECT) ? STORE_END_QUEUED : STORE_END_QUIET, on_opened, call);
+}
+
+static void
+ask_application(struct native_call *call)
+{
+	native_call_connect(call, open_session);
 }
 
 /* The token that the client made, or a new one.  False, after an answer, if it is none. */
@@ -191,11 +199,12 @@ native_open(struct front *front, struct http_request *req, const char *part)
 	call->finish = finish_open;
 	if (!native_call_parse(call, native_parse_open, body, len) || !call_take_token(call))
 		return;
+	native_call_keep_request(call, req);
 	if (front->auth)
-		native_call_judge(call, req, open_session);
-	else
-		open_session(call);
+		native_call_judge(call, req, ask_application);
 	native_call_park(call);
+	if (!front->auth)
+		ask_application(call);
 }
 
 /* ---- DELETE /v1/sessions, POST /v1/close ---- */

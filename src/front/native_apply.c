@@ -85,6 +85,8 @@ count_op(const struct client_op *op)
 {
 	if (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM)
 		metric_add(MESSAGES_SENT, 1);
+	else if (op->kind == CLIENT_EVENT)
+		metric_add(HOOK_EVENTS, 1);
 	else if (op->kind == CLIENT_END)
 		metric_add(SESSIONS_CLOSED, 1);
 }
@@ -93,10 +95,14 @@ count_op(const struct client_op *op)
 static void
 take_result(struct native_call *call, struct answer *answer, struct client_op *op, bool repeated)
 {
+	if (!repeated && answer->result.code == STORE_QUEUE_FULL)
+		metric_add(HOOK_FULL, 1);
 	if (answer->result.code != STORE_DONE)
 		return;
 	if (!repeated)
 		count_op(op);
+	if (!repeated && op->is_event && !answer->result.existing)
+		metric_add(HOOK_EVENTS, 1);
 	if (op->kind != CLIENT_JOIN && !op->has_history)
 		return;
 	call->rooms++;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "front/problem.h"
+#include "hook/hook.h"
 #include "net/http.h"
 
 /* ---- Calls ---- */
@@ -26,6 +27,10 @@ native_call_free(struct native_call *call)
 	buf_free(&call->text);
 	buf_free(&call->grants_text);
 	buf_free(&call->claimed);
+	free(call->origin);
+	free(call->user_agent);
+	free(call->address);
+	free(call->forwarded_for);
 	free(call);
 }
 
@@ -112,7 +117,13 @@ native_call_refuse_gone(struct native_call *call)
 void
 native_call_refuse_hole(struct native_call *call, uint64_t expected)
 {
-	finish(call, &(struct native_reply){409, NULL, "seq_hole", "Operations before these are missing.", expected});
+	finish(call, &(struct native_reply){409, NULL, "seq_hole", "Operations before these are missing.", expected, NULL});
+}
+
+void
+native_call_refuse_reason(struct native_call *call, const char *detail, const char *reason)
+{
+	finish(call, &(struct native_reply){.status = 403, .code = "connect_refused", .detail = detail, .reason = reason});
 }
 
 void
@@ -130,6 +141,8 @@ answer_request(void *req, const struct native_reply *reply)
 		http_reply(req, reply->status, NATIVE_TYPE, reply->body->data, reply->body->len);
 	else if (reply->expected)
 		problem_reply_number(req, reply->status, reply->code, reply->detail, "expected", reply->expected);
+	else if (reply->reason)
+		problem_reply_reason(req, reply->status, reply->code, reply->detail, reply->reason);
 	else
 		problem_reply(req, reply->status, reply->code, reply->detail);
 }
@@ -190,12 +203,25 @@ native_read_cursor(struct front *front, struct http_request *req, const char *te
 	return false;
 }
 
+/* What the application is to be told of. */
+static void
+mark_events(struct native_call *call)
+{
+	const struct hook *hook = call->front->hook;
+
+	for (size_t i = 0; i < call->request.count; i++) {
+		struct client_op *op = &call->request.ops[i];
+
+		op->is_event = (op->kind == CLIENT_JOIN && hook_wants(hook, HOOK_JOIN)) || (op->kind == CLIENT_LEAVE && hook_wants(hook, HOOK_LEAVE));
+	}
+}
+
 bool
 native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len)
 {
 	struct native_error error;
 
-	if (call->front->auth) {
+	if (call->front->auth || call->front->hook) {
 		buf_add(&call->text, body, len);
 		body = call->text.data;
 	}
@@ -203,6 +229,7 @@ native_call_parse(struct native_call *call, native_parse_fn *parse, const char *
 		native_call_refuse(call, strcmp(error.code, "message_too_large") == 0 ? 413 : 400, error.code, error.detail);
 		return false;
 	}
+	mark_events(call);
 	return true;
 }
 

@@ -39,6 +39,7 @@ struct native_reply {
 	const char *code;
 	const char *detail;
 	uint64_t expected; /* A member of the problem document; 0 for none. */
+	const char *reason; /* Another one; NULL for none. */
 };
 
 /* Who is answered, and by what. */
@@ -69,8 +70,10 @@ struct native_call {
 	struct buf text;        /* What the request lends of, as it has to wait. */
 	struct buf grants_text; /* What its session may do, ... */
 	struct grants grants;   /* ... read. */
-	struct buf claimed;     /* Public data that a token claims. */
+	struct buf claimed;     /* Public data that a token claims, or the application gives. */
 	native_next_fn *next;
+	/* With --hook, of an opening: owned; NULL for what the request did not say. */
+	char *origin, *user_agent, *address, *forwarded_for;
 };
 
 /* ---- native_call.c ---- */
@@ -88,6 +91,9 @@ void native_call_refuse(struct native_call *call, int status, const char *code, 
 void native_call_refuse_unavailable(struct native_call *call);
 void native_call_refuse_gone(struct native_call *call);
 void native_call_refuse_hole(struct native_call *call, uint64_t expected);
+
+/* 403, with the application's word for why if there is one. */
+void native_call_refuse_reason(struct native_call *call, const char *detail, const char *reason);
 
 /* Answer a HEAD where GET would wait: as GET if the session is there, but it is no sink. */
 void native_head(struct front *front, struct http_request *req, const struct name *id, const char *type);
@@ -133,6 +139,13 @@ void native_call_judge(struct native_call *call, struct http_request *req, nativ
 void native_call_grant(struct native_call *call, native_next_fn *next);
 /* A member that says how long they hold, if they have an end. */
 void native_write_expires(struct buf *b, const struct native_call *call);
+
+/* ---- native_hook.c: what the application says to an opening ---- */
+
+/* Keep of req what the application is told. */
+void native_call_keep_request(struct native_call *call, const struct http_request *req);
+/* Go on when the application accepts the session, with the data and rooms that it gives; at once if it is not asked. */
+void native_call_connect(struct native_call *call, native_next_fn *next);
 
 /* ---- native.c ---- */
 

@@ -15,6 +15,7 @@ struct auth;
 struct check;
 struct engineio_call;
 struct engineio_ws;
+struct hook;
 struct native_call;
 struct ready_check;
 struct relay;
@@ -35,6 +36,7 @@ struct front {
 	void *settled_arg;
 	struct auth *auth;              /* Owned.  NULL: whoever asks may do everything. */
 	struct ready_check *ready;      /* Owned. */
+	struct hook *hook;              /* Owned; NULL: there is no backend that is to be asked. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
 	int www;                        /* A directory, or -1. */
 	int socketio_client;            /* The same. */

@@ -65,3 +65,17 @@ problem_reply_number(struct http_request *req, int status, const char *code, con
 {
 	reply(req, status, code, detail, name, number);
 }
+
+void
+problem_reply_reason(struct http_request *req, int status, const char *code, const char *detail, const char *reason)
+{
+	struct buf body = BUF_EMPTY;
+
+	problem_write(&body, status, code, detail, NULL, 0);
+	body.len--; /* The brace. */
+	buf_adds(&body, ",\"reason\":");
+	jspan_quote(&body, reason, strlen(reason));
+	buf_adds(&body, "}");
+	http_reply(req, status, "application/problem+json", body.data, body.len);
+	buf_free(&body);
+}

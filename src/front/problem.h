@@ -16,4 +16,7 @@ void problem_reply(struct http_request *req, int status, const char *code, const
 void problem_reply_number(struct http_request *req, int status, const char *code, const char *detail, const char *name,
     unsigned long long number);
 
+/* The same with a string, "reason". */
+void problem_reply_reason(struct http_request *req, int status, const char *code, const char *detail, const char *reason);
+
 #endif

@@ -21,14 +21,29 @@ is_among(const struct known *known, size_t n, const char *name, size_t len)
 	return false;
 }
 
-bool
-http_keeps_header(const char *name, size_t len)
+/* Of requests with a body alone: polls come without, and would pay for them. */
+static bool
+is_about_client(const char *name, size_t len)
+{
+	static const struct known about[] = {KNOWN("User-Agent"), KNOWN("X-Forwarded-For")};
+
+	return is_among(about, sizeof(about) / sizeof(about[0]), name, len);
+}
+
+static bool
+is_always_kept(const char *name, size_t len)
 {
 	static const struct known kept[] = {KNOWN("Host"), KNOWN("Authorization"), KNOWN("Origin"), KNOWN("If-None-Match"),
 	    KNOWN("Content-Type"), KNOWN("Access-Control-Request-Headers"), KNOWN("Last-Event-ID"), KNOWN("Upgrade"), KNOWN("Sec-WebSocket-Key"),
 	    KNOWN("Sec-WebSocket-Version"), KNOWN("Sec-WebSocket-Protocol"), KNOWN("Idempotency-Key")};
 
 	return is_among(kept, sizeof(kept) / sizeof(kept[0]), name, len);
+}
+
+bool
+http_keeps_header(const char *name, size_t len)
+{
+	return is_always_kept(name, len) || is_about_client(name, len);
 }
 
 /* What tells evhttp of a body. */
@@ -46,7 +61,7 @@ is_kept(const char *line, size_t size, bool has_body)
 	const char *colon = memchr(line, ':', size);
 	size_t len = colon ? (size_t)(colon - line) : 0;
 
-	return http_keeps_header(line, len) || (has_body && is_framing(line, len));
+	return is_always_kept(line, len) || (has_body && (is_framing(line, len) || is_about_client(line, len)));
 }
 
 size_t

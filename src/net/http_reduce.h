@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* May the header of this name be asked for with http_header? */
+/* May the header of this name be asked for with http_header?  Of some only in requests with a body. */
 bool http_keeps_header(const char *name, size_t len);
 
 /*

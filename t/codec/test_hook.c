@@ -66,7 +66,7 @@ test_events(void)
 	event = (struct hook_event){.kind = HOOK_CONNECT, .session = session(), .session_data = span("1"), .data = span("[\"lobby\"]"),
 	    .origin = "https://x", .user_agent = "bad \xff", .address = "10.0.0.1"};
 	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":1},\"rooms\":[\"lobby\"],"
-	    "\"request\":{\"origin\":\"https://x\",\"userAgent\":null,\"address\":\"10.0.0.1\"}}", "who connects says from where, in UTF-8 or not at all");
+	    "\"request\":{\"origin\":\"https://x\",\"userAgent\":null,\"address\":\"10.0.0.1\",\"forwardedFor\":null}}", "who connects says from where, in UTF-8 or not at all");
 	is_string(hook_write_id(text, &event), event.session.s, "a connect is known by its session");
 }
 

@@ -1,0 +1,460 @@
+/*
+ * A lane is one session's entries, done one after another: look at the session, ask the backend, finish the entry with what it
+ * answered.  A lane is gone when it has no entries.
+ */
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "codec/message.h"
+#include "hook/private.h"
+
+#define RETRY_FIRST_MS 500  /* What a retry waits for at most, and twice that the next one, ... */
+#define RETRY_MOST_MS 60000 /* ... up to this. */
+#define STORE_RETRY_MS 500
+
+enum lane_state { LANE_IDLE, LANE_READY, LANE_LOOKING, LANE_ASKING, LANE_FINISHING, LANE_WAITING };
+
+struct history { /* A history that is being read: it cannot be cancelled. */
+	LIST_ENTRY(history) in_histories;
+	struct lane *lane; /* NULL: nobody waits for it any more. */
+	struct hook_history wanted;
+};
+
+struct lane {
+	UT_hash_handle hh;
+	TAILQ_ENTRY(lane) in_ready;
+	struct queue *queue;
+	struct name session;
+	enum lane_state state;
+	TAILQ_HEAD(, job) jobs;
+	unsigned attempt;          /* Of the first job: so often the backend was asked about it. */
+	struct message *message;   /* The first job's. */
+	struct ask *ask;
+	struct store_call *call;
+	struct history *history;
+	struct event *timer;
+	bool given_up;
+	bool answered;             /* Then this is to be done: */
+	struct buf answer;         /* What the backend said. */
+	struct buf own;            /* Data of a message of the gateway's. */
+};
+
+/* ---- The first job ---- */
+
+static enum hook_kind
+kind_of(const struct message *message)
+{
+	if (message->flag == MESSAGE_LEAVE)
+		return HOOK_DISCONNECT;
+	if (message->flag != MESSAGE_GATEWAY)
+		return HOOK_MESSAGE;
+	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
+}
+
+static bool
+is_history(const struct message *message)
+{
+	return message->flag == MESSAGE_GATEWAY && message->event.len == 10; /* "$history" */
+}
+
+static void
+make_ready(struct lane *lane)
+{
+	lane->state = LANE_READY;
+	TAILQ_INSERT_TAIL(&lane->queue->hook->ready, lane, in_ready);
+}
+
+/* Forget the first job, and go on. */
+static void
+next_job(struct lane *lane)
+{
+	struct hook *hook = lane->queue->hook;
+	struct queue *queue = lane->queue;
+	struct job *job = TAILQ_FIRST(&lane->jobs);
+	size_t len = job->len;
+
+	TAILQ_REMOVE(&lane->jobs, job, in_lane);
+	free(job);
+	message_unref(lane->message);
+	lane->message = NULL;
+	lane->attempt = 0;
+	lane->answered = lane->given_up = false;
+	buf_clear(&lane->answer);
+	buf_clear(&lane->own);
+	lane->state = LANE_IDLE;
+	if (TAILQ_EMPTY(&lane->jobs))
+		lane_free(lane);
+	else
+		make_ready(lane);
+	queue_done(queue, len);
+	lanes_run(hook);
+}
+
+/* ---- Later ---- */
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct lane *lane = arg;
+
+	(void)fd, (void)what;
+	make_ready(lane);
+	lanes_run(lane->queue->hook);
+}
+
+static void
+wait(struct lane *lane, int64_t ms)
+{
+	struct timeval tv = clock_timeval(ms);
+
+	lane->state = LANE_WAITING;
+	event_add(lane->timer, &tv);
+}
+
+/* Full jitter: anything from nothing to twice as much as the last time. */
+static void
+wait_for_retry(struct lane *lane)
+{
+	int64_t most = RETRY_FIRST_MS;
+	uint32_t random;
+
+	for (unsigned i = 1; i < lane->attempt && most < RETRY_MOST_MS; i++)
+		most *= 2;
+	if (most > RETRY_MOST_MS)
+		most = RETRY_MOST_MS;
+	evutil_secure_rng_get_bytes(&random, sizeof random);
+	wait(lane, random % most);
+}
+
+/* ---- Finishing ---- */
+
+static void
+on_finished(void *arg, const struct store_applied *applied)
+{
+	struct lane *lane = arg;
+
+	lane->call = NULL;
+	if (applied->status != STORE_OK && applied->status != STORE_GONE) {
+		wait(lane, STORE_RETRY_MS); /* What is to be done is known. */
+		return;
+	}
+	metric_add(HOOK_DONE, applied->status == STORE_OK && lane->answered);
+	for (size_t i = 0; i < applied->count; i++)
+		if (applied->results[i].code == STORE_QUEUE_FULL)
+			log_warning("--hook: a history was not sent to %s: as many events wait as may", lane->session.s);
+	next_job(lane);
+}
+
+static void
+finish(struct lane *lane, const struct client_op *ops, size_t n)
+{
+	struct finish finish = {lane->queue->name, TAILQ_FIRST(&lane->jobs)->id, n, ops};
+
+	lane->state = LANE_FINISHING;
+	lane->call = sessions_finish(lane->queue->hook->parts.sessions, &finish, on_finished, lane);
+}
+
+/* A message of the gateway's to the session, whose data is lane->own. */
+static struct client_op
+own_message(const struct lane *lane, const char *event)
+{
+	return (struct client_op){.kind = CLIENT_SEND_SESSION, .to = lane->session, .event = {event, strlen(event)},
+	    .data = {lane->own.data, lane->own.len}};
+}
+
+/* Do what the backend answered. */
+static void
+finish_answered(struct lane *lane)
+{
+	struct hook *hook = lane->queue->hook;
+	struct hook_event event = {.kind = kind_of(lane->message), .session = lane->session};
+	struct hook_answer answer;
+	struct native_error error;
+	size_t n;
+
+	buf_clear(&lane->own);
+	buf_add(&lane->answer, "", 0);
+	if (!hook_read_answer(&answer, &event, lane->answer.data, lane->answer.len, hook->parts.limits, &error))
+		abort(); /* It was read before. */
+	n = answer.count;
+	answer.ops = mem_resize(answer.ops, n + 1, sizeof *answer.ops);
+	if (answer.ack.text) {
+		hook_write_ack(&lane->own, TAILQ_FIRST(&lane->jobs)->id, answer.ack);
+		answer.ops[n++] = own_message(lane, "\"$ack\"");
+	}
+	finish(lane, answer.ops, n);
+	hook_answer_free(&answer);
+}
+
+/* Nobody will ask about it any more; whoever sent it is told. */
+static void
+finish_failed(struct lane *lane)
+{
+	enum hook_kind kind = kind_of(lane->message);
+	struct client_op op;
+
+	if (!lane->given_up) {
+		metric_add(HOOK_DROPPED, 1);
+		log_error("--hook: a %s of %s was not answered well in %u attempts, and is dropped", hook_kind_names[kind],
+		    lane->session.s, lane->attempt);
+	}
+	lane->given_up = true;
+	buf_clear(&lane->own);
+	hook_write_failure(&lane->own, TAILQ_FIRST(&lane->jobs)->id, "hook_failed", "The application did not answer.");
+	op = own_message(lane, "\"$ack\"");
+	finish(lane, &op, kind == HOOK_MESSAGE);
+}
+
+/* ---- Asking ---- */
+
+static void
+on_answer(void *arg, struct hook_answer *answer, const char *text, size_t len)
+{
+	struct lane *lane = arg;
+	struct hook *hook = lane->queue->hook;
+
+	lane->ask = NULL;
+	metric_set(HOOK_RUNNING, --hook->running);
+	if (answer) {
+		lane->answered = true;
+		buf_add(&lane->answer, text, len);
+		finish_answered(lane);
+	} else if (lane->attempt > hook->parts.options->hook_retries) {
+		finish_failed(lane);
+	} else {
+		wait_for_retry(lane);
+	}
+	lanes_run(hook);
+}
+
+static void
+ask(struct lane *lane, const struct store_session *session)
+{
+	struct hook *hook = lane->queue->hook;
+	struct message *message = lane->message;
+	struct hook_event event = {.kind = kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
+	const char **rooms = NULL;
+
+	if (session && session->status == STORE_OK) {
+		event.has_session = true;
+		event.away = session->away;
+		if (session->data_len)
+			event.session_data = (struct jspan){session->data, session->data_len};
+		event.rooms = rooms = mem_zero(session->rooms_count + 1, sizeof *rooms);
+		for (; event.rooms_count < session->rooms_count; event.rooms_count++)
+			rooms[event.rooms_count] = session->rooms[event.rooms_count].title;
+	}
+	event.event = message->event;
+	if (event.kind == HOOK_MESSAGE)
+		event.data = message->data;
+	else if (event.kind == HOOK_DISCONNECT)
+		event.session_data = message->data;
+	else
+		event.room = message->data;
+	lane->attempt++;
+	lane->ask = ask_start(hook, hook->fetcher, &event, lane->attempt, on_answer, lane);
+	free(rooms);
+	if (lane->ask) {
+		lane->state = LANE_ASKING;
+		return;
+	}
+	metric_set(HOOK_RUNNING, --hook->running);
+	lane->attempt--;
+	wait(lane, STORE_RETRY_MS);
+}
+
+static void
+on_look(void *arg, const struct store_session *session)
+{
+	struct lane *lane = arg;
+	struct hook *hook = lane->queue->hook;
+
+	lane->call = NULL;
+	if (session->status == STORE_OK || session->status == STORE_GONE) {
+		ask(lane, session);
+		return;
+	}
+	metric_set(HOOK_RUNNING, --hook->running);
+	wait(lane, STORE_RETRY_MS);
+	lanes_run(hook);
+}
+
+/* It counts as running from here on. */
+static void
+look(struct lane *lane)
+{
+	struct hook *hook = lane->queue->hook;
+
+	metric_set(HOOK_RUNNING, ++hook->running);
+	lane->state = LANE_LOOKING;
+	if (kind_of(lane->message) == HOOK_DISCONNECT)
+		ask(lane, NULL);
+	else
+		lane->call = store_look(hook->parts.store, &lane->session, on_look, lane);
+}
+
+/* ---- Histories ---- */
+
+static void
+history_free(struct history *history)
+{
+	LIST_REMOVE(history, in_histories);
+	buf_free(&history->wanted.room);
+	free(history);
+}
+
+static void
+on_history(void *arg, enum store_status status, struct message *const *messages, size_t count)
+{
+	struct history *history = arg;
+	struct lane *lane = history->lane;
+	struct client_op op;
+
+	if (!lane) {
+		history_free(history);
+		return;
+	}
+	lane->history = NULL;
+	if (status != STORE_OK) {
+		history_free(history);
+		wait(lane, STORE_RETRY_MS);
+		return;
+	}
+	buf_clear(&lane->own);
+	buf_adds(&lane->own, "{\"room\":");
+	jspan_quote(&lane->own, history->wanted.room.data, history->wanted.room.len);
+	buf_adds(&lane->own, ",\"messages\":[");
+	for (size_t i = 0; i < count; i++) {
+		buf_adds(&lane->own, i > 0 ? "," : "");
+		native_write_message(&lane->own, messages[i]);
+	}
+	buf_adds(&lane->own, "]}");
+	history_free(history);
+	op = own_message(lane, "\"$history\"");
+	finish(lane, &op, 1);
+}
+
+static void
+read_history(struct lane *lane)
+{
+	const struct hook_parts *parts = &lane->queue->hook->parts;
+	struct history *history = mem_zero(1, sizeof *history);
+	struct history_query query = {.upto = entry_id_newest, .max_bytes = parts->options->max_message};
+
+	LIST_INSERT_HEAD(&lane->queue->hook->histories, history, in_histories);
+	if (!hook_read_history(&history->wanted, lane->message->data, parts->limits)) {
+		history_free(history);
+		finish(lane, NULL, 0);
+		return;
+	}
+	history->lane = lane;
+	lane->history = history;
+	lane->state = LANE_LOOKING;
+	query.title = history->wanted.room.data;
+	query.wanted = history->wanted.max;
+	sessions_history(parts->sessions, &query, on_history, history);
+}
+
+void
+histories_free(struct hook *hook)
+{
+	while (!LIST_EMPTY(&hook->histories))
+		history_free(LIST_FIRST(&hook->histories));
+}
+
+/* ---- Lanes ---- */
+
+static void
+start(struct lane *lane)
+{
+	struct job *job = TAILQ_FIRST(&lane->jobs);
+
+	if (!lane->message)
+		lane->message = message_new(job->id, NULL, job->payload, job->len);
+	if (!lane->message)
+		finish(lane, NULL, 0); /* Not ours. */
+	else if (lane->answered)
+		finish_answered(lane);
+	else if (is_history(lane->message))
+		read_history(lane);
+	else if (lane->given_up)
+		finish_failed(lane);
+	else
+		look(lane);
+}
+
+void
+lanes_run(struct hook *hook)
+{
+	unsigned most = hook->open ? 1 : hook->parts.options->hook_concurrency;
+	struct lane *lane;
+
+	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {
+		TAILQ_REMOVE(&hook->ready, lane, in_ready);
+		lane->state = LANE_IDLE;
+		start(lane);
+	}
+}
+
+void
+lane_add(struct queue *queue, const struct store_entry *entry)
+{
+	struct job *job = mem_alloc(sizeof *job + entry->len + 1);
+	enum message_flag flag;
+	struct name session = {""};
+	struct lane *lane;
+
+	job->id = entry->id;
+	job->len = entry->len;
+	memcpy(job->payload, entry->payload, entry->len);
+	job->payload[entry->len] = '\0';
+	message_peek(entry->payload, entry->len, &flag, &session);
+	HASH_FIND(hh, queue->lanes, session.s, NAME_LEN, lane);
+	if (!lane) {
+		lane = mem_zero(1, sizeof *lane);
+		lane->queue = queue;
+		lane->session = session;
+		lane->timer = evtimer_new(queue->hook->parts.base, on_timer, lane);
+		TAILQ_INIT(&lane->jobs);
+		HASH_ADD(hh, queue->lanes, session.s, NAME_LEN, lane);
+	}
+	TAILQ_INSERT_TAIL(&lane->jobs, job, in_lane);
+	if (lane->state == LANE_IDLE)
+		make_ready(lane);
+}
+
+struct lane *
+lane_next(const struct lane *lane)
+{
+	return lane->hh.next;
+}
+
+void
+lane_free(struct lane *lane)
+{
+	struct hook *hook = lane->queue->hook;
+	struct job *job;
+
+	HASH_DEL(lane->queue->lanes, lane);
+	if (lane->state == LANE_READY)
+		TAILQ_REMOVE(&hook->ready, lane, in_ready);
+	if (lane->state == LANE_ASKING || (lane->state == LANE_LOOKING && !lane->history))
+		metric_set(HOOK_RUNNING, --hook->running);
+	ask_cancel(lane->ask);
+	store_cancel(lane->call);
+	if (lane->history)
+		lane->history->lane = NULL;
+	while ((job = TAILQ_FIRST(&lane->jobs))) {
+		TAILQ_REMOVE(&lane->jobs, job, in_lane);
+		free(job);
+	}
+	message_unref(lane->message);
+	buf_free(&lane->answer);
+	buf_free(&lane->own);
+	event_free(lane->timer);
+	free(lane);
+}

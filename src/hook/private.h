@@ -1,0 +1,98 @@
+/* What the parts of the hook share. */
+#ifndef HOOK_PRIVATE_H
+#define HOOK_PRIVATE_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "base/mem.h"
+
+#define uthash_malloc(size) mem_alloc(size)
+#include <uthash.h>
+
+#include "core/session.h"
+#include "hook/hook.h"
+#include "net/fetch.h"
+#include "store/store.h"
+
+#define LEASE_MS 3000
+
+struct ask;
+struct history;
+struct lane;
+struct queue;
+
+/* ---- The whole (hook.c) ---- */
+
+struct hook {
+	struct hook_parts parts;
+	struct hook_secrets *secrets; /* Owned; NULL: nothing is signed. */
+	bool wants[HOOK_KINDS];
+	struct fetcher *fetcher;  /* For events ... */
+	struct fetcher *connects; /* ... and for those who wait for the answer. */
+	LIST_HEAD(, ask) asks;
+	LIST_HEAD(, history) histories;
+	LIST_HEAD(, hook_ask) opening; /* Connects. */
+	unsigned connecting;      /* Connects that are being asked about. */
+	unsigned failures;        /* In a row. */
+	bool open;                /* The circuit: one thing at a time is asked. */
+	struct name holder;       /* By which leases know this instance. */
+	struct queue *queues[STORE_QUEUES];
+	struct event *tick;
+	unsigned ticks;
+	unsigned next_try;        /* The queue to be asked for next. */
+	unsigned running;         /* Lanes that are asking. */
+	TAILQ_HEAD(, lane) ready; /* Those that have something to ask, in order. */
+	bool draining;
+};
+
+/* ---- Asking (ask.c) ---- */
+
+/* answer: NULL if it failed.  Lent, as is text, which it was read from. */
+typedef void ask_fn(void *arg, struct hook_answer *answer, const char *text, size_t len);
+
+/* Ask about event; attempt counts from 1.  NULL, and nothing will be called, if as much is asked as may. */
+struct ask *ask_start(struct hook *, struct fetcher *, const struct hook_event *event, unsigned attempt, ask_fn *, void *arg);
+void ask_cancel(struct ask *); /* NULL does nothing. */
+
+/* ---- Queues (queue.c) ---- */
+
+struct job { /* An entry. */
+	TAILQ_ENTRY(job) in_lane;
+	struct entry_id id;
+	size_t len;
+	char payload[]; /* NUL-terminated. */
+};
+
+struct queue {
+	struct hook *hook;
+	struct name name;
+	bool held;
+	int64_t until;             /* By the monotonic clock: who held it until then may not hold it now. */
+	struct store_call *lease;  /* Under way, or NULL; as is ... */
+	struct store_call *reading;
+	int64_t asked_at;          /* When the lease was. */
+	bool stale;                /* There may be more behind position. */
+	struct entry_id position;
+	size_t count, bytes;       /* Of entries that were read and are not finished. */
+	struct lane *lanes;        /* By session. */
+};
+
+struct queue *queue_new(struct hook *, unsigned number);
+void queue_free(struct queue *);
+void queue_hold(struct queue *, int64_t ms); /* Take the lease, or renew it; 0: give it back. */
+void queue_drop(struct queue *);             /* It is held no more: forget all. */
+void queue_read(struct queue *);             /* Unless there is enough to do. */
+void queue_done(struct queue *, size_t len); /* An entry of len bytes is finished. */
+
+/* ---- Lanes: one session's entries in order (lane.c) ---- */
+
+void lane_add(struct queue *, const struct store_entry *entry);
+struct lane *lane_next(const struct lane *); /* Of the same queue; NULL at the end. */
+void lane_free(struct lane *);
+/* Start lanes that are ready, as far as may be. */
+void lanes_run(struct hook *);
+/* Histories that are being read; nothing calls back any more. */
+void histories_free(struct hook *);
+
+#endif

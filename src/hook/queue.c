@@ -1,0 +1,132 @@
+/* Holding a queue, and reading it: see private.h. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "hook/private.h"
+
+#define WINDOW 1000           /* Entries that are read before the first of them is finished ... */
+#define WINDOW_BYTES 4000000  /* ... and bytes of them, more or less. */
+#define READ_MAX 200
+
+/* ---- Reading ---- */
+
+static void
+on_view(void *arg, const struct store_view *view)
+{
+	struct queue *queue = arg;
+
+	queue->reading = NULL;
+	if (view->status != STORE_OK) {
+		queue->stale = true; /* The tick tries again. */
+		return;
+	}
+	queue->stale |= view->more;
+	queue->position = view->last;
+	for (size_t i = 0; i < view->count; i++) {
+		queue->count++;
+		queue->bytes += view->entries[i].len;
+		metric_add(HOOK_WAITING, 1);
+		lane_add(queue, &view->entries[i]);
+	}
+	queue_read(queue);
+	lanes_run(queue->hook);
+}
+
+void
+queue_read(struct queue *queue)
+{
+	if (!queue->held || queue->reading || !queue->stale || queue->count >= WINDOW || queue->bytes >= WINDOW_BYTES)
+		return;
+	queue->stale = false;
+	queue->reading = store_read_queue(queue->hook->parts.store, &queue->name, queue->position, READ_MAX, WINDOW_BYTES / 4, on_view, queue);
+}
+
+void
+queue_done(struct queue *queue, size_t len)
+{
+	queue->count--;
+	queue->bytes -= len;
+	metric_add(HOOK_WAITING, -1);
+	queue_read(queue);
+}
+
+/* ---- Holding ---- */
+
+void
+queue_drop(struct queue *queue)
+{
+	struct lane *lane, *next;
+
+	if (!queue->held)
+		return;
+	queue->held = false;
+	metric_add(HOOK_QUEUES, -1);
+	store_unwatch(queue->hook->parts.store, &queue->name);
+	store_cancel(queue->reading);
+	queue->reading = NULL;
+	for (lane = queue->lanes; lane; lane = next) {
+		next = lane_next(lane);
+		lane_free(lane);
+	}
+	metric_add(HOOK_WAITING, -(int64_t)queue->count);
+	queue->count = queue->bytes = 0;
+}
+
+static void
+take(struct queue *queue)
+{
+	queue->held = true;
+	metric_add(HOOK_QUEUES, 1);
+	store_watch(queue->hook->parts.store, &queue->name);
+	queue->position = (struct entry_id){0, 0};
+	queue->stale = true;
+	queue_read(queue);
+}
+
+static void
+on_leased(void *arg, const struct store_leased *leased)
+{
+	struct queue *queue = arg;
+
+	queue->lease = NULL;
+	if (leased->status != STORE_OK)
+		return; /* It is held until its time is over. */
+	if (!leased->held) {
+		queue_drop(queue);
+		return;
+	}
+	queue->until = queue->asked_at + LEASE_MS;
+	if (!queue->held && !queue->hook->draining)
+		take(queue);
+}
+
+void
+queue_hold(struct queue *queue, int64_t ms)
+{
+	if (queue->lease)
+		return;
+	queue->asked_at = clock_mono_ms();
+	queue->lease = store_lease(queue->hook->parts.store, &queue->name, &queue->hook->holder, ms, on_leased, queue);
+}
+
+/* ---- Life ---- */
+
+struct queue *
+queue_new(struct hook *hook, unsigned number)
+{
+	struct queue *queue = mem_zero(1, sizeof *queue);
+
+	queue->hook = hook;
+	store_queue_name(&queue->name, number);
+	return queue;
+}
+
+void
+queue_free(struct queue *queue)
+{
+	queue_drop(queue);
+	store_cancel(queue->lease);
+	free(queue);
+}

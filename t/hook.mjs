@@ -1,0 +1,373 @@
+#!/usr/bin/env node
+/*
+ * The application's backend: what it is told, what comes of its answers, and that whatever is killed or wrong no event is lost, none
+ * has its effects twice, and each session's are in order.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Backend, secret, startBackend } from './lib/backend.mjs';
+import { Client, createSession, newToken, sendOps } from './lib/client.mjs';
+import { freePort, tempDir, Child } from './lib/process.mjs';
+import { forEachStore, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { request } from './lib/request.mjs';
+import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
+
+limit(240);
+
+const range = (n) => [...Array(n).keys()];
+const dir = tempDir('hook');
+const secretFile = path.join(dir, 'secret');
+writeFileSync(secretFile, `${secret}\n`);
+
+const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
+const told = (client, event) => client.messages.filter((message) => message.event === event);
+const ackOf = (client, id) => told(client, '$ack').find((message) => message.data.id === id)?.data;
+
+async function acked(client, result) {
+	await waitFor(() => ackOf(client, result.id), 20000, () => `$ack of ${result.id}; got ${JSON.stringify(client.messages.slice(-5))}`);
+	return ackOf(client, result.id);
+}
+
+const say = async (client, event, data) => (await client.ops({ op: 'send', event, data }))[0];
+
+/* ---- Options ---- */
+
+async function options() {
+	const listen = `--listen=127.0.0.1:${await freePort()}`;
+	const refuses = async (args, pattern, what) => {
+		const { code, stderr } = await runPollgate([listen, ...args], { limitMs: 10000 });
+		ok(code !== 0, what);
+		like(stderr, pattern, `${what}: it says why`);
+		ok(!stderr.includes('hunter2') && !stderr.includes(secret.slice(6)), `${what}: no secret is shown`);
+	};
+	await refuses(['--hook=http://me:hunter2@127.0.0.1/'], /--hook/, 'a URL with a password is refused');
+	await refuses(['--hook=ftp://127.0.0.1/'], /--hook/, 'so is another scheme');
+	await refuses(['--hook=http://127.0.0.1/', '--hook-events=dance'], /--hook-events/, 'and an event that is none');
+	await refuses([`--hook-secret-file=${secretFile}`], /want --hook/, 'and a secret without a hook');
+	const bad = path.join(dir, 'bad');
+	writeFileSync(bad, `${secret.slice(6)}\n`);
+	await refuses(['--hook=http://127.0.0.1/', `--hook-secret-file=${bad}`], /--hook-secret-file/, 'and a secret that is none');
+}
+
+/* ---- Events and answers ---- */
+
+async function connects({ start }) {
+	const backend = await startBackend(({ type, session, rooms }) => {
+		if (type !== 'connect')
+			return;
+		if (session.data?.name === 'Mallory')
+			return { accept: false, code: 'banned', message: 'You are not welcome.' };
+		return { accept: true, data: { name: session.data?.name ?? 'nobody', asked: rooms }, rooms: ['lobby'] };
+	});
+	const { base } = await start({ options: optionsOf(backend) });
+	const token = newToken();
+	const body = { token, data: { name: 'Ann' }, rooms: ['own'] };
+	const opened = await createSession(base, body, { headers: { 'Origin': 'https://app.example', 'User-Agent': 'me', 'X-Forwarded-For': '1.2.3.4' } });
+	is(opened.status, 201, 'a session is opened when the application accepts it');
+	const [event] = backend.events;
+	isDeep([event.type, event.session, event.rooms, event.attempt], ['connect', { id: opened.json.id, data: { name: 'Ann' } }, ['own'], 1], 'it is asked first');
+	isDeep(event.request, { origin: 'https://app.example', userAgent: 'me', address: '127.0.0.1', forwardedFor: '1.2.3.4' }, 'and told where from');
+	const look = await request(base, 'GET', `/v1/sessions/${opened.json.id}`, { token });
+	isDeep(look.json.data, { name: 'Ann', asked: ['own'] }, 'the session has the data that the application gave');
+	isDeep(opened.json.rooms.map(({ room }) => room), ['own', 'lobby'], 'and is in its rooms, too');
+	is((await createSession(base, body)).status, 200, 'who opens again finds it');
+	is(backend.of('connect').length, 1, 'and the application is not asked again');
+	const refused = await createSession(base, { data: { name: 'Mallory' } });
+	isDeep([refused.status, refused.code, refused.json.reason, refused.json.detail], [403, 'connect_refused', 'banned', 'You are not welcome.'],
+		'the application refuses, and says why');
+	isDeep(backend.wrong, [], 'each request is signed, and is what it says');
+	await backend.stop();
+}
+
+async function events({ start }) {
+	const backend = await startBackend(({ type, event, data, session }) => {
+		if (type === 'connect')
+			return { rooms: ['all'] };
+		if (type !== 'message')
+			return;
+		if (event === 'echo')
+			return { ack: { got: data } };
+		if (event === 'chat')
+			return { ack: 'done', actions: [
+				{ do: 'append', room: 'all', event: 'chat', data },
+				{ do: 'emit', to: { room: 'all' }, event: 'said', data },
+				{ do: 'emit', to: { others: 'all' }, event: 'others', data },
+				{ do: 'emit', to: { id: session.id }, event: 'yours', data },
+				{ do: 'history', room: 'all', max: 3 }] };
+		if (event === 'move')
+			return { actions: [{ do: 'join', room: 'extra' }, { do: 'set', data: { moved: true } }, { do: 'leave', room: 'all' }] };
+		if (event === 'kick')
+			return { actions: [{ do: 'disconnect', session: data }] };
+	});
+	const { base, instances } = await start({ options: optionsOf(backend) });
+	const ann = await Client.open(base, { data: { name: 'Ann' }, rooms: ['den'] });
+	const bob = await Client.open(base);
+	isDeep((await acked(ann, await say(ann, 'echo', { n: 0.5 }))).data, { got: { n: 0.5 } }, 'a send to nobody goes to the application, which acknowledges it');
+	const [message] = backend.of('message', ann.id);
+	isDeep([message.event, message.data, message.session], ['echo', { n: 0.5 }, { id: ann.id, data: { name: 'Ann' }, away: false,
+		rooms: message.session.rooms }], 'the event has its session');
+	isDeep([...message.session.rooms].sort(), ['all', 'den'], 'with the rooms that it is in');
+	await acked(ann, await say(ann, 'chat', 'hi'));
+	await waitFor(() => told(ann, '$history').length > 0 && told(bob, 'others').length > 0, 10000, 'what the answer ordered');
+	const names = ({ messages }) => messages.filter(({ event }) => !event.startsWith('$') || ['$ack', '$history'].includes(event)).map(({ event }) => event);
+	isDeep(names(ann).slice(1).sort(), ['$ack', '$history', 'said', 'yours'], 'who sent it gets all but what is for the others');
+	ok(names(ann).indexOf('yours') < names(ann).lastIndexOf('$ack'), 'its acknowledgement behind its messages');
+	isDeep(names(bob), ['said', 'others'], 'the others get theirs, in order');
+	isDeep(told(ann, '$history')[0].data, { room: 'all', messages: told(ann, '$history')[0].data.messages }, 'a history is of a room');
+	ok(told(ann, '$history')[0].data.messages.some(({ event, data }) => event === 'chat' && data === 'hi'), 'and has what was appended before');
+	is(told(bob, 'others')[0].from, ann.id, 'a message to the others is from whom they are the others of');
+	await ann.ops({ op: 'join', room: 'quay' }, { op: 'join', room: 'quay' });
+	await ann.ops({ op: 'leave', room: 'quay' });
+	await backend.wait('join and leave', () => backend.of('leave', ann.id).length > 0);
+	isDeep(backend.events.filter(({ type, session }) => ['join', 'leave'].includes(type) && session.id === ann.id).map(({ type, room }) => [type, room]),
+		[['join', 'den'], ['join', 'quay'], ['leave', 'quay']], 'entering and leaving are told, once, but not what the application itself orders');
+	await say(ann, 'move');
+	await waitFor(async () => (await request(base, 'GET', `/v1/sessions/${ann.id}`, { token: bob.token })).json.data?.moved, 10000, 'new data');
+	await acked(ann, await say(ann, 'echo', 1));
+	isDeep(backend.of('message', ann.id).at(-1).session.rooms.sort(), ['den', 'extra'], 'the application moves a session');
+	await say(bob, 'kick', ann.id);
+	await backend.wait('the end of ann', () => backend.of('disconnect', ann.id).length > 0);
+	isDeep(backend.of('disconnect', ann.id)[0].session, { id: ann.id, data: { moved: true } }, 'and ends one, of which it is told');
+	await request(base, 'DELETE', '/v1/sessions', { token: bob.token });
+	await backend.wait('the end of bob', () => backend.of('disconnect', bob.id).length > 0);
+	bob.stop();
+	ann.stop();
+	is((await sendOps(base, (await createSession(base)).json.token, [{ op: 'send', event: '$x' }])).code, 'bad_op', 'events of the gateway are nobody else\'s');
+	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_waiting', 0)));
+	is(backend.of('disconnect').length, 2, 'each session ends once');
+	isDeep(backend.wrong, [], 'all is signed');
+	await backend.stop();
+}
+
+async function lapses({ start }) {
+	const backend = await startBackend();
+	const { base } = await start({ options: optionsOf(backend, { 'away-after': '500ms', 'session-ttl': `${2 * slowness}s` }) });
+	const opened = await Promise.all(range(10).map(() => createSession(base)));
+	await backend.wait('ten ends', () => backend.of('disconnect').length >= 10);
+	await sleep(500);
+	is(new Set(backend.of('disconnect').map(({ session }) => session.id)).size, 10, 'a session that nobody hears of ends');
+	is(backend.of('disconnect').filter(({ attempt }) => attempt === 1).length, 10, 'once, however many instances look');
+	ok(opened.every(({ status }) => status === 201), 'all had been opened');
+	await backend.stop();
+}
+
+/* ---- Order, and what runs at once ---- */
+
+async function order({ start, n }) {
+	const backend = await startBackend(async ({ data, type }) => {
+		await sleep(Math.random() * 10);
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-concurrency': 5 }) });
+	const clients = await Promise.all(range(12).map(() => Client.open(base)));
+	await Promise.all(clients.map(async (client) => {
+		for (const i of range(15))
+			await say(client, 'count', i);
+	}));
+	await waitFor(() => clients.every((client) => told(client, '$ack').length === 15), 30000, 'all to be acknowledged');
+	ok(clients.every((client) => told(client, '$ack').every(({ data }, i) => data.data === i)), 'each session is acknowledged in order');
+	ok(clients.every(({ id }) => backend.of('message', id).filter(({ attempt }) => attempt === 1).every(({ data }, i) => data === i)), 'and told of in order');
+	ok(backend.most > 1, 'several sessions at once', backend.most);
+	ok(backend.most <= 10 * n, 'but not more than may');
+	const counts = await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_done_total')));
+	ok(counts.reduce((a, b) => a + b) >= 12 * 15, 'metrics count them', counts);
+	clients.forEach((client) => client.stop());
+	await backend.stop();
+}
+
+/* ---- A backend that is not well ---- */
+
+async function trouble({ start }) {
+	let mood = () => undefined;
+	const backend = await startBackend((event) => (event.type === 'message' ? mood(event) ?? { ack: event.data } : undefined));
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-timeout': '500ms', 'hook-answer-max': '2K' }) });
+	const client = await Client.open(base);
+	const moods = {
+		'says 500': () => ({ raw: { status: 500, text: 'oops' } }),
+		'says 404': () => ({ raw: { status: 404 } }),
+		'redirects': () => ({ raw: { status: 302 } }),
+		'answers with HTML': () => ({ raw: { text: '<!doctype html><h1>It works' } }),
+		'answers too much': () => ({ raw: { text: JSON.stringify({ ack: 'x'.repeat(3000) }) } }),
+		'answers half': () => ({ raw: { text: '{"ack":1,"actions":[{"do":"emit","to":{"room":"r"},"event":"half"}]' } }),
+		'orders what cannot be done': () => ({ ack: 1, actions: [{ do: 'emit', to: { id: client.id }, event: 'half' }, { do: 'dance' }] }),
+		'never answers': () => ({ raw: { hang: true } }),
+		'cuts the connection': ({ res }) => (res.destroy(), { raw: { hang: true } }),
+	};
+	for (const [what, bad] of Object.entries(moods)) {
+		mood = ({ attempt }) => (attempt < 3 ? bad : () => undefined)({ res: backend.events.at(-1).res });
+		const result = await say(client, 'try', what);
+		is((await acked(client, result)).data, what, `a backend that ${what} is asked again`);
+		const tries = backend.of('message').filter(({ data }) => data === what);
+		isDeep([...new Set(tries.map(({ attempt }) => attempt))], [1, 2, 3], `${what}: attempts are counted`);
+		is(new Set(tries.map(({ id }) => id)).size, 1, `${what}: by the same id`);
+	}
+	is(told(client, 'half').length, 0, 'nothing of an answer that is wrong in part was done');
+	mood = () => undefined;
+	await backend.stop();
+	const lost = await say(client, 'try', 'later');
+	ok(lost.id, 'a backend that is not there stops no client');
+	const refused = await createSession(base);
+	isDeep([refused.status, refused.code], [503, 'hook_unavailable'], 'but nobody new gets in');
+	ok(refused.headers['retry-after'] > 0, 'who is told to come again');
+	await waitFor(async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_circuit_open')))).some(Boolean), 30000, 'the circuit to open');
+	await backend.start();
+	is((await acked(client, lost)).data, 'later', 'what happened meanwhile is told when it is back');
+	await waitFor(async () => (await createSession(base)).status === 201, 10000, 'somebody new to get in');
+	client.stop();
+	await backend.stop();
+}
+
+async function limits({ start }) {
+	const backend = await startBackend(({ type, event }) => {
+		if (type === 'message')
+			return event === 'poison' ? { raw: { status: 400 } } : event === 'hold' ? { raw: { hang: true } } : { ack: event };
+	});
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-retries': 1, 'hook-queue-max': 4, 'hook-timeout': '3s' }) });
+	const client = await Client.open(base);
+	const poison = await say(client, 'poison');
+	const next = await say(client, 'next');
+	isDeep((await acked(client, poison)).error.code, 'hook_failed', 'an event that is never answered well is dropped, and its sender told');
+	is((await acked(client, next)).data, 'next', 'those behind it go on');
+	is(backend.of('message').filter(({ event }) => event === 'poison').length, 2, 'it was asked about as often as may be');
+	await waitFor(async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_dropped_total')))).includes(1), 5000, 'a metric');
+	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts/.test(line))), 'and logged');
+	const results = [];
+	for (const i of range(6))
+		results.push((await sendOps(base, client.token, [{ op: 'send', event: 'hold', data: i }])).json.results[0]);
+	ok(results.some(({ error }) => error?.code === 'overloaded'), 'no more events wait than may');
+	is(results.filter(({ id }) => id).length, 4, 'as many as may do');
+	is((await sendOps(base, client.token, [{ op: 'send', to: client.id, event: 'direct' }])).json.results[0].error, undefined, 'all else goes on');
+	client.stop();
+	await backend.stop();
+}
+
+async function only({ start }) {
+	const backend = await startBackend(({ type }) => (type === 'message' ? { ack: 1 } : undefined));
+	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }) });
+	const client = await Client.open(base, { rooms: ['r'] });
+	await acked(client, await say(client, 'x'));
+	client.stop();
+	await request(base, 'DELETE', '/v1/sessions', { token: client.token });
+	isDeep([...new Set(backend.events.map(({ type }) => type))], ['message'], 'the application is told of what it wants');
+	await backend.stop();
+}
+
+/* ---- Killed ---- */
+
+const busy = (instances) => waitFor(async () => {
+	for (const instance of instances)
+		if (instance.running && await instance.metrics('pollgate_hook_running') > 0)
+			return instance;
+}, 20000, 'an instance to ask');
+
+/* The instance that asks is killed when the backend has the event, and when it has answered, before, while or after it does what was answered. */
+async function killed({ start, store }) {
+	if (store === 'memory')
+		return;
+	let victim;
+	const mode = new Map();
+	const effects = ({ data, id }) => ({ ack: data, actions: [{ do: 'emit', to: { room: 'log' }, event: 'effect', data: [data, id] }] });
+	let instances;
+	const backend = await startBackend(async (event) => {
+		if (event.type !== 'message')
+			return;
+		const how = mode.get(event.data);
+		if (how === undefined)
+			return effects(event);
+		mode.delete(event.data);
+		victim = await busy(instances);
+		if (how === 'before') {
+			await victim.kill();
+			return { raw: { hang: true } };
+		}
+		return { raw: { text: JSON.stringify(effects(event)), sent: () => setTimeout(() => victim.signal('SIGKILL'), how) } };
+	});
+	const cluster = await start({ options: optionsOf(backend), proxy: { retry: 'refused' } });
+	({ instances } = cluster);
+	const watcher = await Client.open(cluster.base, { rooms: ['log'] });
+	const client = await Client.open(cluster.base);
+	const hows = ['before', 0, 'before', 1, 2, 'before', 0, 3];
+	let n = 0;
+	for (const how of hows) {
+		mode.set(n, how);
+		await say(client, 'do', n++);
+		for (const _ of range(3))
+			await say(client, 'do', n++);
+		await waitFor(() => told(client, '$ack').length >= n, 30000, () => `${n} acknowledgements after ${how}, got ${told(client, '$ack').length}`);
+		await waitFor(() => !victim.running, 5000, 'the victim to be dead');
+		await victim.start();
+	}
+	await waitFor(() => told(watcher, 'effect').length >= n, 20000, 'all effects');
+	await sleep(300);
+	isDeep(told(watcher, 'effect').map(({ data }) => data[0]), range(n), `with ${hows.length} instances killed, each event has its effects once, in order`);
+	isDeep(told(client, '$ack').map(({ data }) => data.data), range(n), 'and is acknowledged once, in order');
+	is(new Set(backend.of('message').map(({ id }) => id)).size, n, 'by the same id, however often it was asked about');
+	client.stop();
+	watcher.stop();
+	await backend.stop();
+}
+
+/* Who opens a session while its instance is killed asks again. */
+async function killedConnect({ start, store }) {
+	if (store === 'memory')
+		return;
+	let kill = true;
+	let instances;
+	const backend = await startBackend(async ({ type }) => {
+		if (type !== 'connect' || !kill)
+			return;
+		kill = false;
+		await Promise.all(instances.map((instance) => instance.kill()));
+		await Promise.all(instances.map((instance) => instance.start()));
+		return { raw: { hang: true } };
+	});
+	const cluster = await start({ options: optionsOf(backend) });
+	({ instances } = cluster);
+	const client = await Client.open(cluster.base);
+	const [first, second] = backend.of('connect');
+	is(first.id, second.id, 'an opening that is asked about again has the same id');
+	client.stop();
+	await request(cluster.base, 'DELETE', '/v1/sessions', { token: client.token });
+	await backend.wait('its end', () => backend.of('disconnect').length > 0);
+	is(backend.of('disconnect').length, 1, 'and its session ends once');
+	await backend.stop();
+}
+
+/* ---- The manual's example ---- */
+
+async function example({ start }) {
+	const page = readFileSync(path.join(sourceDir, 'man/pollgate-hooks.7'), 'utf8');
+	const code = /\.Bd -literal -offset indent\n(\/\/ backend\.mjs[^]*?)\n\.Ed/.exec(page)[1].replaceAll('\\e', '\\').replaceAll('\\&', '');
+	const file = path.join(dir, 'backend.mjs');
+	writeFileSync(file, code);
+	const port = await freePort();
+	const child = new Child(process.execPath, [file], { env: { ...process.env, PORT: String(port), SECRET: secret }, name: 'backend' });
+	await waitFor(() => child.lines.some((line) => /listening/.test(line)), 10000, 'the example to listen');
+	const { base } = await start({ options: optionsOf({ url: `http://127.0.0.1:${port}/` }) });
+	const ann = await Client.open(base, { data: { name: 'Ann' } });
+	const bob = await Client.open(base, { data: { name: 'Bob' } });
+	isDeep((await acked(ann, await say(ann, 'chat', 'hi'))).data, { ok: true }, 'the example of the manual acknowledges');
+	await waitFor(() => told(bob, 'chat').length > 0, 10000, 'a message');
+	isDeep(told(bob, 'chat')[0].data, { name: 'Ann', text: 'hi' }, 'and tells the others');
+	is((await createSession(base, {})).json.reason, 'no_name', 'it lets in who has a name');
+	is((await request(`http://127.0.0.1:${port}`, 'POST', '/', { body: '{}', headers: { 'webhook-id': 'x', 'webhook-timestamp': '1', 'webhook-signature': 'v1,eA==' } })).status, 401,
+		'and believes nobody else');
+	await request(base, 'DELETE', '/v1/sessions', { token: ann.token });
+	await waitFor(() => told(bob, 'left').length > 0, 10000, 'who left');
+	ann.stop();
+	bob.stop();
+	await child.end('SIGKILL');
+}
+
+const parts = { connects, events, lapses, order, trouble, limits, only, killed, killedConnect, example };
+const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
+if (!process.env.HOOK_PARTS)
+	await scope('options', options);
+await forEachStore(async (setting) => {
+	for (const name of wanted) {
+		/* Each has a store of its own, and nobody else who asks. */
+		const start = (settings) => setting.start({ ...settings, options: { prefix: name, ...settings.options } });
+		await scope(name, () => parts[name]({ ...setting, start }));
+	}
+});
+await done();
