@@ -19,6 +19,8 @@
 #include "core/session.h"
 #include "front/engineio_call.h"
 #include "front/engineio_follow.h"
+#include "front/engineio_move.h"
+#include "front/inbox.h"
 #include "front/private.h"
 #include "net/http.h"
 #include "store/store.h"
@@ -30,12 +32,6 @@ enum phase {
 	MOVED    /* The session is here. */
 };
 
-/* A packet to be done when those before it are. */
-struct packet {
-	STAILQ_ENTRY(packet) in_packets;
-	struct buf text;
-};
-
 struct engineio_ws {
 	LIST_ENTRY(engineio_ws) in_sockets;
 	struct front *front;
@@ -45,12 +41,11 @@ struct engineio_ws {
 	struct engine_state state; /* As it was last known, with its number.  A post that is under way has it. */
 	uint64_t number;
 	struct engineio_follow *follow; /* What brings messages; NULL: the socket is the session's sink. */
-	struct change *change; /* Of phase, under way. */
+	struct engineio_move *move; /* To the next phase, under way. */
 	bool pinged;
 	struct event timer;         /* For the next phase, the next ping, its pong. */
 	struct engineio_post *post; /* A packet that is being done. */
-	STAILQ_HEAD(, packet) packets; /* Behind it. */
-	size_t waiting; /* Bytes of memory that they take. */
+	struct inbox inbox;         /* Those behind it, as in payloads. */
 };
 
 static void
@@ -64,25 +59,6 @@ take_state(struct engineio_ws *ws, struct engine_state *state, uint64_t number)
 
 /* ---- The end ---- */
 
-static size_t
-memory_of(const struct packet *packet)
-{
-	return sizeof *packet + packet->text.room;
-}
-
-static void
-drop_packet(struct engineio_ws *ws)
-{
-	struct packet *packet = STAILQ_FIRST(&ws->packets);
-
-	STAILQ_REMOVE_HEAD(&ws->packets, in_packets);
-	ws->waiting -= memory_of(packet);
-	buf_free(&packet->text);
-	free(packet);
-}
-
-static void cancel_upgrade(struct engineio_ws *ws);
-
 static void
 ws_free(struct engineio_ws *ws)
 {
@@ -90,8 +66,7 @@ ws_free(struct engineio_ws *ws)
 
 	LIST_REMOVE(ws, in_sockets);
 	event_del(&ws->timer);
-	while (!STAILQ_EMPTY(&ws->packets))
-		drop_packet(ws);
+	inbox_free(&ws->inbox);
 	engine_state_free(&ws->state);
 	free(ws);
 	front_check_settled(front);
@@ -112,11 +87,9 @@ finish(struct engineio_ws *ws)
 	if (ws->phase == MOVED)
 		end_session(ws->front, &ws->client);
 	else if (ws->phase == PROBED)
-		cancel_upgrade(ws);
+		engineio_move_cancel(ws->front, &ws->client, ws->state.upgrade_until);
 	ws_free(ws);
 }
-
-static void forget_change(struct engineio_ws *ws);
 
 static void
 on_gone(void *arg)
@@ -125,7 +98,9 @@ on_gone(void *arg)
 
 	ws->socket = NULL;
 	event_del(&ws->timer);
-	forget_change(ws);
+	if (ws->move)
+		engineio_move_forget(ws->move);
+	ws->move = NULL;
 	if (ws->follow)
 		engineio_follow_stop(ws->follow);
 	ws->follow = NULL;
@@ -146,8 +121,7 @@ close_socket(struct engineio_ws *ws)
 static void
 fail(struct engineio_ws *ws)
 {
-	while (!STAILQ_EMPTY(&ws->packets))
-		drop_packet(ws);
+	inbox_free(&ws->inbox);
 	close_socket(ws);
 }
 
@@ -331,131 +305,33 @@ end_session(struct front *front, const struct engineio_client *client)
 	engineio_call_look(engineio_call_start(front, &kind, sizeof(struct engineio_call), client));
 }
 
-/* ---- Changes of the phase, in the session's state ---- */
-
-enum change_kind { ANSWER_PROBE, MOVE, CANCEL };
-
-struct change {
-	struct engineio_call call; /* First. */
-	enum change_kind what;
-	struct engineio_ws *ws; /* NULL once it is gone. */
-	int64_t until;          /* CANCEL: the probe that is given up. */
-};
-
-static bool
-is_upgrading(const struct change *change)
-{
-	return store_now(change->call.front->parts.store) < change->call.state.upgrade_until;
-}
-
-/* Whether the state is one in which this may be done; then it is changed. */
-static bool
-change_state(struct change *change)
-{
-	struct engineio_call *call = &change->call;
-	struct engine_state *state = &call->state;
-
-	if (state->phase != ENGINE_OPEN || state->websocket || engineio_call_is_over(call))
-		return false;
-	switch (change->what) {
-	case ANSWER_PROBE:
-		if (is_upgrading(change))
-			return false;
-		state->upgrade_until = store_now(call->front->parts.store) + call->front->parts.options->upgrade_timeout_ms;
-		return true;
-	case MOVE:
-		state->upgrade_until = 0;
-		state->websocket = true;
-		return true;
-	case CANCEL:
-		if (state->upgrade_until != change->until)
-			return false;
-		state->upgrade_until = 0;
-	}
-	return true;
-}
+/* ---- Moving here ---- */
 
 static void
-fail_change(struct engineio_call *call)
+on_moved(void *arg, struct engine_state *state, uint64_t number)
 {
-	struct engineio_ws *ws = ((struct change *)call)->ws;
+	struct engineio_ws *ws = arg;
 
-	engineio_call_free(call);
-	if (!ws)
-		return;
-	ws->change = NULL;
-	close_socket(ws);
-}
-
-static void
-decide_change(struct engineio_call *call)
-{
-	if (change_state((struct change *)call))
-		engineio_call_swap(call, NULL, 0);
-	else
-		fail_change(call);
-}
-
-static void
-take_change(struct engineio_call *call)
-{
-	struct change *change = (struct change *)call;
-	struct engineio_ws *ws = change->ws;
-
-	if (ws) {
-		ws->change = NULL;
-		take_state(ws, &call->state, call->number);
-		socket_hold(ws->socket, false);
-		if (change->what == MOVE) {
-			begin_reading(ws);
-		} else {
-			ws->phase = PROBED;
-			send_packet(ws, ENGINEIO_PONG, "probe", 5);
-		}
-	} else if (change->what == MOVE) { /* The client left without knowing that it had moved. */
-		engineio_call_close(call, free_call);
-		return;
-	} else if (change->what == ANSWER_PROBE) {
-		change->what = CANCEL;
-		change->until = call->state.upgrade_until;
-		decide_change(call);
+	ws->move = NULL;
+	if (!state) {
+		close_socket(ws);
 		return;
 	}
-	engineio_call_free(call);
-}
-
-static struct change *
-begin_change(struct engineio_ws *ws, enum change_kind what)
-{
-	static const struct engineio_kind kind = {decide_change, take_change, fail_change, fail_change, NULL};
-	struct change *change = engineio_call_start(ws->front, &kind, sizeof *change, &ws->client);
-
-	change->what = what;
-	change->until = ws->state.upgrade_until;
-	engineio_call_look(&change->call);
-	return change;
+	take_state(ws, state, number);
+	socket_hold(ws->socket, false);
+	if (ws->phase == PROBED) {
+		begin_reading(ws);
+	} else {
+		ws->phase = PROBED;
+		send_packet(ws, ENGINEIO_PONG, "probe", 5);
+	}
 }
 
 static void
-change_phase(struct engineio_ws *ws, enum change_kind what)
+move(struct engineio_ws *ws, enum engineio_move_step step)
 {
 	socket_hold(ws->socket, true);
-	ws->change = begin_change(ws, what);
-	ws->change->ws = ws;
-}
-
-static void
-cancel_upgrade(struct engineio_ws *ws)
-{
-	begin_change(ws, CANCEL);
-}
-
-static void
-forget_change(struct engineio_ws *ws)
-{
-	if (ws->change)
-		ws->change->ws = NULL;
-	ws->change = NULL;
+	ws->move = engineio_move_start(ws->front, &ws->client, step, on_moved, ws);
 }
 
 /* ---- What the client sends ---- */
@@ -463,7 +339,7 @@ forget_change(struct engineio_ws *ws)
 static bool
 has_too_many(const struct engineio_ws *ws)
 {
-	return ws->waiting >= ws->front->parts.options->stream_backlog;
+	return ws->inbox.cost >= ws->front->parts.options->stream_backlog;
 }
 
 static void do_next(struct engineio_ws *ws);
@@ -475,13 +351,11 @@ on_posted(void *arg, enum engineio_outcome outcome, struct engine_state *state, 
 
 	ws->post = NULL;
 	take_state(ws, state, number);
-	if (outcome != ENGINEIO_DONE) {
-		while (!STAILQ_EMPTY(&ws->packets))
-			drop_packet(ws);
-	}
+	if (outcome != ENGINEIO_DONE)
+		inbox_free(&ws->inbox);
 	if (ws->socket && !has_too_many(ws))
 		socket_hold(ws->socket, false);
-	if (!STAILQ_EMPTY(&ws->packets))
+	if (!inbox_is_empty(&ws->inbox))
 		do_next(ws);
 	else if (!ws->socket)
 		finish(ws);
@@ -492,27 +366,26 @@ on_posted(void *arg, enum engineio_outcome outcome, struct engine_state *state, 
 static void
 do_next(struct engineio_ws *ws)
 {
-	struct packet *packet = STAILQ_FIRST(&ws->packets);
-	struct engineio_frame frame = {.front = ws->front, .client = &ws->client, .text = packet->text.data ? packet->text.data : "",
-	    .len = packet->text.len, .state = &ws->state, .number = ws->number};
+	const struct buf *packet = &inbox_first(&ws->inbox)->data;
+	struct engineio_frame frame = {.front = ws->front, .client = &ws->client, .text = packet->data ? packet->data : "",
+	    .len = packet->len, .state = &ws->state, .number = ws->number};
 
 	ws->post = engineio_post_frame(&frame, on_posted, ws);
-	drop_packet(ws);
+	inbox_drop_first(&ws->inbox);
 }
 
 static void
 take_packet(struct engineio_ws *ws, enum ws_opcode opcode, const char *data, size_t len)
 {
-	struct packet *packet = mem_zero(1, sizeof *packet);
+	struct buf packet = BUF_EMPTY;
 
 	if (opcode == WS_TEXT) {
-		buf_add(&packet->text, data, len);
+		buf_add(&packet, data, len);
 	} else {
-		buf_adds(&packet->text, "b");
-		base64_write(&packet->text, data, len);
+		buf_adds(&packet, "b");
+		base64_write(&packet, data, len);
 	}
-	STAILQ_INSERT_TAIL(&ws->packets, packet, in_packets);
-	ws->waiting += memory_of(packet);
+	inbox_add(&ws->inbox, opcode, &packet, 0);
 	if (has_too_many(ws))
 		socket_hold(ws->socket, true);
 	if (!ws->post)
@@ -531,9 +404,9 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 	struct engineio_ws *ws = arg;
 
 	if (ws->phase == PROBING && is_text(opcode, data, len, "2probe"))
-		change_phase(ws, ANSWER_PROBE);
+		move(ws, ENGINEIO_PROBE);
 	else if (ws->phase == PROBED && is_text(opcode, data, len, "5"))
-		change_phase(ws, MOVE);
+		move(ws, ENGINEIO_MOVE);
 	else if (ws->phase != MOVED)
 		close_socket(ws);
 	else if (is_text(opcode, data, len, "3"))
@@ -554,7 +427,7 @@ accept_call(struct engineio_call *call)
 	ws->client = (struct engineio_client){.id = call->id, .is_socketio = call->is_socketio};
 	memcpy(ws->client.sid, call->sid, sizeof ws->client.sid);
 	take_state(ws, &call->state, call->number);
-	STAILQ_INIT(&ws->packets);
+	inbox_init(&ws->inbox);
 	LIST_INSERT_HEAD(&call->front->engineio_sockets, ws, in_sockets);
 	event_assign(&ws->timer, call->front->parts.base, -1, 0, on_time, ws);
 	ws->socket = socket_accept(call->front->parts.sockets, call->req, NULL, &protocol, ws);

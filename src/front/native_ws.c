@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "front/inbox.h"
 #include "front/native_call.h"
 #include "front/problem.h"
 #include "net/http.h"
@@ -18,34 +19,16 @@ enum { CLOSE_BAD_CURSOR = 4400, CLOSE_EXPIRED = 4401, CLOSE_TAKEN = 4409, CLOSE_
 
 enum { ANSWER_COST = 256 }; /* A frame that waits counts for its answer as well: all may be answered in one turn of the loop. */
 
-/* To be answered when those before it are. */
-struct frame {
-	STAILQ_ENTRY(frame) in_frames;
-	size_t len;
-	char text[];
-};
-
 struct native_socket {
 	struct front *front;
 	struct socket *socket;
 	struct name id;
 	struct native_call *call; /* The frame that is being answered. */
 	bool is_asking;           /* ask_next is at work. */
-	STAILQ_HEAD(, frame) frames;
-	size_t waiting; /* Bytes that frames count for. */
+	struct inbox inbox;       /* Those behind it. */
 };
 
 /* ---- The end ---- */
-
-static void
-drop_frame(struct native_socket *ns)
-{
-	struct frame *frame = STAILQ_FIRST(&ns->frames);
-
-	STAILQ_REMOVE_HEAD(&ns->frames, in_frames);
-	ns->waiting -= ANSWER_COST + frame->len;
-	free(frame);
-}
 
 /* What was asked for goes on: the client will ask again, and must find it done or not done. */
 static void
@@ -55,8 +38,7 @@ on_gone(void *arg)
 
 	if (ns->call)
 		ns->call->asker = NULL;
-	while (!STAILQ_EMPTY(&ns->frames))
-		drop_frame(ns);
+	inbox_free(&ns->inbox);
 	free(ns);
 }
 
@@ -129,7 +111,7 @@ ask(struct native_socket *ns, const char *text, size_t len)
 static bool
 has_too_many(const struct native_socket *ns)
 {
-	return ns->waiting >= ns->front->parts.options->stream_backlog;
+	return ns->inbox.cost >= ns->front->parts.options->stream_backlog;
 }
 
 /* Some frames are refused at once: then on_answer has called this from within. */
@@ -142,11 +124,11 @@ ask_next(void *arg)
 	if (ns->is_asking)
 		return;
 	ns->is_asking = true;
-	while (!ns->call && !socket_is_full(ns->socket) && !STAILQ_EMPTY(&ns->frames)) {
-		struct frame *frame = STAILQ_FIRST(&ns->frames);
+	while (!ns->call && !socket_is_full(ns->socket) && !inbox_is_empty(&ns->inbox)) {
+		const struct buf *text = &inbox_first(&ns->inbox)->data;
 
-		ask(ns, frame->text, frame->len);
-		drop_frame(ns);
+		ask(ns, text->data ? text->data : "", text->len);
+		inbox_drop_first(&ns->inbox);
 	}
 	ns->is_asking = false;
 	if (was_held && !has_too_many(ns))
@@ -156,12 +138,10 @@ ask_next(void *arg)
 static void
 ask_later(struct native_socket *ns, const char *text, size_t len)
 {
-	struct frame *frame = mem_zero(1, sizeof *frame + len);
+	struct buf frame = BUF_EMPTY;
 
-	frame->len = len;
-	memcpy(frame->text, text, len);
-	STAILQ_INSERT_TAIL(&ns->frames, frame, in_frames);
-	ns->waiting += ANSWER_COST + len;
+	buf_add(&frame, text, len);
+	inbox_add(&ns->inbox, WS_TEXT, &frame, ANSWER_COST);
 	if (has_too_many(ns))
 		socket_hold(ns->socket, true);
 }
@@ -224,7 +204,7 @@ accept_socket(struct front *front, struct http_request *req, const struct name *
 
 	ns->front = front;
 	ns->id = *id;
-	STAILQ_INIT(&ns->frames);
+	inbox_init(&ns->inbox);
 	ns->socket = socket_accept(front->parts.sockets, req, ws_is_offered(req, SUBPROTOCOL) ? SUBPROTOCOL : NULL, &protocol, ns);
 	if (cursor)
 		socket_read(ns->socket, id, cursor);

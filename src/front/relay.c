@@ -19,18 +19,13 @@
 #include "codec/token.h"
 #include "core/session.h"
 #include "front/auth.h"
+#include "front/inbox.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "net/http.h"
 #include "transport/ws.h"
 
 enum { CLOSE_GAP = 4000, CLOSE_AUTH = 4401, CLOSE_FORBIDDEN = 4403, CLOSE_GONE = 4410, RETRY_MS = 500, LAST_TRIES = 60 };
-
-struct frame {
-	STAILQ_ENTRY(frame) in_frames;
-	bool is_text;
-	struct buf data; /* A JSON string. */
-};
 
 struct relay {
 	LIST_ENTRY(relay) in_relays;
@@ -46,37 +41,13 @@ struct relay {
 	struct store_call *call; /* The step under way. */
 	struct event retry;
 	int tries;               /* Without a socket. */
-	STAILQ_HEAD(, frame) frames; /* To be sent. */
-	size_t sending;              /* So many of them are in the step under way. */
-	size_t waiting;              /* Bytes of memory that frames take. */
+	struct inbox inbox;      /* To be sent, as JSON strings. */
+	size_t sending;          /* So many of them are in the step under way. */
 };
 
 static void step(struct relay *relay);
 
 /* ---- The end ---- */
-
-static size_t
-memory_of(const struct frame *frame)
-{
-	return sizeof *frame + frame->data.room;
-}
-
-static void
-frame_free(struct frame *frame)
-{
-	buf_free(&frame->data);
-	free(frame);
-}
-
-static void
-drop_frame(struct relay *relay)
-{
-	struct frame *frame = STAILQ_FIRST(&relay->frames);
-
-	STAILQ_REMOVE_HEAD(&relay->frames, in_frames);
-	relay->waiting -= memory_of(frame);
-	frame_free(frame);
-}
 
 static void
 relay_free(struct relay *relay)
@@ -85,8 +56,7 @@ relay_free(struct relay *relay)
 
 	LIST_REMOVE(relay, in_relays);
 	event_del(&relay->retry);
-	while (!STAILQ_EMPTY(&relay->frames))
-		drop_frame(relay);
+	inbox_free(&relay->inbox);
 	buf_free(&relay->grants);
 	buf_free(&relay->data);
 	free(relay->room);
@@ -163,14 +133,14 @@ on_end(void *arg, enum sink_end why)
 static bool
 has_too_many(const struct relay *relay)
 {
-	return relay->waiting >= relay->front->parts.options->stream_backlog;
+	return relay->inbox.cost >= relay->front->parts.options->stream_backlog;
 }
 
 static void
 on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 {
 	struct relay *relay = arg;
-	struct frame *frame;
+	struct buf text = BUF_EMPTY;
 
 	/* As a string it is not shorter, and writing a megabyte of escapes takes long. */
 	if (len > relay->front->limits.message) {
@@ -182,22 +152,19 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 		close_relay(relay, CLOSE_FORBIDDEN, "forbidden");
 		return;
 	}
-	frame = mem_zero(1, sizeof *frame);
-	frame->is_text = opcode == WS_TEXT;
-	if (frame->is_text) {
-		jspan_quote(&frame->data, data, len);
+	if (opcode == WS_TEXT) {
+		jspan_quote(&text, data, len);
 	} else {
-		buf_adds(&frame->data, "\"");
-		base64_write(&frame->data, data, len);
-		buf_adds(&frame->data, "\"");
+		buf_adds(&text, "\"");
+		base64_write(&text, data, len);
+		buf_adds(&text, "\"");
 	}
-	if (frame->data.len > relay->front->limits.message) {
-		frame_free(frame);
+	if (text.len > relay->front->limits.message) {
+		buf_free(&text);
 		close_relay(relay, WS_TOO_BIG, "message_too_large");
 		return;
 	}
-	STAILQ_INSERT_TAIL(&relay->frames, frame, in_frames);
-	relay->waiting += memory_of(frame);
+	inbox_add(&relay->inbox, opcode, &text, 0);
 	if (has_too_many(relay))
 		socket_hold(relay->socket, true);
 	step(relay);
@@ -236,8 +203,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 static void
 fail(struct relay *relay, unsigned code, const char *reason)
 {
-	while (!STAILQ_EMPTY(&relay->frames))
-		drop_frame(relay);
+	inbox_free(&relay->inbox);
 	close_relay(relay, code, reason);
 }
 
@@ -279,7 +245,7 @@ take_done(struct relay *relay, const struct store_applied *applied)
 	if (relay->sending > 0)
 		metric_add(MESSAGES_SENT, (int64_t)(applied->count - applied->repeated));
 	for (; relay->sending > 0; relay->sending--)
-		drop_frame(relay);
+		inbox_drop_first(&relay->inbox);
 	relay->seq = applied->next_seq;
 	if (refusal) {
 		fail(relay, WS_TRY_LATER, refusal);
@@ -337,16 +303,16 @@ send_frames(struct relay *relay)
 {
 	size_t most = relay->front->limits.ops, n = 0;
 	struct client_op *ops = mem_zero(most, sizeof *ops);
-	struct frame *frame;
+	const struct inbox_item *item;
 
-	STAILQ_FOREACH(frame, &relay->frames, in_frames) {
+	STAILQ_FOREACH(item, &relay->inbox.items, in_items) {
 		if (n == (relay->sending ? relay->sending : most))
 			break;
 		ops[n++] = (struct client_op){
 			.kind = CLIENT_SEND_ROOM,
 			.room = relay->room,
-			.event = frame_event(frame->is_text ? FRAME_TEXT : FRAME_BINARY),
-			.data = {frame->data.data, frame->data.len},
+			.event = frame_event(item->opcode == WS_TEXT ? FRAME_TEXT : FRAME_BINARY),
+			.data = {item->data.data, item->data.len},
 		};
 	}
 	relay->sending = n;
@@ -375,14 +341,14 @@ step(struct relay *relay)
 
 	if (relay->is_judging || relay->call || event_pending(&relay->retry, EV_TIMEOUT, NULL))
 		return;
-	if (!relay->socket && STAILQ_EMPTY(&relay->frames))
+	if (!relay->socket && inbox_is_empty(&relay->inbox))
 		relay->call = sessions_close(front->parts.sessions, &relay->id, on_session_closed, relay);
 	else if (relay->seq == 0)
 		relay->call = store_open(front->parts.store, &relay->id, relay->data.data ? relay->data.data : "", relay->data.len,
 		    STORE_END_QUIET, on_opened, relay);
 	else if (!relay->is_joined)
 		join(relay);
-	else if (!STAILQ_EMPTY(&relay->frames))
+	else if (!inbox_is_empty(&relay->inbox))
 		send_frames(relay);
 }
 
@@ -455,7 +421,7 @@ relay_start(struct front *front, struct http_request *req, const char *room)
 	}
 	relay->front = front;
 	relay->room = mem_string(room);
-	STAILQ_INIT(&relay->frames);
+	inbox_init(&relay->inbox);
 	LIST_INSERT_HEAD(&front->relays, relay, in_relays);
 	event_assign(&relay->retry, front->parts.base, -1, 0, on_retry, relay);
 	copy_offer(&offer, req);
