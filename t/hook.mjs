@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Backend, secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, newToken, sendOps } from './lib/client.mjs';
-import { freePort, tempDir, Child } from './lib/process.mjs';
-import { forEachStore, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { execute, freePort, tempDir, Child } from './lib/process.mjs';
+import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 
@@ -217,12 +217,17 @@ async function trouble({ start }) {
 	await backend.stop();
 }
 
+const KEY = 'key-of-the-hook-0123456789';
+const keyFile = path.join(dir, 'keys');
+writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
+
 async function limits({ start }) {
+	let cured = false;
 	const backend = await startBackend(({ type, event }) => {
 		if (type === 'message')
-			return event === 'poison' ? { raw: { status: 400 } } : event === 'hold' ? { raw: { hang: true } } : { ack: event };
+			return event === 'poison' && !cured ? { raw: { status: 400 } } : event === 'hold' ? { raw: { hang: true } } : { ack: event };
 	});
-	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-retries': 1, 'hook-queue-max': 4, 'hook-timeout': '3s' }) });
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-retries': 1, 'hook-queue-max': 4, 'hook-timeout': '3s', 'api-key-file': keyFile }) });
 	const client = await Client.open(base);
 	const poison = await say(client, 'poison');
 	const next = await say(client, 'next');
@@ -230,7 +235,20 @@ async function limits({ start }) {
 	is((await acked(client, next)).data, 'next', 'those behind it go on');
 	is(backend.of('message').filter(({ event }) => event === 'poison').length, 2, 'it was asked about as often as may be');
 	await waitFor(async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_dropped_total')))).includes(1), 5000, 'a metric');
-	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts/.test(line))), 'and logged');
+	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts, and is a dead letter/.test(line))), 'and logged');
+	const letters = async () => (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json.letters;
+	const [letter] = await letters();
+	isDeep([letter.session, letter.type, letter.event, letter.data], [client.id, 'message', 'poison', null], 'it is a dead letter');
+	cured = true;
+	const ctl = await execute(pollgatectl, ['--url', base, '--key-file', keyFile, 'replay', letter.id]);
+	is(ctl.code, 0, 'which is replayed', ctl.stderr);
+	is((await acked(client, JSON.parse(ctl.stdout))).data, 'poison', 'and answered, when the backend can');
+	isDeep(await letters(), [], 'then it is none any more');
+	is((await request(base, 'POST', `/api/v1/letters/${letter.id}`, { bearer: KEY })).code, 'letter_gone', 'and not replayed twice');
+	cured = false;
+	await acked(client, await say(client, 'poison'));
+	is((await request(base, 'DELETE', `/api/v1/letters/${(await letters())[0].id}`, { bearer: KEY })).status, 200, 'or it is forgotten');
+	isDeep(await letters(), [], 'and gone');
 	const results = [];
 	for (const i of range(6))
 		results.push((await sendOps(base, client.token, [{ op: 'send', event: 'hold', data: i }])).json.results[0]);

@@ -23,6 +23,9 @@ extern const char *const hook_kind_names[HOOK_KINDS];
 
 /* ---- Events ---- */
 
+/* What an entry of a queue is about; not for a history. */
+enum hook_kind hook_kind_of(const struct message *message);
+
 struct hook_event {
 	enum hook_kind kind;
 	struct name session;

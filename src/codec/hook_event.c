@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "codec/hook.h"
+#include "codec/message.h"
 
 const char *const hook_kind_names[HOOK_KINDS] = {
 	[HOOK_CONNECT] = "connect",
@@ -12,6 +13,16 @@ const char *const hook_kind_names[HOOK_KINDS] = {
 	[HOOK_LEAVE] = "leave",
 	[HOOK_DISCONNECT] = "disconnect",
 };
+
+enum hook_kind
+hook_kind_of(const struct message *message)
+{
+	if (message->flag == MESSAGE_LEAVE)
+		return HOOK_DISCONNECT;
+	if (message->flag != MESSAGE_GATEWAY)
+		return HOOK_MESSAGE;
+	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
+}
 
 const char *
 hook_write_id(char id[HOOK_ID_SIZE], const struct hook_event *event)

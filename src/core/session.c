@@ -236,7 +236,13 @@ sessions_finish(struct sessions *sessions, const struct finish *finish, store_ap
 	struct store_call *call;
 
 	make_ops(&made, finish->ops, finish->count, NULL);
-	call = store_finish(sessions->store, &finish->queue, finish->entry, made.ops, made.count, done, arg);
+	if (finish->letter) {
+		struct store_op *op = &made.ops[made.count]; /* There is room for one more. */
+
+		*op = (struct store_op){.kind = STORE_QUEUE, .payload = finish->letter, .payload_len = finish->letter_len};
+		store_queue_name(&op->target, STORE_LETTERS);
+	}
+	call = store_finish(sessions->store, &finish->queue, finish->entry, made.ops, made.count + (finish->letter != NULL), done, arg);
 	free_ops(&made);
 	return call;
 }

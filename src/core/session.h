@@ -42,6 +42,8 @@ struct finish {
 	struct entry_id entry;
 	size_t count;
 	const struct client_op *ops; /* Each of the session that it names. */
+	const char *letter; /* An entry for the queue of what could not be done; NULL for none. */
+	size_t letter_len;
 };
 struct store_call *sessions_finish(struct sessions *, const struct finish *finish, store_applied_fn *, void *arg);
 

@@ -224,6 +224,15 @@ make_list(struct ctl_request *request, const struct ctl_options *o)
 }
 
 static bool
+make_letter(struct ctl_request *request, const struct ctl_options *o)
+{
+	request->method = strcmp(o->verb, "replay") == 0 ? "POST" : "DELETE";
+	buf_adds(&request->path, "/api/v1/letters/");
+	add_escaped(&request->path, o->args[0]);
+	return true;
+}
+
+static bool
 make_members(struct ctl_request *request, const struct ctl_options *o)
 {
 	add_room(request, o, "members");
@@ -275,6 +284,9 @@ static const struct verb {
 	{"leave", 2, 2, make_move},
 	{"set", 2, 2, make_set},
 	{"disconnect", 1, INT16_MAX, make_disconnect},
+	{"letters", 0, 0, make_list},
+	{"replay", 1, 1, make_letter},
+	{"forget", 1, 1, make_letter},
 	{"ops", 0, 0, make_ops},
 };
 

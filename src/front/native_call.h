@@ -64,6 +64,7 @@ struct native_call {
 	size_t rooms;           /* Of which members or history are told. */
 	unsigned waiting;       /* Calls to the store that are under way. */
 	bool failed;            /* One of them: the store is not there. */
+	struct entry_id letter; /* Of a request for one. */
 	bool api;               /* A backend's: one of those that may wait. */
 	native_next_fn *finish;
 	/* With --auth: */

@@ -45,16 +45,6 @@ struct lane {
 
 /* ---- The first job ---- */
 
-static enum hook_kind
-kind_of(const struct message *message)
-{
-	if (message->flag == MESSAGE_LEAVE)
-		return HOOK_DISCONNECT;
-	if (message->flag != MESSAGE_GATEWAY)
-		return HOOK_MESSAGE;
-	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
-}
-
 static bool
 is_history(const struct message *message)
 {
@@ -145,15 +135,20 @@ on_finished(void *arg, const struct store_applied *applied)
 	metric_add(HOOK_DONE, applied->status == STORE_OK && lane->answered);
 	for (size_t i = 0; i < applied->count; i++)
 		if (applied->results[i].code == STORE_QUEUE_FULL)
-			log_warning("--hook: a history was not sent to %s: as many events wait as may", lane->session.s);
+			log_warning("--hook: what follows from an event of %s is lost: the queue that it goes to is full", lane->session.s);
 	next_job(lane);
 }
 
 static void
 finish(struct lane *lane, const struct client_op *ops, size_t n)
 {
-	struct finish finish = {lane->queue->name, TAILQ_FIRST(&lane->jobs)->id, n, ops};
+	const struct job *job = TAILQ_FIRST(&lane->jobs);
+	struct finish finish = {.queue = lane->queue->name, .entry = job->id, .count = n, .ops = ops};
 
+	if (lane->given_up) {
+		finish.letter = job->payload;
+		finish.letter_len = job->len;
+	}
 	lane->state = LANE_FINISHING;
 	lane->call = sessions_finish(lane->queue->hook->parts.sessions, &finish, on_finished, lane);
 }
@@ -171,7 +166,7 @@ static void
 finish_answered(struct lane *lane)
 {
 	struct hook *hook = lane->queue->hook;
-	struct hook_event event = {.kind = kind_of(lane->message), .session = lane->session};
+	struct hook_event event = {.kind = hook_kind_of(lane->message), .session = lane->session};
 	struct hook_answer answer;
 	struct native_error error;
 	size_t n;
@@ -190,16 +185,16 @@ finish_answered(struct lane *lane)
 	hook_answer_free(&answer);
 }
 
-/* Nobody will ask about it any more; whoever sent it is told. */
+/* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
 static void
 finish_failed(struct lane *lane)
 {
-	enum hook_kind kind = kind_of(lane->message);
+	enum hook_kind kind = hook_kind_of(lane->message);
 	struct client_op op;
 
 	if (!lane->given_up) {
 		metric_add(HOOK_DROPPED, 1);
-		log_error("--hook: a %s of %s was not answered well in %u attempts, and is dropped", hook_kind_names[kind],
+		log_error("--hook: a %s of %s was not answered well in %u attempts, and is a dead letter", hook_kind_names[kind],
 		    lane->session.s, lane->attempt);
 	}
 	lane->given_up = true;
@@ -236,7 +231,7 @@ ask(struct lane *lane, const struct store_session *session)
 {
 	struct hook *hook = lane->queue->hook;
 	struct message *message = lane->message;
-	struct hook_event event = {.kind = kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
+	struct hook_event event = {.kind = hook_kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
 	const char **rooms = NULL;
 
 	if (session && session->status == STORE_OK) {
@@ -291,7 +286,7 @@ look(struct lane *lane)
 
 	metric_set(HOOK_RUNNING, ++hook->running);
 	lane->state = LANE_LOOKING;
-	if (kind_of(lane->message) == HOOK_DISCONNECT)
+	if (hook_kind_of(lane->message) == HOOK_DISCONNECT)
 		ask(lane, NULL);
 	else
 		lane->call = store_look(hook->parts.store, &lane->session, on_look, lane);

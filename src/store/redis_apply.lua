@@ -5,7 +5,7 @@
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
 --      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
---      l channel name payload; q channel name payload; J and L as j and l, and then as q; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
+--      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
 -- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (other rooms than assumed: nothing applied)
 --    | {state} (another one than expected: nothing applied) | results
 --    | {results, away, repeated, next number if all was repeated}

@@ -2,9 +2,9 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
--- J and L are j and l with an entry for a queue.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, J = 5, L = 5}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, J = 9, L = 7}
+-- J and L are j and l with an entry for a queue; Q is q for a queue that may be full.
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, Q = 1, J = 5, L = 5}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, Q = 4, J = 9, L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}
@@ -213,6 +213,8 @@ local function apply_op(session, k, a)
 		return leave(session, k, b, c, d)
 	elseif kind == 'q' then
 		return queue(k, b, c, d)
+	elseif kind == 'Q' then
+		return append_queue(KEYS[k], b, c, d)
 	elseif kind == 'J' then
 		return join_queued(session, k, a)
 	elseif kind == 'L' then

@@ -110,6 +110,7 @@ struct store_op {
 	size_t data_len;
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
+	bool is_taken_back;   /* QUEUE: also when it is full. */
 	const char *event;    /* JOIN and LEAVE: if the session really enters or leaves, the entry for its queue; NULL for none. */
 	size_t event_len;
 };
@@ -187,6 +188,7 @@ struct store_call *store_order(struct store *, const struct store_once *once, co
  * behind: an entry stays until it is finished.  Sessions share some queues, each has its one.
  */
 #define STORE_QUEUES 16
+#define STORE_LETTERS STORE_QUEUES /* The number of one more: for what could not be done. */
 unsigned store_queue_of(const struct name *session); /* Below STORE_QUEUES. */
 void store_queue_name(struct name *queue, unsigned number);
 

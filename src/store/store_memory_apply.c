@@ -60,7 +60,7 @@ queue(struct memory *m, const struct store_op *op)
 {
 	struct stream *to = memory_queue(m, &op->target);
 
-	if (memory_queue_is_full(m, to))
+	if (!op->is_taken_back && memory_queue_is_full(m, to))
 		return (struct store_result){.code = STORE_QUEUE_FULL};
 	return (struct store_result){.code = STORE_DONE, .id = memory_append_queue(m, to, op->payload, op->payload_len, NULL)};
 }

@@ -125,6 +125,8 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 
 	if (op->event)
 		redis_command_adds(command, op->kind == STORE_JOIN ? "J" : "L");
+	else if (op->is_taken_back)
+		redis_command_adds(command, "Q");
 	else
 		redis_command_add(command, &kinds[op->kind], 1);
 	if (keys_of[op->kind] > 0) {

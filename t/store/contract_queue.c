@@ -167,7 +167,7 @@ test_full(const struct contract *contract)
 	struct kit k;
 	struct name id = session_named("filler"), queue = queue_of(&id);
 	struct store_op fill = op_queue(&queue, "x");
-	struct store_op more[] = {fill, op_with(op_join("full", "$join"), "in"), op_with(op_leave("out", "$leave"), "out")};
+	struct store_op back = fill, more[] = {fill, op_with(op_join("full", "$join"), "in"), op_with(op_leave("out", "$leave"), "out")};
 	struct entry_id first, base;
 	struct answer *a;
 
@@ -182,6 +182,9 @@ test_full(const struct contract *contract)
 	is_codes(a, full, 3, "a full queue refuses entries and who enters a room, but not who leaves");
 	is_int((int64_t)await(start_look(&k, &id))->rooms_count, 0, "so that the session is in no room");
 	is_entries(read_queue(&k, &queue, start), "in x x out", "nothing is lost from it");
+	back.is_taken_back = true;
+	is_int(apply_one(&k, &id, 0, back)->results[0].code, STORE_DONE, "what is taken back is not refused");
+	finish(&k, &queue, read_queue(&k, &queue, start)->last, NULL, 0);
 	do_one(&k, &id, op_send(&id, "mail"));
 	is_entries(read_mailbox(&k, &id, base), "mail", "all else goes on");
 	finish(&k, &queue, first, NULL, 0);
