@@ -34,6 +34,7 @@ struct client_op {
 	struct jspan event; /* SEND, EVENT: a JSON string.  Lent by the document, as is data. */
 	struct jspan data;  /* SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
+	bool quiet;        /* JOIN: nobody is told. */
 	const struct name *from; /* SEND: on whose behalf; NULL: the session's own.  Lent. */
 	enum client_form form;
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */

@@ -100,7 +100,8 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 		write_message(b, id ? MESSAGE_PLAIN : MESSAGE_GATEWAY, whose, op);
 		return;
 	case CLIENT_JOIN:
-		presence_head(b, "\"$join\"", whose);
+		if (!op->quiet)
+			presence_head(b, "\"$join\"", whose);
 		return;
 	case CLIENT_LEAVE:
 	case CLIENT_END:
@@ -151,7 +152,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		to->data_len = op->data.len;
 	}
 	write_payload(payload, op, id);
-	to->payload = payload->data;
+	to->payload = payload->data ? payload->data : "";
 	to->payload_len = payload->len;
 }
 

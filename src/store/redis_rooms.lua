@@ -112,7 +112,10 @@ local function join(session, k, channel, name, title, payload, max)
 		last = make_room(head, log, members, title)
 	end
 	redis.call('HSET', members, session.id, session.flag .. session.data)
-	local since = append_room(head, log, last, true, channel, name, payload .. session.data)
+	local since = last
+	if payload ~= '' then
+		since = append_room(head, log, last, true, channel, name, payload .. session.data)
+	end
 	keep_room(head, members, KEYS[k + 3], name)
 	session.changed = true
 	if room then -- The store had lost it.  Reading goes on from where it was, and so finds the gap.

@@ -88,8 +88,9 @@ struct store_swap {
 enum store_op_kind {
 	STORE_SEND_SESSION, /* Append payload to the mailbox of `target`. */
 	STORE_SEND_ROOM,    /* Append payload to the log of room `target`, which is made if need be. */
-	STORE_JOIN,         /* Enter room `target`, made if need be; append `payload` + public data unless already a member.  A room
-	                       that the session is in but that the store lost is made anew: `since` stays, so that readers see the gap. */
+	STORE_JOIN,         /* Enter room `target`, made if need be; append `payload` (unless that is empty) + public data unless already a
+	                       member.  A room that the session is in but that the store lost is made anew: `since` stays, so that
+	                       readers see the gap. */
 	STORE_LEAVE,        /* Leave it; append `payload` + public data.  Done as well if the store lost the room meanwhile.
 	                       When the last member goes, by this, store_close or store_lapse, a room that no STORE_SEND_ROOM was
 	                       applied to since it was made is forgotten at once, with its log; nothing is appended then. */

@@ -91,7 +91,7 @@ join(struct memory *m, struct session *s, const struct store_op *op)
 	r = enter(m, op);
 	if (!r)
 		return (struct store_result){.code = STORE_ROOMS_LIMIT};
-	since = memory_append_room(m, r, op->payload, op->payload_len, s);
+	since = op->payload_len > 0 ? memory_append_room(m, r, op->payload, op->payload_len, s) : r->stream.chain.last;
 	memory_join(s, r, since);
 	queue_event(m, s, op);
 	return (struct store_result){.code = STORE_DONE, .id = since};

@@ -209,7 +209,7 @@ contract_read(const struct contract *contract)
 
 	/* Whoever makes a room knows no position before its first entry: one who sends first and leaves reads from there. */
 	room.name = room_named("read");
-	room.ids[0] = do_one(&k, &other, op_join("read", ""));
+	room.ids[0] = do_one(&k, &other, op_join("read", "$join"));
 	fill(&k, &room, &other);
 	test_anywhere(&k, &room, "a log can be read on from each of its entries, and from where one entered");
 	test_in_parts(&k, &room);

@@ -293,6 +293,28 @@ test_max_members(struct kit *k)
 	is_int(apply_one(k, &ids[1], 0, join)->results[0].code, STORE_DONE, "and so does who is closed");
 }
 
+static void
+test_hushed(struct kit *k)
+{
+	struct name alice = open_session(k, "hush-a", "<a>", NULL), bob = open_session(k, "hush-b", "<b>", NULL);
+	struct entry_id first, second, said;
+	struct answer *a;
+
+	first = do_one(k, &alice, op_join("hush", ""));
+	said = do_one(k, &alice, op_room("hush", "said"));
+	second = do_one(k, &bob, op_join("hush", ""));
+	ok(entry_id_compare(first, said) < 0 && same_id(second, said), "who enters without a payload starts behind what is there");
+	is_entries(read_room(k, "hush", first), "said", "and nothing is appended");
+	is_entries(read_room(k, "hush", second), "", "what was said before is not for it");
+	do_one(k, &alice, op_room("hush", "more"));
+	is_entries(read_room(k, "hush", second), "more", "what is said then is");
+	a = apply_one(k, &bob, 0, op_join("hush", ""));
+	ok(a->results[0].existing && same_id(a->results[0].id, second), "it is a member");
+	is_int((int64_t)read_mailbox(k, &bob, id_of(0, 0))->rooms_count, 1, "of the room");
+	do_one(k, &bob, op_leave("hush", "$leave"));
+	is_entries(read_room(k, "hush", second), "more $leave<b>", "that is told of its leaving if there is a payload");
+}
+
 void
 contract_rooms(const struct contract *contract)
 {
@@ -308,5 +330,6 @@ contract_rooms(const struct contract *contract)
 	test_set(&k);
 	test_set_in_order(&k);
 	test_max_members(&k);
+	test_hushed(&k);
 	kit_end(&k, "rooms");
 }
