@@ -179,7 +179,7 @@ on_opened(void *arg, const struct store_opened *opened)
 {
 	struct engineio_post *post = arg;
 	struct socketio_step *step = &post->step;
-	struct client_op join = {.kind = CLIENT_JOIN};
+	struct client_op join = {.kind = CLIENT_JOIN, .quiet = true}; /* There may be thousands, who all would have to read it. */
 
 	if (opened->status == STORE_FULL) {
 		metric_add(SESSIONS_REFUSED, 1);
