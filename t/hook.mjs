@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Backend, secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, newToken, sendOps } from './lib/client.mjs';
+import { now, sign } from './lib/jwt.mjs';
 import { execute, freePort, tempDir, Child } from './lib/process.mjs';
 import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
 import { request } from './lib/request.mjs';
@@ -148,6 +149,30 @@ async function lapses({ start }) {
 	is(new Set(backend.of('disconnect').map(({ session }) => session.id)).size, 10, 'a session that nobody hears of ends');
 	is(backend.of('disconnect').filter(({ attempt }) => attempt === 1).length, 10, 'once, however many instances look');
 	ok(opened.every(({ status }) => status === 201), 'all had been opened');
+	await backend.stop();
+}
+
+/* With tokens: the application is told whose session it is, and a token's data and rooms are the last word. */
+async function tokens({ start }) {
+	const backend = await startBackend(({ type }) => (type === 'connect' ? { data: { from: 'hook' }, rooms: ['open', 'closed'] } : undefined));
+	const secretOfTokens = 'secret of the tokens 0123456789ab';
+	const file = path.join(dir, 'tokens');
+	writeFileSync(file, secretOfTokens, { mode: 0o600 });
+	const { base } = await start({ options: optionsOf(backend, { auth: 'jwt', 'auth-key-file': file }) });
+	const claims = (more) => sign({ sub: 'ann', exp: now() + 600, pollgate: { join: ['open'], send: ['open'], ...more } }, secretOfTokens);
+	const opened = await createSession(base, { auth: claims(), data: 1 });
+	is(opened.status, 201, 'who has a token is let in', opened.text);
+	isDeep([backend.events[0].session.user, backend.events[0].session.data], ['ann', 1], 'the application is told whose session it is');
+	isDeep(opened.json.rooms.map(({ room, error }) => room ?? error.code), ['open', 'forbidden'], 'and brings it into rooms that the token opens');
+	isDeep((await request(base, 'GET', `/v1/sessions/${opened.json.id}`, { token: opened.json.token })).json.data, { from: 'hook' }, 'with its data');
+	const claimed = await createSession(base, { auth: claims({ data: { from: 'token' } }) });
+	isDeep((await request(base, 'GET', `/v1/sessions/${claimed.json.id}`, { token: claimed.json.token })).json.data, { from: 'token' },
+		'unless the token says what it is');
+	is((await createSession(base, { auth: 'nonsense' })).status, 401, 'who has none is not let in');
+	is(backend.of('connect').length, 2, 'and the application is not asked');
+	await sendOps(base, opened.json.token, [{ op: 'send', event: 'x' }]);
+	await backend.wait('a message', () => backend.of('message').length > 0);
+	is(backend.of('message')[0].session.user, 'ann', 'so it is with each event');
 	await backend.stop();
 }
 
@@ -325,6 +350,33 @@ async function killed({ start, store }) {
 	await backend.stop();
 }
 
+/* SIGTERM: what is under way is ended, the rest is left to others at once. */
+async function drained({ start, store }) {
+	if (store === 'memory')
+		return;
+	const backend = await startBackend(async ({ type, data }) => {
+		await sleep(20);
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const { base, instances } = await start({ options: optionsOf(backend), proxy: { retry: 'refused' } });
+	const clients = await Promise.all(range(8).map(() => Client.open(base)));
+	const talk = Promise.all(clients.map(async (client) => {
+		for (const i of range(20))
+			await say(client, 'count', i);
+	}));
+	for (const instance of instances.slice(0, 2)) {
+		await waitFor(() => backend.of('message').length > 10, 10000, 'events');
+		is((await instance.stop()).code, 0, 'an instance that asks ends in order');
+		await instance.start();
+	}
+	await talk;
+	await waitFor(() => clients.every((client) => told(client, '$ack').length >= 20), 30000, 'all to be acknowledged');
+	ok(clients.every((client) => JSON.stringify(told(client, '$ack').map(({ data }) => data.data)) === JSON.stringify(range(20))),
+		'through restarts each session is acknowledged in order, nothing twice');
+	clients.forEach((client) => client.stop());
+	await backend.stop();
+}
+
 /* Who opens a session while its instance is killed asks again. */
 async function killedConnect({ start, store }) {
 	if (store === 'memory')
@@ -377,7 +429,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, lapses, order, trouble, limits, only, killed, killedConnect, example };
+const parts = { connects, events, tokens, lapses, order, trouble, limits, only, drained, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

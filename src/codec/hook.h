@@ -32,6 +32,7 @@ struct hook_event {
 	struct entry_id id; /* Of its entry in the queue; CONNECT: 0-0. */
 	bool has_session;   /* It is known what the session is like: */
 	bool away;
+	struct jspan user;         /* Whose it is, a JSON string; text NULL: nobody said so. */
 	struct jspan session_data; /* Its public data; text NULL for none. */
 	const char *const *rooms;
 	size_t rooms_count;

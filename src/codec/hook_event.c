@@ -62,6 +62,10 @@ write_session(struct buf *b, const struct hook_event *event)
 {
 	buf_addf(b, "{\"session\":{\"id\":\"%s\",\"data\":", event->session.s);
 	write_span(b, event->session_data);
+	if (event->user.text) {
+		buf_adds(b, ",\"user\":");
+		write_span(b, event->user);
+	}
 	if (event->has_session) {
 		buf_addf(b, ",\"away\":%s,\"rooms\":[", event->away ? "true" : "false");
 		for (size_t i = 0; i < event->rooms_count; i++) {

@@ -79,7 +79,7 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 static void
 ask(struct native_call *call)
 {
-	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data, .origin = call->origin,
+	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data, .user = call->grants.user, .origin = call->origin,
 	    .user_agent = call->user_agent, .address = call->address, .forwarded_for = call->forwarded_for};
 	struct buf rooms = BUF_EMPTY;
 

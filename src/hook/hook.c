@@ -65,13 +65,13 @@ reread(struct hook *hook)
 static void
 release(struct hook *hook)
 {
-	if (hook->running > 0)
-		return;
 	for (unsigned i = 0; i < STORE_QUEUES; i++) {
-		if (!hook->queues[i]->held)
+		struct queue *queue = hook->queues[i];
+
+		if (!queue->held || queue->running > 0)
 			continue;
-		queue_drop(hook->queues[i]);
-		queue_hold(hook->queues[i], 0);
+		queue_drop(queue);
+		queue_hold(queue, 0);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "codec/grants.h"
 #include "codec/message.h"
 #include "hook/private.h"
 
@@ -82,6 +83,17 @@ next_job(struct lane *lane)
 		make_ready(lane);
 	queue_done(queue, len);
 	lanes_run(hook);
+}
+
+/* From looking at the session to the backend's answer. */
+static void
+count_running(struct lane *lane, int more)
+{
+	struct hook *hook = lane->queue->hook;
+
+	hook->running += (unsigned)more;
+	lane->queue->running += (unsigned)more;
+	metric_set(HOOK_RUNNING, hook->running);
 }
 
 /* ---- Later ---- */
@@ -213,7 +225,7 @@ on_answer(void *arg, struct hook_answer *answer, const char *text, size_t len)
 	struct hook *hook = lane->queue->hook;
 
 	lane->ask = NULL;
-	metric_set(HOOK_RUNNING, --hook->running);
+	count_running(lane, -1);
 	if (answer) {
 		lane->answered = true;
 		buf_add(&lane->answer, text, len);
@@ -233,8 +245,11 @@ ask(struct lane *lane, const struct store_session *session)
 	struct message *message = lane->message;
 	struct hook_event event = {.kind = hook_kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
 	const char **rooms = NULL;
+	struct grants grants;
 
 	if (session && session->status == STORE_OK) {
+		if (grants_read(&grants, session->grants.text, session->grants.len))
+			event.user = grants.user;
 		event.has_session = true;
 		event.away = session->away;
 		if (session->data_len)
@@ -257,7 +272,7 @@ ask(struct lane *lane, const struct store_session *session)
 		lane->state = LANE_ASKING;
 		return;
 	}
-	metric_set(HOOK_RUNNING, --hook->running);
+	count_running(lane, -1);
 	lane->attempt--;
 	wait(lane, STORE_RETRY_MS);
 }
@@ -273,18 +288,17 @@ on_look(void *arg, const struct store_session *session)
 		ask(lane, session);
 		return;
 	}
-	metric_set(HOOK_RUNNING, --hook->running);
+	count_running(lane, -1);
 	wait(lane, STORE_RETRY_MS);
 	lanes_run(hook);
 }
 
-/* It counts as running from here on. */
 static void
 look(struct lane *lane)
 {
 	struct hook *hook = lane->queue->hook;
 
-	metric_set(HOOK_RUNNING, ++hook->running);
+	count_running(lane, 1);
 	lane->state = LANE_LOOKING;
 	if (hook_kind_of(lane->message) == HOOK_DISCONNECT)
 		ask(lane, NULL);
@@ -438,7 +452,7 @@ lane_free(struct lane *lane)
 	if (lane->state == LANE_READY)
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
 	if (lane->state == LANE_ASKING || (lane->state == LANE_LOOKING && !lane->history))
-		metric_set(HOOK_RUNNING, --hook->running);
+		count_running(lane, -1);
 	ask_cancel(lane->ask);
 	store_cancel(lane->call);
 	if (lane->history)

@@ -41,7 +41,7 @@ struct hook {
 	struct event *tick;
 	unsigned ticks;
 	unsigned next_try;        /* The queue to be asked for next. */
-	unsigned running;         /* Lanes that are asking. */
+	unsigned running;         /* Lanes that are asking, of all queues. */
 	TAILQ_HEAD(, lane) ready; /* Those that have something to ask, in order. */
 	bool draining;
 };
@@ -74,6 +74,7 @@ struct queue {
 	int64_t asked_at;          /* When the lease was. */
 	bool stale;                /* There may be more behind position. */
 	struct entry_id position;
+	unsigned running;          /* Lanes that are asking. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
 	struct lane *lanes;        /* By session. */
 };

@@ -53,6 +53,11 @@ test_events(void)
 	hook_write_id(text, &event);
 	ok(strncmp(text, event.session.s, NAME_LEN) == 0 && strcmp(text + NAME_LEN, "_1700000000123-4") == 0, "it is known by session and entry");
 	is_string(hook_write_time(time, 1700000000123), "2023-11-14T22:13:20.123Z", "its time is written as RFC 3339 has it");
+	event.user = span("\"ann\"");
+	event.rooms_count = 0;
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":{\"name\":\"Ann\"},\"user\":\"ann\",\"away\":false,\"rooms\":[]},"
+	    "\"id\":\"1700000000123-4\",\"event\":\"chat\",\"data\":[1,2.50]}", "a session of somebody says whose it is");
+	event.user = (struct jspan){NULL, 0};
 	event.has_session = false;
 	event.session_data = event.data = (struct jspan){NULL, 0};
 	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":null},\"id\":\"1700000000123-4\",\"event\":\"chat\",\"data\":null}",
