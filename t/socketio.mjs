@@ -274,6 +274,13 @@ async function relays({ start }) {
 		await a.post('42["join","r"]');
 		isDeep(event((await b.packets(1))[0]), ['join', 'r'], 'join may be an event as any other');
 	});
+	await scope('many', async () => {
+		const { base } = await start({ options: { 'room-max': 10, hold: '1s' } });
+		const first = await wire(base);
+		await first.connect();
+		await Promise.all(Array.from({ length: 250 }, async () => (await wire(base)).connect()));
+		isDeep(await first.poll(), [], 'that many others come is nothing that a client could miss');
+	});
 	await scope('client files', async () => {
 		const { base } = await start();
 		const none = await request(base, 'GET', '/socket.io/socket.io.js');
