@@ -5,7 +5,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Backend, secret, startBackend } from './lib/backend.mjs';
+import { connect } from '../www/pollgate.js';
+import { secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, newToken, sendOps } from './lib/client.mjs';
 import { now, sign } from './lib/jwt.mjs';
 import { execute, freePort, tempDir, Child } from './lib/process.mjs';
@@ -149,6 +150,30 @@ async function lapses({ start }) {
 	is(new Set(backend.of('disconnect').map(({ session }) => session.id)).size, 10, 'a session that nobody hears of ends');
 	is(backend.of('disconnect').filter(({ attempt }) => attempt === 1).length, 10, 'once, however many instances look');
 	ok(opened.every(({ status }) => status === 201), 'all had been opened');
+	await backend.stop();
+}
+
+/* What pages are written with. */
+async function pages({ start }) {
+	const backend = await startBackend(({ type, event, data, session }) => {
+		if (type === 'connect')
+			return session.data ? { rooms: ['all'] } : { accept: false, code: 'no_name', message: 'Who are you?' };
+		return type === 'message' ? { ack: [event, data], actions: [{ do: 'emit', to: { room: 'all' }, event: 'said', data }] } : undefined;
+	});
+	const { base } = await start({ options: optionsOf(backend) });
+	const client = connect(base, { data: { name: 'Ann' } });
+	const got = [];
+	client.on('$ack', ({ data }) => got.push(['ack', data]));
+	client.on('said', ({ data, room }) => got.push(['said', data, room]));
+	await client.ready;
+	const { id } = await client.send({ event: 'chat', data: 'hi' });
+	await waitFor(() => got.length >= 2, 15000, () => `an acknowledgement and a message, got ${JSON.stringify(got)}`);
+	isDeep(got.find(([what]) => what === 'ack'), ['ack', { id, data: ['chat', 'hi'] }], 'a page asks the application by www/pollgate.js');
+	isDeep(got.find(([what]) => what === 'said'), ['said', 'hi', 'all'], 'and is in the rooms that it was brought into');
+	const refused = await connect(base).ready.catch((error) => error);
+	isDeep([refused.code, refused.message], ['connect_refused', 'Who are you?'], 'and is told that it may not come in');
+	await client.close();
+	await backend.wait('its end', () => backend.of('disconnect').length > 0);
 	await backend.stop();
 }
 
@@ -429,7 +454,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, tokens, lapses, order, trouble, limits, only, drained, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, drained, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

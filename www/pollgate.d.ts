@@ -100,7 +100,7 @@ export interface Client {
 
 	join(room: string, options?: JoinOptions): Promise<Joined>;
 	leave(room: string): Promise<void>;
-	/** To a session (`to`) or to a room; `self`: also to us. */
+	/** To a session (`to`), to a room (`self`: also to us), or, with neither, to the application: see pollgate-hooks(7). */
 	send(message: { to?: string; room?: string; event: string; data?: any; self?: boolean }): Promise<{ id?: string }>;
 	/** Change the session's public data. */
 	set(data: any): Promise<void>;
