@@ -402,6 +402,32 @@ async function drained({ start, store }) {
 	await backend.stop();
 }
 
+/* A Redis that lost a queue and has a clock that was set back gives ids that were passed already. */
+async function setBack({ start, redis, store }) {
+	if (store === 'memory')
+		return;
+	let hold;
+	const backend = await startBackend(async ({ type, data }) => {
+		await hold;
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }) });
+	const client = await Client.open(base);
+	let release;
+	hold = new Promise((resolve) => release = resolve);
+	const first = await say(client, 'x', 1);
+	await backend.wait('an event', () => backend.events.length > 0);
+	const [key] = await redis.command('KEYS', 'setBack:*}q:*');
+	const [[, [, payload]]] = await redis.command('XRANGE', key, '-', '+');
+	release();
+	await acked(client, first);
+	await redis.command('DEL', key);
+	await redis.command('XADD', key, '1-1', 'd', payload);
+	is((await acked(client, { id: '1-1' })).data, 1, 'an event with an id that was passed is found');
+	client.stop();
+	await backend.stop();
+}
+
 /* Who opens a session while its instance is killed asks again. */
 async function killedConnect({ start, store }) {
 	if (store === 'memory')
@@ -454,7 +480,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, drained, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

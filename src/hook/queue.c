@@ -39,6 +39,9 @@ queue_read(struct queue *queue)
 {
 	if (!queue->held || queue->reading || !queue->stale || queue->count >= WINDOW || queue->bytes >= WINDOW_BYTES)
 		return;
+	/* All that was read is finished, so nothing comes twice; and a Redis that was set back may have ids that were passed. */
+	if (queue->count == 0)
+		queue->position = (struct entry_id){0, 0};
 	queue->stale = false;
 	queue->reading = store_read_queue(queue->hook->parts.store, &queue->name, queue->position, READ_MAX, WINDOW_BYTES / 4, on_view, queue);
 }
