@@ -202,9 +202,9 @@ native_open(struct front *front, struct http_request *req, const char *part)
 	native_call_keep_request(call, req);
 	if (front->auth)
 		native_call_judge(call, req, ask_application);
+	else
+		ask_application(call); /* Before the body that is lent goes. */
 	native_call_park(call);
-	if (!front->auth)
-		ask_application(call);
 }
 
 /* ---- DELETE /v1/sessions, POST /v1/close ---- */
