@@ -17,19 +17,20 @@
 #include "codec/native.h"
 #include "codec/op.h"
 
-enum hook_kind { HOOK_CONNECT, HOOK_MESSAGE, HOOK_JOIN, HOOK_LEAVE, HOOK_DISCONNECT, HOOK_KINDS };
+enum hook_kind { HOOK_CONNECT, HOOK_MESSAGE, HOOK_ACK, HOOK_JOIN, HOOK_LEAVE, HOOK_DISCONNECT, HOOK_KINDS };
 
 extern const char *const hook_kind_names[HOOK_KINDS];
 
 /* ---- Events ---- */
 
-/* What an entry of a queue is about; not for a history. */
+/* What an entry of a queue is about; not for what the gateway has put there for itself. */
 enum hook_kind hook_kind_of(const struct message *message);
 
 struct hook_event {
 	enum hook_kind kind;
 	struct name session;
 	struct entry_id id; /* Of its entry in the queue; CONNECT: 0-0. */
+	struct jspan namespace; /* Of a session of Socket.IO: not JSON; text NULL: of any other. */
 	bool has_session;   /* It is known what the session is like: */
 	bool away;
 	struct jspan user;         /* Whose it is, a JSON string; text NULL: nobody said so. */
@@ -37,8 +38,12 @@ struct hook_event {
 	const char *const *rooms;
 	size_t rooms_count;
 	struct jspan room;  /* JOIN, LEAVE: a JSON string. */
-	struct jspan event; /* MESSAGE: the same. */
-	struct jspan data;  /* MESSAGE: text NULL for none. */
+	struct jspan event; /* MESSAGE: the same.  ACK: the number of the answer, in one. */
+	struct jspan data;  /* MESSAGE, ACK: text NULL for none.  CONNECT: the rooms that it wants to enter. */
+	bool has_args;      /* MESSAGE, ACK: data is the array of arguments. */
+	bool asks;          /* MESSAGE: its sender waits for the answer's ack, ... */
+	uint64_t number;    /* ... which has this number. */
+	struct jspan auth;  /* CONNECT: what the client has to say for itself; text NULL for nothing. */
 	/* CONNECT, from the request; NULL for what it did not say. */
 	const char *origin, *user_agent, *address, *forwarded_for;
 };
@@ -66,15 +71,19 @@ void hook_sign(struct buf *b, const struct hook_secrets *secrets, const char *id
 
 /* ---- Answers ---- */
 
-/* Spans are lent by the text. */
 struct hook_answer {
 	bool refuses;        /* CONNECT: the session is not to be opened, ... */
 	struct buf code;     /* ... a word of the application's for why; empty for none; ... */
 	struct buf message;  /* ... and a sentence. */
 	struct jspan data;   /* CONNECT: the session's public data; text NULL: as the client said. */
-	struct jspan ack;    /* MESSAGE: for who sent it; text NULL for none. */
+	struct jspan grants; /* CONNECT: who it is, and what it may do: an object; text NULL for nothing said. */
+	size_t rooms;        /* CONNECT: so many of ops, the first ones, are JOINs of rooms that it names. */
 	size_t count;
-	struct client_op *ops; /* Owned.  CONNECT: JOINs; else what the actions are, each of the session that it is about. */
+	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them the ack's. */
+	/* What spans lend, owned: */
+	struct buf text;
+	struct buf *texts; /* Two for each of ops. */
+	size_t texts_count;
 };
 
 /*
@@ -85,16 +94,30 @@ bool hook_read_answer(struct hook_answer *answer, const struct hook_event *event
     const struct native_limits *limits, struct native_error *error);
 void hook_answer_free(struct hook_answer *answer);
 
-/* The data of $ack: the id of what is acknowledged, and what with. */
-void hook_write_ack(struct buf *b, struct entry_id id, struct jspan ack);
-/* The same for what never reached the backend. */
+/* The data of $ack, of sessions that are not of Socket.IO: for what never reached the backend. */
 void hook_write_failure(struct buf *b, struct entry_id id, const char *code, const char *detail);
 
-/* What a "history" action asks for; its entry in the queue has the action as data.  False if it is none. */
+/* ---- Histories ---- */
+
+/*
+ * A history is read when the answer that asks for it was done.  So it is an EVENT that the answer puts into the session's queue,
+ * with an address as that of what the backend was asked about.
+ */
 struct hook_history {
-	struct buf room;
+	struct jspan room;  /* As the backend calls it, a JSON string; */
+	struct buf title;   /* and as the store does. */
+	struct jspan event; /* Only such messages, a JSON string; text NULL: all. */
 	uint32_t max;
+	bool is_bare;       /* Only the data of messages. */
+	bool is_joined;     /* Only what was there when the session entered the room. */
+	struct jspan ack;   /* Of an acknowledgement that it is a part of: the rest; text NULL: it is a message of its own. */
 };
-bool hook_read_history(struct hook_history *history, struct jspan action, const struct native_limits *limits);
+
+bool hook_is_history(const struct message *message);
+/* False if data is none.  Else history is lent data, and to be freed. */
+bool hook_read_history(struct hook_history *history, struct jspan data);
+void hook_history_free(struct hook_history *history);
+/* Append what the session gets, with messages as a JSON array. */
+void hook_write_history(struct buf *b, const struct hook_history *history, const struct buf *messages);
 
 #endif

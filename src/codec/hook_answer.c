@@ -5,104 +5,257 @@
 #include "base/mem.h"
 #include "codec/hook.h"
 #include "codec/native_op.h"
+#include "codec/socketio.h"
+#include "codec/socketio_event.h"
 
 #define REASON_MAX 1024 /* Bytes of the code and of the message of a refusal, each. */
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 
 /* The members of an action. */
-enum { DO, TO, ROOM, EVENT, DATA, MAX, SESSION, FIELDS };
+enum { DO, TO, ROOM, EVENT, DATA, ARGS, ACK, AS, MAX, SESSION, FIELDS };
 
-static const char *const field_names[FIELDS] = {"do", "to", "room", "event", "data", "max", "session"};
+static const char *const field_names[FIELDS] = {"do", "to", "room", "event", "data", "args", "ack", "as", "max", "session"};
 
-/* ---- Actions ---- */
+struct reading {
+	struct native_parse p;
+	const struct hook_event *event;
+	struct hook_answer *answer;
+	struct jspan ack_history; /* The one that the ack has: what is kept of it; text NULL for none. */
+};
 
-/* Exactly one of "id", "room" and "others". */
-static bool
-read_target(struct native_parse *p, struct client_op *op, struct jspan to)
+static struct buf *
+new_text(struct reading *r)
 {
-	static const char *const names[] = {"id", "room", "others"};
-	struct jspan values[3] = {{NULL, 0}};
-	int given;
+	struct buf *text = &r->answer->texts[r->answer->texts_count++];
+
+	*text = (struct buf)BUF_EMPTY;
+	return text;
+}
+
+static struct jspan
+span_of(const struct buf *text)
+{
+	return (struct jspan){text->data, text->len};
+}
+
+static bool
+fail(struct reading *r, const char *why)
+{
+	return native_fail(r->p.error, "bad_op", "%s", why);
+}
+
+/* False if value is none; true, and *flag stays as it is, if it is not there. */
+static bool
+read_flag(struct jspan value, bool *flag)
+{
+	enum jspan_type type = jspan_type(value);
+
+	if (type != JSPAN_NONE)
+		*flag = type == JSPAN_TRUE;
+	return type == JSPAN_NONE || type == JSPAN_TRUE || type == JSPAN_FALSE;
+}
+
+/* ---- Parts of actions ---- */
+
+/* Of the namespace that the event is of. */
+static bool
+read_room(struct reading *r, struct client_op *op, struct jspan room)
+{
+	struct buf title = BUF_EMPTY;
+
+	if (!native_op_room(&r->p, op, room))
+		return false;
+	if (r->event->namespace.len <= 1)
+		return true;
+	socketio_write_title(&title, r->event->namespace, op->room, strlen(op->room));
+	free(op->room);
+	op->room = mem_copy(title.data, title.len);
+	buf_free(&title);
+	return strlen(op->room) <= r->p.limits->room_name || fail(r, "The room's name, with its namespace, is too long.");
+}
+
+/* All who are in the namespace. */
+static void
+take_namespace(struct reading *r, struct client_op *op)
+{
+	const struct jspan *namespace = &r->event->namespace;
+
+	op->room = namespace->text ? mem_copy(namespace->text, namespace->len) : mem_string("/");
+}
+
+static bool
+read_target(struct reading *r, struct client_op *op, struct jspan to)
+{
+	enum { ID, IN, OTHERS, ALL, NAMES };
+	static const char *const names[NAMES] = {"id", "room", "others", "all"};
+	struct jspan values[NAMES] = {{NULL, 0}}, room;
+	int given = 0;
 
 	if (jspan_type(to) == JSPAN_OBJECT)
-		jspan_pick(to, names, values, 3);
-	given = !!values[0].text + !!values[1].text + !!values[2].text;
-	if (given != 1)
-		return native_fail(p->error, "bad_op", "The \"to\" of an emit has one of: id, room, others.");
-	op->kind = values[0].text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
-	op->others = values[2].text != NULL;
-	if (values[0].text)
-		return native_op_id(p, &op->to, values[0], "id");
-	return native_op_room(p, op, values[1].text ? values[1] : values[2]);
+		jspan_pick(to, names, values, NAMES);
+	for (int i = 0; i < NAMES; i++)
+		given += values[i].text != NULL;
+	if (given != 1 || (values[ALL].text && jspan_type(values[ALL]) != JSPAN_TRUE))
+		return fail(r, "The \"to\" of an emit has one of: id, room, others, all (which is true).");
+	op->kind = values[ID].text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
+	op->others = values[OTHERS].text != NULL;
+	if (values[ID].text)
+		return native_op_id(&r->p, &op->to, values[ID], "id");
+	room = values[IN].text ? values[IN] : values[OTHERS];
+	if (!room.text || jspan_type(room) == JSPAN_TRUE) {
+		take_namespace(r, op);
+		return true;
+	}
+	return read_room(r, op, room);
 }
 
+/* The array of arguments: args, or of one, data, if there is any. */
 static bool
-read_message(struct native_parse *p, struct client_op *op, const struct jspan *fields)
+write_values(struct reading *r, struct buf *b, struct jspan data, struct jspan args, unsigned *binaries)
 {
-	return native_op_event(p, op, fields[EVENT]) && native_op_data(p, &op->data, fields[DATA], p->limits->message);
+	bool good = true;
+
+	if (args.text) {
+		good = socketio_write_value(b, args, binaries);
+	} else {
+		buf_adds(b, "[");
+		good = !data.text || socketio_write_value(b, data, binaries);
+		buf_adds(b, "]");
+	}
+	return good || native_fail(r->p.error, "bad_op", "A message has at most %d binary values.", SOCKETIO_ATTACHMENTS_MAX);
 }
 
+/* data, or the array args, as a message has them. */
 static bool
-read_emit(struct native_parse *p, struct client_op *op, const struct jspan *fields)
+read_values(struct reading *r, struct client_op *op, struct jspan data, struct jspan args)
 {
-	return read_target(p, op, fields[TO]) && read_message(p, op, fields);
-}
+	struct jspan given = args.text ? args : data;
+	struct buf *text = new_text(r);
+	unsigned binaries = 0;
 
-static bool
-read_append(struct native_parse *p, struct client_op *op, const struct jspan *fields)
-{
-	op->kind = CLIENT_SEND_ROOM;
-	op->kept = true;
-	return native_op_room(p, op, fields[ROOM]) && read_message(p, op, fields);
-}
-
-static bool
-read_join(struct native_parse *p, struct client_op *op, const struct jspan *fields)
-{
-	op->kind = CLIENT_JOIN;
-	return native_op_room(p, op, fields[ROOM]);
-}
-
-static bool
-read_leave(struct native_parse *p, struct client_op *op, const struct jspan *fields)
-{
-	op->kind = CLIENT_LEAVE;
-	return native_op_room(p, op, fields[ROOM]);
-}
-
-static bool
-read_set(struct native_parse *p, struct client_op *op, const struct jspan *fields)
-{
-	op->kind = CLIENT_SET;
-	if (!fields[DATA].text)
-		return native_fail(p->error, "bad_op", "A set has \"data\".");
-	return native_op_data(p, &op->data, fields[DATA], p->limits->data);
-}
-
-static bool
-read_disconnect(struct native_parse *p, struct client_op *op, const struct jspan *fields)
-{
-	(void)p, (void)fields;
-	op->kind = CLIENT_END;
+	if ((data.text && args.text) || (args.text && jspan_type(args) != JSPAN_ARRAY))
+		return fail(r, "A message has \"data\", or the array \"args\", not both.");
+	if (!given.text)
+		return true;
+	if (!native_op_data(&r->p, &op->data, given, r->p.limits->message) || !write_values(r, text, data, args, &binaries))
+		return false;
+	op->form = binaries > 0 ? CLIENT_BINARY : args.text ? CLIENT_ARGS : CLIENT_DATA;
+	if (op->form != CLIENT_DATA)
+		op->data = span_of(text);
 	return true;
 }
 
-/* It comes behind what is done before it, and so is an event of its own: the action is its data. */
+/* ---- Actions ---- */
+
 static bool
-read_history(struct native_parse *p, struct client_op *op, const struct jspan *fields)
+read_emit(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	op->address.asks = fields[ACK].text != NULL;
+	if (op->address.asks && !jspan_count(fields[ACK], NUMBER_MAX, &op->address.number))
+		return fail(r, "The \"ack\" of an emit is a number from 0 to 2^53-1.");
+	return read_target(r, op, fields[TO]) && native_op_event(&r->p, op, fields[EVENT]) &&
+	    read_values(r, op, fields[DATA], fields[ARGS]);
+}
+
+static bool
+read_append(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	op->kind = CLIENT_SEND_ROOM;
+	op->kept = true;
+	return read_room(r, op, fields[ROOM]) && native_op_event(&r->p, op, fields[EVENT]) &&
+	    native_op_data(&r->p, &op->data, fields[DATA], r->p.limits->message);
+}
+
+static bool
+read_join(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	op->kind = CLIENT_JOIN;
+	return read_room(r, op, fields[ROOM]);
+}
+
+static bool
+read_leave(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	op->kind = CLIENT_LEAVE;
+	return read_room(r, op, fields[ROOM]);
+}
+
+static bool
+read_set(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	op->kind = CLIENT_SET;
+	if (!fields[DATA].text)
+		return fail(r, "A set has \"data\".");
+	return native_op_data(&r->p, &op->data, fields[DATA], r->p.limits->data);
+}
+
+static bool
+read_disconnect(struct reading *r, struct client_op *op, const struct jspan *fields)
+{
+	(void)fields;
+	op->kind = CLIENT_END;
+	return r->event->kind != HOOK_CONNECT || fail(r, "Who connects is not disconnected, but not accepted.");
+}
+
+/* Does this answer let that session enter that room? */
+static bool
+is_joining(const struct hook_answer *answer, const struct client_op *like)
+{
+	for (size_t i = 0; i + 1 < answer->count; i++)
+		if (answer->ops[i].kind == CLIENT_JOIN && name_equal(&answer->ops[i].session, &like->session) &&
+		    strcmp(answer->ops[i].room, like->room) == 0)
+			return true;
+	return false;
+}
+
+/* What hook_read_history reads, without the brace at its end. */
+static void
+write_history(struct buf *b, const struct reading *r, const struct client_op *op, const struct jspan *fields)
+{
+	buf_adds(b, "{\"room\":");
+	buf_add(b, fields[ROOM].text, fields[ROOM].len);
+	buf_adds(b, ",\"title\":");
+	jspan_quote(b, op->room, strlen(op->room));
+	buf_adds(b, ",\"max\":");
+	buf_add(b, fields[MAX].text, fields[MAX].len);
+	if (fields[EVENT].text) {
+		buf_adds(b, ",\"event\":");
+		buf_add(b, fields[EVENT].text, fields[EVENT].len);
+	}
+	buf_addf(b, ",\"bare\":%s,\"joined\":%s", jspan_is(fields[AS], "data") ? "true" : "false", is_joining(r->answer, op) ? "true" : "false");
+}
+
+static bool
+read_history(struct reading *r, struct client_op *op, const struct jspan *fields)
 {
 	static const char event[] = "\"$history\"";
+	struct buf *text = new_text(r);
+	bool is_of_ack = false;
 	uint64_t max;
 
+	if (!jspan_count(fields[MAX], r->p.limits->history, &max) || max == 0)
+		return native_fail(r->p.error, "bad_op", "\"max\" must be a number of messages from 1 to %u.", r->p.limits->history);
+	if (fields[AS].text && !jspan_is(fields[AS], "messages") && !jspan_is(fields[AS], "data"))
+		return fail(r, "The \"as\" of a history is \"messages\" or \"data\".");
+	if (!read_flag(fields[ACK], &is_of_ack) || (is_of_ack && (r->ack_history.text || r->event->kind != HOOK_MESSAGE)))
+		return fail(r, "The \"ack\" of a history is true or false, and one at most, of the answer to a message, is the ack's.");
+	if ((fields[EVENT].text && !native_op_event(&r->p, op, fields[EVENT])) || !read_room(r, op, fields[ROOM]))
+		return false;
+	write_history(text, r, op, fields);
 	op->kind = CLIENT_EVENT;
 	op->event = (struct jspan){event, sizeof event - 1};
-	if (!jspan_count(fields[MAX], p->limits->history, &max) || max == 0)
-		return native_fail(p->error, "bad_op", "\"max\" must be a number of messages from 1 to %u.", p->limits->history);
-	return native_op_room(p, op, fields[ROOM]);
+	op->address.namespace = r->event->namespace;
+	if (is_of_ack)
+		r->ack_history = span_of(text);
+	else
+		buf_adds(text, "}");
+	op->data = span_of(text);
+	return true;
 }
 
 static const struct action {
 	const char *name;
-	bool (*read)(struct native_parse *, struct client_op *, const struct jspan *fields);
+	bool (*read)(struct reading *, struct client_op *, const struct jspan *fields);
 } actions[] = {
 	{"emit", read_emit},
 	{"append", read_append},
@@ -114,68 +267,181 @@ static const struct action {
 };
 
 static const struct action *
-find_action(struct native_parse *p, struct jspan name)
+find_action(struct jspan name)
 {
-	if (jspan_text(name, &p->text) && p->text.len > 0)
-		for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-			if (strcmp(p->text.data, actions[i].name) == 0)
-				return &actions[i];
+	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+		if (jspan_is(name, actions[i].name))
+			return &actions[i];
 	return NULL;
 }
 
 static bool
-read_action(struct native_parse *p, struct client_op *op, struct jspan value, const struct name *session)
+read_action(struct reading *r, struct client_op *op, struct jspan value)
 {
 	struct jspan fields[FIELDS] = {{NULL, 0}};
 	const struct action *action;
 
 	if (jspan_type(value) == JSPAN_OBJECT)
 		jspan_pick(value, field_names, fields, FIELDS);
-	action = find_action(p, fields[DO]);
+	action = find_action(fields[DO]);
 	if (!action)
-		return native_fail(p->error, "bad_op",
-		    "Each of \"actions\" is an object with \"do\": emit, append, join, leave, set, history or disconnect.");
-	op->session = *session;
-	if (fields[SESSION].text && !native_op_id(p, &op->session, fields[SESSION], "session"))
+		return fail(r, "Each of \"actions\" is an object with \"do\": emit, append, join, leave, set, history or disconnect.");
+	op->session = r->event->session;
+	op->is_order = r->event->kind == HOOK_CONNECT;
+	if (fields[SESSION].text && !native_op_id(&r->p, &op->session, fields[SESSION], "session"))
 		return false;
-	if (!action->read(p, op, fields))
+	if (r->event->kind == HOOK_CONNECT && !name_equal(&op->session, &r->event->session))
+		return fail(r, "What follows from a connect is done with the session that connects.");
+	return action->read(r, op, fields);
+}
+
+static bool
+read_room_name(struct reading *r, struct client_op *op, struct jspan value)
+{
+	op->kind = CLIENT_JOIN;
+	op->session = r->event->session;
+	op->is_order = true;
+	return read_room(r, op, value);
+}
+
+/* ---- The acknowledgement ---- */
+
+/* Of a session that is not of Socket.IO. */
+static void
+write_plain_ack(struct buf *b, const struct hook_event *event, struct jspan ack, struct jspan args)
+{
+	char id[ENTRY_ID_SIZE];
+	struct jspan data = ack;
+	size_t at = 0;
+
+	if (args.text)
+		jspan_next_element(args, &at, &data);
+	buf_addf(b, "{\"id\":\"%s\",\"data\":", entry_id_format(id, event->id));
+	if (data.text)
+		buf_add(b, data.text, data.len);
+	else
+		buf_adds(b, "null");
+	buf_adds(b, "}");
+}
+
+static struct client_op
+ack_op(struct reading *r, unsigned binaries)
+{
+	static const char event[] = "\"$ack\"";
+	struct client_op op = {.kind = CLIENT_SEND_SESSION, .to = r->event->session, .event = {event, sizeof event - 1}};
+	struct buf *name;
+
+	if (!r->event->namespace.text)
+		return op;
+	name = new_text(r);
+	buf_adds(name, "\"");
+	buf_addn(name, r->event->number);
+	buf_adds(name, "\"");
+	op.event = span_of(name);
+	op.form = binaries > 0 ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
+	return op;
+}
+
+/* The history that is a part of the ack gets the ack as a part. */
+static void
+join_ack(struct reading *r, struct buf *text)
+{
+	struct hook_answer *answer = r->answer;
+
+	for (size_t i = 0; i < answer->count; i++) {
+		struct client_op *op = &answer->ops[i];
+		struct buf whole = BUF_EMPTY;
+
+		if (op->data.text != r->ack_history.text)
+			continue;
+		buf_add(&whole, op->data.text, op->data.len);
+		buf_adds(&whole, ",\"ack\":");
+		buf_add(&whole, text->data, text->len);
+		buf_adds(&whole, "}");
+		buf_free(text);
+		*text = whole;
+		op->data = span_of(text);
+		op->address.asks = r->event->asks;
+		op->address.number = r->event->number;
+	}
+}
+
+static void
+drop_ack_history(struct hook_answer *answer, struct jspan history)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		if (answer->ops[i].data.text != history.text)
+			continue;
+		free(answer->ops[i].room);
+		answer->count--;
+		memmove(&answer->ops[i], &answer->ops[i + 1], (answer->count - i) * sizeof answer->ops[i]);
+		return;
+	}
+}
+
+static bool
+read_ack(struct reading *r, struct jspan ack, struct jspan args)
+{
+	struct hook_answer *answer = r->answer;
+	struct buf *text = new_text(r);
+	unsigned binaries = 0;
+	struct jspan given = args.text ? args : ack;
+
+	if ((ack.text && args.text) || (args.text && jspan_type(args) != JSPAN_ARRAY))
+		return native_fail(r->p.error, "bad_request", "An answer has \"ack\", or the array \"ackArgs\", not both.");
+	if (!native_op_data(&r->p, &given, given, r->p.limits->message))
 		return false;
-	if (op->kind == CLIENT_EVENT)
-		op->data = value;
+	if (r->event->namespace.text && !r->event->asks) { /* Nobody waits for it. */
+		if (r->ack_history.text)
+			drop_ack_history(answer, r->ack_history);
+		return true;
+	}
+	if (!given.text && !r->ack_history.text)
+		return true;
+	if (!r->event->namespace.text)
+		write_plain_ack(text, r->event, ack, args);
+	else if (!write_values(r, text, ack, args, &binaries))
+		return false;
+	if (r->ack_history.text) {
+		join_ack(r, text);
+		return true;
+	}
+	answer->ops[answer->count] = ack_op(r, binaries);
+	answer->ops[answer->count++].data = span_of(text);
 	return true;
 }
 
 /* ---- Answers ---- */
 
+/* For an array's elements, behind what there is. */
 static bool
-read_list(struct native_parse *p, struct hook_answer *answer, struct jspan list, const struct name *session,
-    bool (*item)(struct native_parse *, struct client_op *, struct jspan, const struct name *), const char *what)
+has_room(struct reading *r, struct jspan list, const char *what)
 {
+	struct hook_answer *answer = r->answer;
 	struct jspan value;
-	size_t at = 0, count = 0;
+	size_t at = 0, count = answer->count;
 
-	if (!list.text)
-		return true;
-	if (jspan_type(list) != JSPAN_ARRAY)
-		return native_fail(p->error, "bad_request", "\"%s\" must be an array.", what);
-	while (jspan_next_element(list, &at, &value))
+	if (list.text && jspan_type(list) != JSPAN_ARRAY)
+		return native_fail(r->p.error, "bad_request", "\"%s\" must be an array.", what);
+	while (list.text && jspan_next_element(list, &at, &value))
 		count++;
-	if (count > p->limits->ops)
-		return native_fail(p->error, "too_many_ops", "%zu of \"%s\"; at most %u are taken at once.", count, what, p->limits->ops);
-	answer->ops = mem_zero(count + 1, sizeof *answer->ops);
-	at = 0;
-	while (jspan_next_element(list, &at, &value))
-		if (!item(p, &answer->ops[answer->count++], value, session))
-			return false;
+	if (count > r->p.limits->ops)
+		return native_fail(r->p.error, "too_many_ops", "%zu of \"%s\"; at most %u are taken at once.", count, what, r->p.limits->ops);
 	return true;
 }
 
 static bool
-read_room(struct native_parse *p, struct client_op *op, struct jspan value, const struct name *session)
+read_list(struct reading *r, struct jspan list, bool (*item)(struct reading *, struct client_op *, struct jspan), const char *what)
 {
-	op->kind = CLIENT_JOIN;
-	op->session = *session;
-	return native_op_room(p, op, value);
+	struct jspan value;
+	size_t at = 0;
+
+	if (!has_room(r, list, what))
+		return false;
+	while (list.text && jspan_next_element(list, &at, &value))
+		if (!item(r, &r->answer->ops[r->answer->count++], value))
+			return false;
+	return true;
 }
 
 /* A text for a refused client; what is none, or too long, is an error. */
@@ -188,32 +454,36 @@ read_reason(struct native_parse *p, struct buf *reason, struct jspan value, cons
 }
 
 static bool
-read_connect(struct native_parse *p, struct hook_answer *answer, struct jspan document, const struct name *session)
+read_connect(struct reading *r, struct jspan document)
 {
-	static const char *const names[] = {"accept", "code", "message", "data", "rooms"};
-	struct jspan values[5];
-	enum jspan_type accept;
+	enum { ACCEPT, CODE, MESSAGE, PUBLIC, ROOMS, ACTIONS, NAMES };
+	static const char *const names[NAMES] = {"accept", "code", "message", "data", "rooms", "actions"};
+	struct jspan values[NAMES];
+	struct hook_answer *answer = r->answer;
+	bool accepts = true;
 
-	jspan_pick(document, names, values, 5);
-	accept = jspan_type(values[0]);
-	if (accept != JSPAN_NONE && accept != JSPAN_TRUE && accept != JSPAN_FALSE)
-		return native_fail(p->error, "bad_request", "\"accept\" must be true or false.");
-	answer->refuses = accept == JSPAN_FALSE;
-	return read_reason(p, &answer->code, values[1], "code") && read_reason(p, &answer->message, values[2], "message") &&
-	    native_op_data(p, &answer->data, values[3], p->limits->data) &&
-	    read_list(p, answer, values[4], session, read_room, "rooms");
+	jspan_pick(document, names, values, NAMES);
+	if (!read_flag(values[ACCEPT], &accepts))
+		return native_fail(r->p.error, "bad_request", "\"accept\" must be true or false.");
+	answer->refuses = !accepts;
+	answer->grants = document;
+	if (!read_reason(&r->p, &answer->code, values[CODE], "code") || !read_reason(&r->p, &answer->message, values[MESSAGE], "message") ||
+	    !native_op_data(&r->p, &answer->data, values[PUBLIC], r->p.limits->data) || !read_list(r, values[ROOMS], read_room_name, "rooms"))
+		return false;
+	answer->rooms = answer->count;
+	return read_list(r, values[ACTIONS], read_action, "actions");
 }
 
 static bool
-read_effects(struct native_parse *p, struct hook_answer *answer, struct jspan document, const struct hook_event *event)
+read_effects(struct reading *r, struct jspan document)
 {
-	static const char *const names[] = {"ack", "actions"};
-	struct jspan values[2];
+	static const char *const names[] = {"ack", "ackArgs", "actions"};
+	struct jspan values[3];
 
-	jspan_pick(document, names, values, 2);
-	if (event->kind == HOOK_MESSAGE && !native_op_data(p, &answer->ack, values[0], p->limits->message))
+	jspan_pick(document, names, values, 3);
+	if (!read_list(r, values[2], read_action, "actions"))
 		return false;
-	return read_list(p, answer, values[1], &event->session, read_action, "actions");
+	return r->event->kind != HOOK_MESSAGE || read_ack(r, values[0], values[1]);
 }
 
 static bool
@@ -228,7 +498,7 @@ bool
 hook_read_answer(struct hook_answer *answer, const struct hook_event *event, const char *text, size_t len,
     const struct native_limits *limits, struct native_error *error)
 {
-	struct native_parse p = {limits, error, BUF_EMPTY};
+	struct reading r = {.p = {limits, error, BUF_EMPTY}, .event = event, .answer = answer};
 	struct jspan document;
 	bool good;
 
@@ -236,17 +506,18 @@ hook_read_answer(struct hook_answer *answer, const struct hook_event *event, con
 	error->code = NULL;
 	if (is_blank(text, len))
 		return true;
-	if (!jspan_check(&document, text, len))
-		return native_fail(error, "bad_json", "The answer is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
-	if (jspan_type(document) != JSPAN_OBJECT)
-		return native_fail(error, "bad_request", "The answer must be an object, or empty.");
-	if (event->kind == HOOK_CONNECT)
-		good = read_connect(&p, answer, document, &event->session);
+	buf_add(&answer->text, text, len);
+	answer->ops = mem_zero(limits->ops + 1, sizeof *answer->ops);
+	answer->texts = mem_zero(2 * (limits->ops + 1), sizeof *answer->texts);
+	if (!jspan_check(&document, answer->text.data, len))
+		good = native_fail(error, "bad_json", "The answer is not JSON in UTF-8, or nested deeper than %d.", JSPAN_DEPTH_MAX);
+	else if (jspan_type(document) != JSPAN_OBJECT)
+		good = native_fail(error, "bad_request", "The answer must be an object, or empty.");
 	else
-		good = read_effects(&p, answer, document, event);
+		good = event->kind == HOOK_CONNECT ? read_connect(&r, document) : read_effects(&r, document);
 	if (!good)
 		hook_answer_free(answer);
-	buf_free(&p.text);
+	buf_free(&r.p.text);
 	return good;
 }
 
@@ -255,22 +526,14 @@ hook_answer_free(struct hook_answer *answer)
 {
 	for (size_t i = 0; i < answer->count; i++)
 		free(answer->ops[i].room);
+	for (size_t i = 0; i < answer->texts_count; i++)
+		buf_free(&answer->texts[i]);
 	free(answer->ops);
+	free(answer->texts);
+	buf_free(&answer->text);
 	buf_free(&answer->code);
 	buf_free(&answer->message);
 	*answer = (struct hook_answer){0};
-}
-
-/* ---- What comes of them ---- */
-
-void
-hook_write_ack(struct buf *b, struct entry_id id, struct jspan ack)
-{
-	char text[ENTRY_ID_SIZE];
-
-	buf_addf(b, "{\"id\":\"%s\",\"data\":", entry_id_format(text, id));
-	buf_add(b, ack.text, ack.len);
-	buf_adds(b, "}");
 }
 
 void
@@ -283,19 +546,62 @@ hook_write_failure(struct buf *b, struct entry_id id, const char *code, const ch
 	buf_adds(b, "}}");
 }
 
+/* ---- Histories ---- */
+
 bool
-hook_read_history(struct hook_history *history, struct jspan action, const struct native_limits *limits)
+hook_is_history(const struct message *message)
 {
-	static const char *const names[] = {"room", "max"};
-	struct jspan values[2];
+	return message->flag == MESSAGE_GATEWAY && jspan_is(message->event, "$history");
+}
+
+bool
+hook_read_history(struct hook_history *history, struct jspan data)
+{
+	enum { NAME, TITLE, MOST, KIND, BARE, JOINED, REST, NAMES };
+	static const char *const names[NAMES] = {"room", "title", "max", "event", "bare", "joined", "ack"};
+	struct jspan values[NAMES];
 	uint64_t max;
 
-	if (jspan_type(action) != JSPAN_OBJECT)
+	*history = (struct hook_history){0};
+	if (jspan_type(data) != JSPAN_OBJECT)
 		return false;
-	jspan_pick(action, names, values, 2);
-	if (!jspan_text(values[0], &history->room) || !native_room_name(history->room.data, history->room.len, limits->room_name) ||
-	    !jspan_count(values[1], limits->history, &max) || max == 0)
+	jspan_pick(data, names, values, NAMES);
+	if (!values[NAME].text || !jspan_text(values[TITLE], &history->title) || !jspan_count(values[MOST], UINT32_MAX, &max)) {
+		hook_history_free(history);
 		return false;
+	}
+	history->room = values[NAME];
+	history->event = values[KIND];
 	history->max = (uint32_t)max;
+	history->is_bare = jspan_type(values[BARE]) == JSPAN_TRUE;
+	history->is_joined = jspan_type(values[JOINED]) == JSPAN_TRUE;
+	history->ack = values[REST];
 	return true;
+}
+
+void
+hook_history_free(struct hook_history *history)
+{
+	buf_free(&history->title);
+}
+
+void
+hook_write_history(struct buf *b, const struct hook_history *history, const struct buf *messages)
+{
+	enum jspan_type type = jspan_type(history->ack);
+	struct jspan value;
+	size_t at = 0;
+
+	if (type == JSPAN_ARRAY) {
+		buf_add(b, history->ack.text, history->ack.len - 1);
+		buf_adds(b, jspan_next_element(history->ack, &at, &value) ? "," : "");
+	} else if (type == JSPAN_OBJECT) {
+		buf_add(b, history->ack.text, history->ack.len - 1);
+		buf_adds(b, ",\"history\":");
+	}
+	buf_adds(b, "{\"room\":");
+	buf_add(b, history->room.text, history->room.len);
+	buf_adds(b, ",\"messages\":");
+	buf_add(b, messages->data, messages->len);
+	buf_adds(b, type == JSPAN_ARRAY ? "}]" : type == JSPAN_OBJECT ? "}}" : "}");
 }

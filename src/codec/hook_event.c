@@ -5,10 +5,12 @@
 
 #include "codec/hook.h"
 #include "codec/message.h"
+#include "codec/socketio.h"
 
 const char *const hook_kind_names[HOOK_KINDS] = {
 	[HOOK_CONNECT] = "connect",
 	[HOOK_MESSAGE] = "message",
+	[HOOK_ACK] = "ack",
 	[HOOK_JOIN] = "join",
 	[HOOK_LEAVE] = "leave",
 	[HOOK_DISCONNECT] = "disconnect",
@@ -19,6 +21,8 @@ hook_kind_of(const struct message *message)
 {
 	if (message->flag == MESSAGE_LEAVE)
 		return HOOK_DISCONNECT;
+	if (message_is_answer(message->flag))
+		return HOOK_ACK;
 	if (message->flag != MESSAGE_GATEWAY)
 		return HOOK_MESSAGE;
 	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
@@ -58,6 +62,24 @@ write_span(struct buf *b, struct jspan value)
 }
 
 static void
+write_rooms(struct buf *b, const struct hook_event *event)
+{
+	const char *comma = "";
+
+	buf_adds(b, "[");
+	for (size_t i = 0; i < event->rooms_count; i++) {
+		const char *room = event->namespace.text ? socketio_room_name(event->rooms[i], event->namespace) : event->rooms[i];
+
+		if (!room)
+			continue;
+		buf_adds(b, comma);
+		jspan_quote(b, room, strlen(room));
+		comma = ",";
+	}
+	buf_adds(b, "]");
+}
+
+static void
 write_session(struct buf *b, const struct hook_event *event)
 {
 	buf_addf(b, "{\"session\":{\"id\":\"%s\",\"data\":", event->session.s);
@@ -67,14 +89,14 @@ write_session(struct buf *b, const struct hook_event *event)
 		write_span(b, event->user);
 	}
 	if (event->has_session) {
-		buf_addf(b, ",\"away\":%s,\"rooms\":[", event->away ? "true" : "false");
-		for (size_t i = 0; i < event->rooms_count; i++) {
-			buf_adds(b, i > 0 ? "," : "");
-			jspan_quote(b, event->rooms[i], strlen(event->rooms[i]));
-		}
-		buf_adds(b, "]");
+		buf_addf(b, ",\"away\":%s,\"rooms\":", event->away ? "true" : "false");
+		write_rooms(b, event);
 	}
 	buf_adds(b, "}");
+	if (event->namespace.text) {
+		buf_adds(b, ",\"namespace\":");
+		jspan_quote(b, event->namespace.text, event->namespace.len);
+	}
 }
 
 /* Headers may have any bytes: what is not UTF-8, or breaks a line, is no word of a browser's. */
@@ -108,28 +130,92 @@ write_request(struct buf *b, const struct hook_event *event)
 	buf_adds(b, "}");
 }
 
-void
-hook_write_event(struct buf *body, const struct hook_event *event)
+static void
+write_connect(struct buf *b, const struct hook_event *event)
+{
+	if (event->auth.text) {
+		buf_adds(b, ",\"auth\":");
+		write_span(b, event->auth);
+	}
+	buf_adds(b, ",\"rooms\":");
+	if (event->data.text)
+		write_span(b, event->data);
+	else
+		buf_adds(b, "[]");
+	write_request(b, event);
+}
+
+static void
+write_data(struct buf *b, const struct hook_event *event)
+{
+	struct jspan data = event->data;
+	size_t at = 0;
+
+	if (event->has_args && !jspan_next_element(event->data, &at, &data))
+		data = (struct jspan){NULL, 0};
+	buf_adds(b, ",\"data\":");
+	write_span(b, data);
+	if (!event->namespace.text)
+		return;
+	buf_adds(b, event->has_args ? ",\"args\":" : ",\"args\":[");
+	if (event->data.text)
+		write_span(b, event->data);
+	buf_adds(b, event->has_args ? "" : "]");
+}
+
+static void
+write_message(struct buf *b, const struct hook_event *event)
 {
 	char id[ENTRY_ID_SIZE];
 
+	buf_addf(b, ",\"id\":\"%s\",\"event\":", entry_id_format(id, event->id));
+	write_span(b, event->event);
+	write_data(b, event);
+	if (event->namespace.text)
+		buf_addf(b, ",\"ack\":%s", event->asks ? "true" : "false");
+}
+
+static void
+write_ack(struct buf *b, const struct hook_event *event)
+{
+	buf_adds(b, ",\"ack\":");
+	buf_add(b, event->event.text + 1, event->event.len - 2);
+	write_data(b, event);
+}
+
+static void
+write_room(struct buf *b, const struct hook_event *event)
+{
+	struct buf title = BUF_EMPTY;
+	const char *room = NULL;
+
+	buf_adds(b, ",\"room\":");
+	if (event->namespace.text && jspan_text(event->room, &title))
+		room = socketio_room_name(title.data, event->namespace);
+	if (room)
+		jspan_quote(b, room, strlen(room));
+	else
+		write_span(b, event->room);
+	buf_free(&title);
+}
+
+void
+hook_write_event(struct buf *body, const struct hook_event *event)
+{
 	write_session(body, event);
 	switch (event->kind) {
 	case HOOK_CONNECT:
-		buf_adds(body, ",\"rooms\":");
-		write_span(body, event->data);
-		write_request(body, event);
+		write_connect(body, event);
 		break;
 	case HOOK_MESSAGE:
-		buf_addf(body, ",\"id\":\"%s\",\"event\":", entry_id_format(id, event->id));
-		write_span(body, event->event);
-		buf_adds(body, ",\"data\":");
-		write_span(body, event->data);
+		write_message(body, event);
+		break;
+	case HOOK_ACK:
+		write_ack(body, event);
 		break;
 	case HOOK_JOIN:
 	case HOOK_LEAVE:
-		buf_adds(body, ",\"room\":");
-		write_span(body, event->room);
+		write_room(body, event);
 		break;
 	case HOOK_DISCONNECT:
 	case HOOK_KINDS:

@@ -457,6 +457,16 @@ jspan_text(struct jspan value, struct buf *out)
 }
 
 bool
+jspan_is(struct jspan value, const char *text)
+{
+	struct buf own = BUF_EMPTY;
+	bool is = jspan_text(value, &own) && strcmp(own.data, text) == 0;
+
+	buf_free(&own);
+	return is;
+}
+
+bool
 jspan_count(struct jspan value, uint64_t max, uint64_t *n)
 {
 	uint64_t sum = 0;

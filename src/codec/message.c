@@ -9,25 +9,82 @@
 
 #define HEAD_LEN (1 + NAME_LEN)
 
-void
-message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const char *event, size_t event_len)
+static const char nobody[NAME_LEN + 1] = "----------------------"; /* No hash ends in it: see token.c. */
+
+static void
+write_address(struct buf *b, const struct message_address *address)
 {
-	static const char nobody[NAME_LEN + 1] = "----------------------"; /* No hash ends in it: see token.c. */
+	if (address->asks)
+		buf_addn(b, address->number);
+	if (address->namespace.text) {
+		buf_addf(b, "@%zu:", address->namespace.len);
+		buf_add(b, address->namespace.text, address->namespace.len);
+	}
+}
+
+void
+message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const struct message_address *address,
+    struct jspan event)
+{
 	char f = (char)flag;
 
 	buf_add(b, &f, 1);
 	buf_add(b, from ? from->s : nobody, NAME_LEN);
-	buf_add(b, event, event_len);
+	if (address)
+		write_address(b, address);
+	buf_add(b, event.text, event.len);
 	buf_add(b, "\n", 1);
 }
 
 bool
 message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from)
 {
-	if (len < HEAD_LEN || !memchr("-sglbkaAmMr", payload[0], 11) || !name_parse(from, payload + 1, NAME_LEN))
+	static const char flags[] = "-sglbkaAmMrRf";
+
+	if (len < HEAD_LEN || !memchr(flags, payload[0], sizeof flags - 1) || !name_parse(from, payload + 1, NAME_LEN))
 		return false;
 	*flag = (enum message_flag)payload[0];
 	return true;
+}
+
+/* The digits at the beginning of rest, which is behind them then. */
+static bool
+take_number(struct jspan *rest, uint64_t *n)
+{
+	size_t len = 0;
+
+	while (len < rest->len && rest->text[len] >= '0' && rest->text[len] <= '9')
+		len++;
+	if (len == 0 || !jspan_count((struct jspan){rest->text, len}, UINT64_MAX, n))
+		return false;
+	*rest = (struct jspan){rest->text + len, rest->len - len};
+	return true;
+}
+
+/* The same of "@", a length, ":", and what has that. */
+static bool
+take_namespace(struct jspan *rest, struct jspan *namespace)
+{
+	uint64_t len;
+
+	*rest = (struct jspan){rest->text + 1, rest->len - 1};
+	if (!take_number(rest, &len) || rest->len == 0 || *rest->text != ':' || len > rest->len - 1)
+		return false;
+	*namespace = (struct jspan){rest->text + 1, (size_t)len};
+	*rest = (struct jspan){namespace->text + len, rest->len - 1 - (size_t)len};
+	return true;
+}
+
+/* Of what is in front of the data the address is taken off.  False if it is none. */
+static bool
+take_address(struct jspan *head, struct message_address *address)
+{
+	if (head->len > 0 && *head->text >= '0' && *head->text <= '9') {
+		address->asks = true;
+		if (!take_number(head, &address->number))
+			return false;
+	}
+	return head->len == 0 || *head->text != '@' || take_namespace(head, &address->namespace);
 }
 
 struct message *
@@ -37,11 +94,11 @@ message_new(struct entry_id id, const char *room, const char *payload, size_t le
 	struct name from;
 	const char *line = len > HEAD_LEN ? memchr(payload + HEAD_LEN, '\n', len - HEAD_LEN) : NULL;
 	struct message *m;
-	size_t event_len;
+	size_t head_len;
 
 	if (!line || !message_peek(payload, len, &flag, &from))
 		return NULL;
-	event_len = (size_t)(line - payload) - HEAD_LEN;
+	head_len = (size_t)(line - payload);
 	if (message_has_args(flag) && (line + 1 == payload + len || line[1] != '['))
 		return NULL;
 	m = mem_zero(1, sizeof *m);
@@ -51,17 +108,32 @@ message_new(struct entry_id id, const char *room, const char *payload, size_t le
 	m->from = from;
 	m->room = room ? mem_string(room) : NULL;
 	m->payload = mem_copy(payload, len);
-	m->event = (struct jspan){m->payload + HEAD_LEN, event_len};
-	if (HEAD_LEN + event_len + 1 < len)
-		m->data = (struct jspan){m->event.text + event_len + 1, len - HEAD_LEN - event_len - 1};
+	m->event = (struct jspan){m->payload + HEAD_LEN, head_len - HEAD_LEN};
+	if (head_len + 1 < len)
+		m->data = (struct jspan){m->payload + head_len + 1, len - head_len - 1};
 	m->size = len + (room ? strlen(room) : 0) + 64;
+	if (!take_address(&m->event, &m->address)) {
+		message_unref(m);
+		return NULL;
+	}
 	return m;
+}
+
+struct jspan
+message_first(const struct message *m)
+{
+	struct jspan first = {NULL, 0};
+	size_t at = 0;
+
+	if (!message_has_args(m->flag))
+		return m->data;
+	return jspan_next_element(m->data, &at, &first) ? first : (struct jspan){NULL, 0};
 }
 
 bool
 message_has_sender(const struct message *m)
 {
-	return m->flag != MESSAGE_BACKEND && m->flag != MESSAGE_KEPT;
+	return strcmp(m->from.s, nobody) != 0;
 }
 
 struct message *

@@ -4,6 +4,9 @@
  * Payload: one flag byte, the sender's id (22 bytes; hyphens for no session), the event as a JSON string, "\n", the data as JSON up to the end (empty
  * for none, so that the store can append a session's public data behind a head that it need not understand).
  *
+ * In front of the event may be its address: a number, by which an answer to it is known; and "@", the length of a namespace, ":", and
+ * that, for the application, which gets events of several.
+ *
  * Some clients send events with any number of arguments, and binary ones among them.  Then the data is the array of all, in
  * which an object {"$binary":"<base64>"} stands for each binary one.  To clients who know of one argument the first is the data.
  *
@@ -14,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/name.h"
@@ -31,7 +35,9 @@ enum message_flag {
 	MESSAGE_ARGS_SELF = 'A',
 	MESSAGE_BINARY = 'm',  /* The same, with binary ones. */
 	MESSAGE_BINARY_SELF = 'M',
-	MESSAGE_ANSWER = 'r',  /* The answer to what a client sent: its number as the event, the array of arguments. */
+	MESSAGE_ANSWER = 'r',  /* The answer to an event: its number as the event, a string, and the array of arguments; */
+	MESSAGE_ANSWER_BINARY = 'R', /* the same, with binary ones. */
+	MESSAGE_FAREWELL = 'f', /* The end of the session for its client; it has no data. */
 };
 
 static inline bool
@@ -47,16 +53,28 @@ message_is_gateways(enum message_flag flag)
 }
 
 static inline bool
-message_has_args(enum message_flag flag)
+message_is_answer(enum message_flag flag)
 {
-	return flag == MESSAGE_ARGS || flag == MESSAGE_ARGS_SELF || flag == MESSAGE_BINARY || flag == MESSAGE_BINARY_SELF;
+	return flag == MESSAGE_ANSWER || flag == MESSAGE_ANSWER_BINARY;
 }
 
 static inline bool
 message_has_binary(enum message_flag flag)
 {
-	return flag == MESSAGE_BINARY || flag == MESSAGE_BINARY_SELF;
+	return flag == MESSAGE_BINARY || flag == MESSAGE_BINARY_SELF || flag == MESSAGE_ANSWER_BINARY;
 }
+
+static inline bool
+message_has_args(enum message_flag flag)
+{
+	return flag == MESSAGE_ARGS || flag == MESSAGE_ARGS_SELF || message_has_binary(flag) || message_is_answer(flag);
+}
+
+struct message_address {
+	bool asks;             /* Its sender waits for an answer: */
+	uint64_t number;       /* the number of that. */
+	struct jspan namespace; /* Not JSON; text NULL for none. */
+};
 
 struct message {
 	unsigned refs;
@@ -65,18 +83,23 @@ struct message {
 	struct name from;  /* Says nothing if it is of no session. */
 	char *room;        /* Owned; NULL for a direct message. */
 	char *payload;     /* Owned. */
-	struct jspan event; /* In payload, with quotes. */
-	struct jspan data;  /* In payload; text NULL for none. */
+	struct message_address address; /* In payload, as are ... */
+	struct jspan event; /* ... this, with quotes, */
+	struct jspan data;  /* and this; text NULL for none. */
 	size_t size;       /* What it counts for in limits of answers. */
 	struct buf native; /* Its form in the native protocol, written once by native_write_message. */
 	struct buf frame;  /* The frame that it is, made once by frame_share; */
 	unsigned char frame_kind; /* and whether it is one. */
 };
 
-/* The part of a payload in front of the data.  from: NULL for no session. */
-void message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const char *event, size_t event_len);
+/* The part of a payload in front of the data.  from: NULL for no session; address: NULL for none. */
+void message_write_head(struct buf *b, enum message_flag flag, const struct name *from, const struct message_address *address,
+    struct jspan event);
 
 bool message_has_sender(const struct message *);
+
+/* What it carries to those who know of one argument; text NULL for none. */
+struct jspan message_first(const struct message *);
 
 /* NULL if payload has not that form.  room: NULL or the room's title; copied. */
 struct message *message_new(struct entry_id id, const char *room, const char *payload, size_t len);

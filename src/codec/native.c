@@ -289,17 +289,16 @@ native_polls_free(struct native_polls *polls)
 static void
 write_data(struct buf *b, const struct message *message)
 {
-	struct jspan data = message->data;
+	struct jspan data = message_first(message), more;
 	size_t at = 0;
 
-	if (message_has_args(message->flag) && !jspan_next_element(message->data, &at, &data))
-		data = (struct jspan){NULL, 0};
 	buf_adds(b, ",\"data\":");
 	if (data.text)
 		buf_add(b, data.text, data.len);
 	else
 		buf_adds(b, "null");
-	if (message_has_args(message->flag) && jspan_next_element(message->data, &at, &data)) {
+	if (message_has_args(message->flag) && jspan_next_element(message->data, &at, &more) &&
+	    jspan_next_element(message->data, &at, &more)) {
 		buf_adds(b, ",\"args\":");
 		buf_add(b, message->data.text, message->data.len);
 	}

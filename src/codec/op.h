@@ -7,6 +7,7 @@
 
 #include "base/name.h"
 #include "codec/jspan.h"
+#include "codec/message.h"
 
 /*
  * GRANT is of no protocol: what a session may do is said by who let it in.  EVENT is for the application's backend, and waits in the
@@ -23,16 +24,17 @@ enum client_op_kind {
 	CLIENT_EVENT
 };
 
-/* SEND: what data is: see message.h. */
-enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER };
+/* SEND, EVENT: what data is: see message.h. */
+enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER, CLIENT_ANSWER_BINARY, CLIENT_FAREWELL };
 
 struct client_op {
 	enum client_op_kind kind;
 	struct name to;    /* SEND_SESSION */
 	bool is_forbidden; /* Refuse it: it has a number and a result, no more. */
 	char *room;        /* Owned; its title.  JOIN, LEAVE, SEND_ROOM. */
-	struct jspan event; /* SEND, EVENT: a JSON string.  Lent by the document, as is data. */
-	struct jspan data;  /* SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h. */
+	struct message_address address; /* SEND, EVENT.  Lent by the document, as are ... */
+	struct jspan event; /* ... for the same this, a JSON string, and ... */
+	struct jspan data;  /* ... this.  SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
 	bool quiet;        /* JOIN: nobody is told. */
 	const struct name *from; /* SEND: on whose behalf; NULL: the session's own.  Lent. */
@@ -46,6 +48,7 @@ struct client_op {
 	struct name session; /* Whose operation it is; SEND: nobody's, ... */
 	bool others;         /* ... but SEND_ROOM with this: the session's, which does not get it. */
 	bool kept;           /* SEND_ROOM: for the history; members do not get it. */
+	bool is_order;       /* It is a backend's, among those of a session. */
 };
 
 #endif

@@ -200,3 +200,24 @@ socketio_write(struct buf *b, const struct socketio_packet *packet)
 	if (packet->data.text)
 		buf_add(b, packet->data.text, packet->data.len);
 }
+
+/* ---- Rooms ---- */
+
+void
+socketio_write_title(struct buf *title, struct jspan namespace, const char *room, size_t len)
+{
+	buf_clear(title);
+	if (namespace.len > 1) {
+		buf_add(title, namespace.text, namespace.len);
+		buf_adds(title, "#");
+	}
+	buf_add(title, room, len);
+}
+
+const char *
+socketio_room_name(const char *title, struct jspan namespace)
+{
+	if (namespace.len <= 1)
+		return strcmp(title, "/") == 0 ? NULL : title;
+	return strncmp(title, namespace.text, namespace.len) == 0 && title[namespace.len] == '#' ? title + namespace.len + 1 : NULL;
+}

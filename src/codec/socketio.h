@@ -50,4 +50,11 @@ bool socketio_event_name(const struct socketio_packet *packet, struct jspan *nam
 /* As text, to be sent as an Engine.IO message. */
 void socketio_write(struct buf *b, const struct socketio_packet *packet);
 
+/* ---- Rooms ---- */
+
+/* Rooms of the namespace "/" have the names that native clients know; those of others have it in front. */
+void socketio_write_title(struct buf *title, struct jspan namespace, const char *room, size_t len);
+/* And back: what a room is called in a namespace, or NULL: it is none of it, or that of all who are in it. */
+const char *socketio_room_name(const char *title, struct jspan namespace);
+
 #endif

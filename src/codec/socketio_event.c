@@ -109,23 +109,41 @@ write_name(struct buf *b, struct jspan name)
 		jspan_quote(b, name.text, name.len);
 }
 
+/* Sets form and name; *at is behind the name then. */
+static void
+begin_event(struct socketio_event *event, const struct socketio_packet *packet, size_t *at)
+{
+	size_t n = count_elements(packet->data);
+	struct jspan name;
+
+	if (packet->type == SOCKETIO_ACK || packet->type == SOCKETIO_BINARY_ACK) {
+		event->form = packet->attachments > 0 ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
+		buf_adds(&event->name, "\"");
+		buf_addn(&event->name, packet->id);
+		buf_adds(&event->name, "\"");
+		return;
+	}
+	assert(n > 0);
+	event->form = packet->attachments > 0 ? CLIENT_BINARY : n == 2 ? CLIENT_DATA : CLIENT_ARGS;
+	jspan_next_element(packet->data, at, &name);
+	write_name(&event->name, name);
+}
+
 bool
 socketio_event_read(struct socketio_event *event, const struct socketio_packet *packet, const struct buf *attachments)
 {
 	struct replacing r = {.replace = replace_placeholder, .attachments = attachments, .count = packet->attachments};
 	struct jspan value;
-	size_t at = 0, n = count_elements(packet->data);
+	size_t at = 0;
 
-	assert(n > 0);
-	*event = (struct socketio_event){.form = packet->attachments > 0 ? CLIENT_BINARY : n == 2 ? CLIENT_DATA : CLIENT_ARGS};
-	jspan_next_element(packet->data, &at, &value);
-	write_name(&event->name, value);
+	*event = (struct socketio_event){0};
+	begin_event(event, packet, &at);
 	if (event->form != CLIENT_DATA)
 		buf_adds(&event->data, "[");
 	for (size_t i = 0; jspan_next_element(packet->data, &at, &value); i++) {
 		if (i > 0)
 			buf_adds(&event->data, ",");
-		if (event->form == CLIENT_BINARY)
+		if (packet->attachments > 0)
 			write_replaced(&r, &event->data, value);
 		else
 			buf_add(&event->data, value.text, value.len);
@@ -142,6 +160,38 @@ socketio_event_free(struct socketio_event *event)
 {
 	buf_free(&event->name);
 	buf_free(&event->data);
+}
+
+/* ---- From an application ---- */
+
+/* However it is written: {"$binary":"<base64>"}. */
+static bool
+replace_binary(struct replacing *r, struct buf *out, struct jspan object)
+{
+	struct jspan key, value, more;
+	struct buf text = BUF_EMPTY;
+	size_t at = 0;
+	bool is_one = jspan_next_member(object, &at, &key, &value) && jspan_is(key, "$binary") && jspan_string(value, &text) &&
+	    base64_check(text.data, text.len) && !jspan_next_member(object, &at, &more, &more);
+
+	if (is_one) {
+		r->found_count++;
+		buf_adds(out, "{\"$binary\":\"");
+		buf_add(out, text.data, text.len);
+		buf_adds(out, "\"}");
+	}
+	buf_free(&text);
+	return is_one;
+}
+
+bool
+socketio_write_value(struct buf *out, struct jspan value, unsigned *binaries)
+{
+	struct replacing r = {.replace = replace_binary, .found_count = *binaries};
+
+	write_replaced(&r, out, value);
+	*binaries = r.found_count;
+	return r.found_count <= SOCKETIO_ATTACHMENTS_MAX;
 }
 
 /* ---- To packets ---- */
@@ -183,14 +233,28 @@ write_args(struct buf *b, const struct message *message, struct replacing *r)
 	}
 }
 
+/* The packet with data as its JSON, and found behind it. */
+static void
+write_packet(struct buf *payload, struct socketio_packet *packet, const struct buf *json, const struct jspan *found)
+{
+	struct buf text = BUF_EMPTY;
+
+	packet->data = (struct jspan){json->data, json->len};
+	socketio_write(&text, packet);
+	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
+	for (unsigned i = 0; i < packet->attachments; i++)
+		engineio_write_binary(payload, found[i].text, found[i].len);
+	buf_free(&text);
+}
+
 static void
 write_event(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
 {
 	struct jspan found[SOCKETIO_ATTACHMENTS_MAX];
 	struct replacing r = {.replace = replace_data, .found = found};
-	struct buf json = BUF_EMPTY, text = BUF_EMPTY;
-	struct socketio_packet packet = {.type = SOCKETIO_EVENT, .namespace = writing->namespace,
-	    .namespace_len = writing->namespace_len};
+	struct buf json = BUF_EMPTY;
+	struct socketio_packet packet = {.namespace = writing->namespace, .namespace_len = writing->namespace_len,
+	    .has_id = message->address.asks, .id = message->address.number};
 
 	buf_adds(&json, "[");
 	buf_add(&json, message->event.text, message->event.len);
@@ -198,31 +262,41 @@ write_event(struct buf *payload, const struct message *message, const struct soc
 	if (writing->offset)
 		buf_addf(&json, ",\"%s\"", writing->offset);
 	buf_adds(&json, "]");
-	packet.data = (struct jspan){json.data, json.len};
+	packet.type = r.found_count > 0 ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT;
 	packet.attachments = r.found_count;
-	if (r.found_count > 0)
-		packet.type = SOCKETIO_BINARY_EVENT;
-	socketio_write(&text, &packet);
-	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
-	for (unsigned i = 0; i < r.found_count; i++)
-		engineio_write_binary(payload, found[i].text, found[i].len);
+	write_packet(payload, &packet, &json, found);
 	buf_free(&json);
-	buf_free(&text);
 }
 
 /* Its event is the number, as a string. */
 static void
 write_answer(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
 {
-	struct buf text = BUF_EMPTY;
-	struct socketio_packet packet = {.type = SOCKETIO_ACK, .namespace = writing->namespace,
-	    .namespace_len = writing->namespace_len, .data = message->data};
+	struct jspan found[SOCKETIO_ATTACHMENTS_MAX];
+	struct replacing r = {.replace = replace_data, .found = found};
+	struct buf json = BUF_EMPTY;
+	struct socketio_packet packet = {.namespace = writing->namespace, .namespace_len = writing->namespace_len};
 	struct jspan number = {message->event.text + 1, message->event.len - 2};
 
+	if (message_has_binary(message->flag))
+		write_replaced(&r, &json, message->data);
+	else
+		buf_add(&json, message->data.text, message->data.len);
 	packet.has_id = jspan_count(number, UINT64_MAX, &packet.id);
-	socketio_write(&text, &packet);
-	engineio_write(payload, ENGINEIO_MESSAGE, text.data, text.len);
-	buf_free(&text);
+	packet.type = r.found_count > 0 ? SOCKETIO_BINARY_ACK : SOCKETIO_ACK;
+	packet.attachments = r.found_count;
+	write_packet(payload, &packet, &json, found);
+	buf_free(&json);
+}
+
+static void
+write_farewell(struct buf *payload, const struct socketio_writing *writing)
+{
+	struct socketio_packet packet = {.type = SOCKETIO_DISCONNECT, .namespace = writing->namespace,
+	    .namespace_len = writing->namespace_len};
+	struct buf none = BUF_EMPTY;
+
+	write_packet(payload, &packet, &none, NULL);
 }
 
 void
@@ -230,7 +304,9 @@ socketio_message_write(struct buf *payload, const struct message *message, const
 {
 	if (message_is_gateways(message->flag))
 		return;
-	if (message->flag == MESSAGE_ANSWER)
+	if (message->flag == MESSAGE_FAREWELL)
+		write_farewell(payload, writing);
+	else if (message_is_answer(message->flag))
 		write_answer(payload, message, writing);
 	else
 		write_event(payload, message, writing);

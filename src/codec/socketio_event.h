@@ -12,19 +12,25 @@
 #include "codec/op.h"
 #include "codec/socketio.h"
 
-/* An event as it is kept.  Owns its buffers. */
+/* An event, or an answer to one, as it is kept.  Owns its buffers. */
 struct socketio_event {
 	enum client_form form;
-	struct buf name; /* A JSON string. */
+	struct buf name; /* A JSON string; of an answer its number in one. */
 	struct buf data; /* Empty for none. */
 };
 
 /*
- * From a packet (an event with a name) and its attachments, as base64.  False, and *event needs no freeing, if one of them stands
- * in more than one place: nobody sends that, and it would multiply what has to be kept.
+ * From a packet (an event with a name, or an answer with a number) and its attachments, as base64.  False, and *event needs no
+ * freeing, if one of them stands in more than one place: nobody sends that, and it would multiply what has to be kept.
  */
 bool socketio_event_read(struct socketio_event *event, const struct socketio_packet *packet, const struct buf *attachments);
 void socketio_event_free(struct socketio_event *event);
+
+/*
+ * Append a value of an application's, in which any object {"$binary":"<base64>"} is written as it is in messages; *binaries counts
+ * those.  False if there come to be more than a packet may have.
+ */
+bool socketio_write_value(struct buf *out, struct jspan value, unsigned *binaries);
 
 /* What a message is to a client in this namespace. */
 struct socketio_writing {

@@ -22,6 +22,7 @@ struct history {
 	LIST_ENTRY(history) in_histories;
 	struct sessions *sessions; /* Lent. */
 	char *title;
+	char *event;             /* Owned, as is title; NULL: any. */
 	struct name room;
 	struct message **newest; /* Found so far, newest first. */
 	size_t count;
@@ -45,7 +46,7 @@ static char *
 presence_head(struct buf *b, const char *event, const struct name *id)
 {
 	buf_clear(b);
-	message_write_head(b, MESSAGE_GATEWAY, id, event, strlen(event));
+	message_write_head(b, MESSAGE_GATEWAY, id, NULL, (struct jspan){event, strlen(event)});
 	return b->data;
 }
 
@@ -53,33 +54,39 @@ static char *
 leave_head(struct buf *b, const struct name *id)
 {
 	buf_clear(b);
-	message_write_head(b, MESSAGE_LEAVE, id, "\"$leave\"", 8);
+	message_write_head(b, MESSAGE_LEAVE, id, NULL, (struct jspan){"\"$leave\"", 8});
 	return b->data;
 }
 
 /* ---- Operations ---- */
 
+/* id: as in write_payload. */
 static enum message_flag
 flag_of(const struct client_op *op, const struct name *id)
 {
-	if (!id)
-		return op->others ? MESSAGE_PLAIN : op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
 	switch (op->form) {
+	case CLIENT_DATA:
+		break;
 	case CLIENT_ARGS:
 		return op->self ? MESSAGE_ARGS_SELF : MESSAGE_ARGS;
 	case CLIENT_BINARY:
 		return op->self ? MESSAGE_BINARY_SELF : MESSAGE_BINARY;
 	case CLIENT_ANSWER:
 		return MESSAGE_ANSWER;
-	default:
-		return op->self ? MESSAGE_SELF : MESSAGE_PLAIN;
+	case CLIENT_ANSWER_BINARY:
+		return MESSAGE_ANSWER_BINARY;
+	case CLIENT_FAREWELL:
+		return MESSAGE_FAREWELL;
 	}
+	if (!id)
+		return op->others ? MESSAGE_PLAIN : op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
+	return op->self ? MESSAGE_SELF : MESSAGE_PLAIN;
 }
 
 static void
 write_message(struct buf *b, enum message_flag flag, const struct name *from, const struct client_op *op)
 {
-	message_write_head(b, flag, from, op->event.text, op->event.len);
+	message_write_head(b, flag, from, &op->address, op->event);
 	if (op->data.text)
 		buf_add(b, op->data.text, op->data.len);
 }
@@ -97,7 +104,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 		write_message(b, flag_of(op, id), from, op);
 		return;
 	case CLIENT_EVENT:
-		write_message(b, id ? MESSAGE_PLAIN : MESSAGE_GATEWAY, whose, op);
+		write_message(b, id ? flag_of(op, id) : MESSAGE_GATEWAY, whose, op);
 		return;
 	case CLIENT_JOIN:
 		if (!op->quiet)
@@ -171,8 +178,8 @@ make_ops(struct made_ops *made, const struct client_op *ops, size_t n, const str
 	for (size_t i = 0; i < n; i++) {
 		struct buf *event = &made->payloads[2 * i + 1];
 
-		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], id);
-		if (!id || !ops[i].is_event || ops[i].is_forbidden)
+		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], ops[i].is_order ? NULL : id);
+		if (!id || ops[i].is_order || !ops[i].is_event || ops[i].is_forbidden)
 			continue;
 		write_event(event, &ops[i], id);
 		made->ops[i].event = event->data;
@@ -366,6 +373,7 @@ history_free(struct history *history)
 		message_unref(history->newest[i]);
 	free(history->newest);
 	free(history->title);
+	free(history->event);
 	free(history);
 }
 
@@ -393,8 +401,10 @@ history_take(struct history *history, const struct store_entry *entry)
 	if (!message_peek(entry->payload, entry->len, &flag, &from) || flag == MESSAGE_GATEWAY || flag == MESSAGE_LEAVE)
 		return true;
 	message = message_new(entry->id, history->title, entry->payload, entry->len);
-	if (!message)
+	if (!message || (history->event && !jspan_is(message->event, history->event))) {
+		message_unref(message);
 		return true;
+	}
 	if (history->count > 0 && message->size > history->bytes_left) {
 		message_unref(message);
 		return false;
@@ -435,6 +445,7 @@ sessions_history(struct sessions *sessions, const struct history_query *query, s
 	LIST_INSERT_HEAD(&sessions->histories, history, in_histories);
 	history->sessions = sessions;
 	history->title = mem_string(query->title);
+	history->event = query->event ? mem_string(query->event) : NULL;
 	room_name_key(&history->room, query->title, strlen(query->title));
 	history->newest = mem_zero(query->wanted + 1, sizeof *history->newest);
 	history->wanted = query->wanted;

@@ -61,6 +61,7 @@ struct history_query {
 	struct entry_id upto;
 	uint32_t wanted;
 	size_t max_bytes; /* Of them together; one always comes. */
+	const char *event; /* Only messages of this event; NULL: all. */
 };
 
 /*

@@ -38,6 +38,10 @@ write_letter(struct buf *b, const struct store_entry *entry)
 	if (message) {
 		kind = hook_kind_of(message);
 		buf_addf(b, ",\"session\":\"%s\",\"type\":\"%s\"", message->from.s, hook_kind_names[kind]);
+		if (message->address.namespace.text) {
+			buf_adds(b, ",\"namespace\":");
+			jspan_quote(b, message->address.namespace.text, message->address.namespace.len);
+		}
 		if (kind == HOOK_MESSAGE)
 			write_span(b, "event", message->event);
 		write_span(b, kind == HOOK_JOIN || kind == HOOK_LEAVE ? "room" : "data", message->data);

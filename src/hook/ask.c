@@ -17,8 +17,8 @@ struct ask {
 	LIST_ENTRY(ask) in_asks;
 	struct hook *hook;
 	struct fetch *fetch;
-	enum hook_kind kind;
-	struct name session;
+	struct hook_event event; /* What is needed of it to read the answer. */
+	char *namespace;         /* Owned: what that lends. */
 	unsigned attempt;
 	ask_fn *done;
 	void *arg;
@@ -53,6 +53,7 @@ static void
 ask_free(struct ask *ask)
 {
 	LIST_REMOVE(ask, in_asks);
+	free(ask->namespace);
 	free(ask);
 }
 
@@ -60,23 +61,22 @@ static void
 fail(struct ask *ask, const char *why)
 {
 	metric_add(HOOK_FAILURES, 1);
-	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->kind], ask->session.s, ask->attempt, why);
-	ask->done(ask->arg, NULL, "", 0);
+	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->event.kind], ask->event.session.s, ask->attempt, why);
+	ask->done(ask->arg, NULL);
 }
 
 /* The backend is there and says something: is it an answer? */
 static void
 take(struct ask *ask, const struct fetch_answer *fetched)
 {
-	struct hook_event event = {.kind = ask->kind, .session = ask->session};
 	struct hook_answer answer;
 	struct native_error error;
 
-	if (!hook_read_answer(&answer, &event, fetched->body, fetched->len, ask->hook->parts.limits, &error)) {
+	if (!hook_read_answer(&answer, &ask->event, fetched->body, fetched->len, ask->hook->parts.limits, &error)) {
 		fail(ask, error.detail);
 		return;
 	}
-	ask->done(ask->arg, &answer, fetched->body, fetched->len);
+	ask->done(ask->arg, &answer);
 	hook_answer_free(&answer);
 }
 
@@ -155,13 +155,25 @@ start_fetch(struct ask *ask, struct fetcher *fetcher, const struct hook_event *e
 	return fetch;
 }
 
+static void
+keep_event(struct ask *ask, const struct hook_event *event)
+{
+	ask->event = (struct hook_event){.kind = event->kind, .session = event->session, .id = event->id, .asks = event->asks,
+	    .number = event->number};
+	if (!event->namespace.text)
+		return;
+	ask->namespace = mem_copy(event->namespace.text, event->namespace.len);
+	ask->event.namespace = (struct jspan){ask->namespace, event->namespace.len};
+}
+
 struct ask *
 ask_start(struct hook *hook, struct fetcher *fetcher, const struct hook_event *event, unsigned attempt, ask_fn *done, void *arg)
 {
 	struct ask *ask = mem_zero(1, sizeof *ask);
 	struct buf body = BUF_EMPTY;
 
-	*ask = (struct ask){.hook = hook, .kind = event->kind, .session = event->session, .attempt = attempt, .done = done, .arg = arg};
+	*ask = (struct ask){.hook = hook, .attempt = attempt, .done = done, .arg = arg};
+	keep_event(ask, event);
 	LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
 	hook_write_event(&body, event);
 	ask->fetch = start_fetch(ask, fetcher, event, &body);

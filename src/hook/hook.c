@@ -144,11 +144,10 @@ connect_fail(struct hook_ask *connect)
 }
 
 static void
-on_connect(void *arg, struct hook_answer *answer, const char *text, size_t len)
+on_connect(void *arg, struct hook_answer *answer)
 {
 	struct hook_ask *connect = arg;
 
-	(void)text, (void)len;
 	connect->hook->connecting--;
 	if (!answer) {
 		connect_fail(connect);

@@ -22,7 +22,7 @@ enum lane_state { LANE_IDLE, LANE_READY, LANE_LOOKING, LANE_ASKING, LANE_FINISHI
 struct history { /* A history that is being read: it cannot be cancelled. */
 	LIST_ENTRY(history) in_histories;
 	struct lane *lane; /* NULL: nobody waits for it any more. */
-	struct hook_history wanted;
+	struct hook_history wanted; /* Of the lane's message. */
 };
 
 struct lane {
@@ -40,17 +40,12 @@ struct lane {
 	struct event *timer;
 	bool given_up;
 	bool answered;             /* Then this is to be done: */
-	struct buf answer;         /* What the backend said. */
-	struct buf own;            /* Data of a message of the gateway's. */
+	struct hook_answer answer; /* what the backend said. */
+	struct buf own;            /* Data of a message of the gateway's, ... */
+	struct buf own_event;      /* ... and its event. */
 };
 
 /* ---- The first job ---- */
-
-static bool
-is_history(const struct message *message)
-{
-	return message->flag == MESSAGE_GATEWAY && message->event.len == 10; /* "$history" */
-}
 
 static void
 make_ready(struct lane *lane)
@@ -74,8 +69,7 @@ next_job(struct lane *lane)
 	lane->message = NULL;
 	lane->attempt = 0;
 	lane->answered = lane->given_up = false;
-	buf_clear(&lane->answer);
-	buf_clear(&lane->own);
+	hook_answer_free(&lane->answer);
 	lane->state = LANE_IDLE;
 	if (TAILQ_EMPTY(&lane->jobs))
 		lane_free(lane);
@@ -173,28 +167,41 @@ own_message(const struct lane *lane, const char *event)
 	    .data = {lane->own.data, lane->own.len}};
 }
 
-/* Do what the backend answered. */
-static void
-finish_answered(struct lane *lane)
+/* The same: what a client of Socket.IO waits for. */
+static struct client_op
+own_answer(struct lane *lane)
 {
-	struct hook *hook = lane->queue->hook;
-	struct hook_event event = {.kind = hook_kind_of(lane->message), .session = lane->session};
-	struct hook_answer answer;
-	struct native_error error;
-	size_t n;
+	struct client_op op = own_message(lane, "");
+
+	buf_clear(&lane->own_event);
+	buf_adds(&lane->own_event, "\"");
+	buf_addn(&lane->own_event, lane->message->address.number);
+	buf_adds(&lane->own_event, "\"");
+	op.event = (struct jspan){lane->own_event.data, lane->own_event.len};
+	op.form = strstr(lane->own.data, "\"$binary\"") ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER; /* Or nearly. */
+	return op;
+}
+
+/* What the sender of a message that nobody answered is told. */
+static struct client_op
+failure(struct lane *lane)
+{
+	static const char code[] = "hook_failed", detail[] = "The application did not answer.";
+	const struct message_address *address = &lane->message->address;
 
 	buf_clear(&lane->own);
-	buf_add(&lane->answer, "", 0);
-	if (!hook_read_answer(&answer, &event, lane->answer.data, lane->answer.len, hook->parts.limits, &error))
-		abort(); /* It was read before. */
-	n = answer.count;
-	answer.ops = mem_resize(answer.ops, n + 1, sizeof *answer.ops);
-	if (answer.ack.text) {
-		hook_write_ack(&lane->own, TAILQ_FIRST(&lane->jobs)->id, answer.ack);
-		answer.ops[n++] = own_message(lane, "\"$ack\"");
+	if (address->asks) {
+		buf_addf(&lane->own, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", code, detail);
+		return own_answer(lane);
 	}
-	finish(lane, answer.ops, n);
-	hook_answer_free(&answer);
+	if (!address->namespace.text) {
+		hook_write_failure(&lane->own, TAILQ_FIRST(&lane->jobs)->id, code, detail);
+		return own_message(lane, "\"$ack\"");
+	}
+	buf_addf(&lane->own, "{\"code\":\"%s\",\"detail\":\"%s\",\"event\":", code, detail);
+	buf_add(&lane->own, lane->message->event.text, lane->message->event.len);
+	buf_adds(&lane->own, "}");
+	return own_message(lane, "\"$error\"");
 }
 
 /* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
@@ -210,16 +217,14 @@ finish_failed(struct lane *lane)
 		    lane->session.s, lane->attempt);
 	}
 	lane->given_up = true;
-	buf_clear(&lane->own);
-	hook_write_failure(&lane->own, TAILQ_FIRST(&lane->jobs)->id, "hook_failed", "The application did not answer.");
-	op = own_message(lane, "\"$ack\"");
+	op = failure(lane);
 	finish(lane, &op, kind == HOOK_MESSAGE);
 }
 
 /* ---- Asking ---- */
 
 static void
-on_answer(void *arg, struct hook_answer *answer, const char *text, size_t len)
+on_answer(void *arg, struct hook_answer *answer)
 {
 	struct lane *lane = arg;
 	struct hook *hook = lane->queue->hook;
@@ -228,8 +233,9 @@ on_answer(void *arg, struct hook_answer *answer, const char *text, size_t len)
 	count_running(lane, -1);
 	if (answer) {
 		lane->answered = true;
-		buf_add(&lane->answer, text, len);
-		finish_answered(lane);
+		lane->answer = *answer;
+		*answer = (struct hook_answer){0};
+		finish(lane, lane->answer.ops, lane->answer.count);
 	} else if (lane->attempt > hook->parts.options->hook_retries) {
 		finish_failed(lane);
 	} else {
@@ -258,8 +264,12 @@ ask(struct lane *lane, const struct store_session *session)
 		for (; event.rooms_count < session->rooms_count; event.rooms_count++)
 			rooms[event.rooms_count] = session->rooms[event.rooms_count].title;
 	}
+	event.namespace = message->address.namespace;
+	event.asks = message->address.asks;
+	event.number = message->address.number;
 	event.event = message->event;
-	if (event.kind == HOOK_MESSAGE)
+	event.has_args = message_has_args(message->flag);
+	if (event.kind == HOOK_MESSAGE || event.kind == HOOK_ACK)
 		event.data = message->data;
 	else if (event.kind == HOOK_DISCONNECT)
 		event.session_data = message->data;
@@ -312,8 +322,40 @@ static void
 history_free(struct history *history)
 {
 	LIST_REMOVE(history, in_histories);
-	buf_free(&history->wanted.room);
+	hook_history_free(&history->wanted);
 	free(history);
+}
+
+static void
+write_messages(struct buf *b, const struct history *history, struct message *const *messages, size_t count)
+{
+	buf_adds(b, "[");
+	for (size_t i = 0; i < count; i++) {
+		struct jspan data = message_first(messages[i]);
+
+		buf_adds(b, i > 0 ? "," : "");
+		if (!history->wanted.is_bare)
+			native_write_message(b, messages[i]);
+		else if (data.text)
+			buf_add(b, data.text, data.len);
+		else
+			buf_adds(b, "null");
+	}
+	buf_adds(b, "]");
+}
+
+static void
+finish_history(struct lane *lane, const struct hook_history *history)
+{
+	struct client_op op;
+
+	if (!history->ack.text)
+		op = own_message(lane, "\"$history\"");
+	else if (lane->message->address.namespace.text)
+		op = own_answer(lane);
+	else
+		op = own_message(lane, "\"$ack\"");
+	finish(lane, &op, 1);
 }
 
 static void
@@ -321,7 +363,7 @@ on_history(void *arg, enum store_status status, struct message *const *messages,
 {
 	struct history *history = arg;
 	struct lane *lane = history->lane;
-	struct client_op op;
+	struct buf list = BUF_EMPTY;
 
 	if (!lane) {
 		history_free(history);
@@ -333,18 +375,47 @@ on_history(void *arg, enum store_status status, struct message *const *messages,
 		wait(lane, STORE_RETRY_MS);
 		return;
 	}
+	write_messages(&list, history, messages, count);
 	buf_clear(&lane->own);
-	buf_adds(&lane->own, "{\"room\":");
-	jspan_quote(&lane->own, history->wanted.room.data, history->wanted.room.len);
-	buf_adds(&lane->own, ",\"messages\":[");
-	for (size_t i = 0; i < count; i++) {
-		buf_adds(&lane->own, i > 0 ? "," : "");
-		native_write_message(&lane->own, messages[i]);
-	}
-	buf_adds(&lane->own, "]}");
+	hook_write_history(&lane->own, &history->wanted, &list);
+	finish_history(lane, &history->wanted);
+	buf_free(&list);
 	history_free(history);
-	op = own_message(lane, "\"$history\"");
-	finish(lane, &op, 1);
+}
+
+static void
+read_messages(struct history *history, struct entry_id upto)
+{
+	const struct hook_parts *parts = &history->lane->queue->hook->parts;
+	struct history_query query = {.title = history->wanted.title.data, .upto = upto, .wanted = history->wanted.max,
+	    .max_bytes = parts->options->max_message};
+	struct buf event = BUF_EMPTY;
+
+	if (history->wanted.event.text && jspan_text(history->wanted.event, &event))
+		query.event = event.data;
+	sessions_history(parts->sessions, &query, on_history, history);
+	buf_free(&event);
+}
+
+/* What came after it had entered the room it gets anyway. */
+static void
+on_joined(void *arg, const struct store_session *session)
+{
+	struct lane *lane = arg;
+	struct history *history = lane->history;
+	struct entry_id upto = entry_id_newest;
+
+	lane->call = NULL;
+	if (session->status == STORE_UNAVAILABLE) {
+		lane->history = NULL;
+		history_free(history);
+		wait(lane, STORE_RETRY_MS);
+		return;
+	}
+	for (size_t i = 0; i < session->rooms_count; i++)
+		if (strcmp(session->rooms[i].title, history->wanted.title.data) == 0)
+			upto = session->rooms[i].since;
+	read_messages(history, upto);
 }
 
 static void
@@ -352,10 +423,9 @@ read_history(struct lane *lane)
 {
 	const struct hook_parts *parts = &lane->queue->hook->parts;
 	struct history *history = mem_zero(1, sizeof *history);
-	struct history_query query = {.upto = entry_id_newest, .max_bytes = parts->options->max_message};
 
 	LIST_INSERT_HEAD(&lane->queue->hook->histories, history, in_histories);
-	if (!hook_read_history(&history->wanted, lane->message->data, parts->limits)) {
+	if (!hook_read_history(&history->wanted, lane->message->data)) {
 		history_free(history);
 		finish(lane, NULL, 0);
 		return;
@@ -363,9 +433,10 @@ read_history(struct lane *lane)
 	history->lane = lane;
 	lane->history = history;
 	lane->state = LANE_LOOKING;
-	query.title = history->wanted.room.data;
-	query.wanted = history->wanted.max;
-	sessions_history(parts->sessions, &query, on_history, history);
+	if (history->wanted.is_joined)
+		lane->call = store_look(parts->store, &lane->session, on_joined, lane);
+	else
+		read_messages(history, entry_id_newest);
 }
 
 void
@@ -387,8 +458,8 @@ start(struct lane *lane)
 	if (!lane->message)
 		finish(lane, NULL, 0); /* Not ours. */
 	else if (lane->answered)
-		finish_answered(lane);
-	else if (is_history(lane->message))
+		finish(lane, lane->answer.ops, lane->answer.count);
+	else if (hook_is_history(lane->message))
 		read_history(lane);
 	else if (lane->given_up)
 		finish_failed(lane);
@@ -454,16 +525,19 @@ lane_free(struct lane *lane)
 	if (lane->state == LANE_ASKING || (lane->state == LANE_LOOKING && !lane->history))
 		count_running(lane, -1);
 	ask_cancel(lane->ask);
-	store_cancel(lane->call);
-	if (lane->history)
+	if (lane->history && lane->call)
+		history_free(lane->history);
+	else if (lane->history)
 		lane->history->lane = NULL;
+	store_cancel(lane->call);
 	while ((job = TAILQ_FIRST(&lane->jobs))) {
 		TAILQ_REMOVE(&lane->jobs, job, in_lane);
 		free(job);
 	}
 	message_unref(lane->message);
-	buf_free(&lane->answer);
+	hook_answer_free(&lane->answer);
 	buf_free(&lane->own);
+	buf_free(&lane->own_event);
 	event_free(lane->timer);
 	free(lane);
 }

@@ -48,8 +48,8 @@ struct hook {
 
 /* ---- Asking (ask.c) ---- */
 
-/* answer: NULL if it failed.  Lent, as is text, which it was read from. */
-typedef void ask_fn(void *arg, struct hook_answer *answer, const char *text, size_t len);
+/* answer: NULL if it failed.  Whoever keeps it leaves an empty one. */
+typedef void ask_fn(void *arg, struct hook_answer *answer);
 
 /* Ask about event; attempt counts from 1.  NULL, and nothing will be called, if as much is asked as may. */
 struct ask *ask_start(struct hook *, struct fetcher *, const struct hook_event *event, unsigned attempt, ask_fn *, void *arg);

@@ -11,7 +11,7 @@ make(const char *event, const char *data)
 	struct buf payload = BUF_EMPTY;
 	struct message *message;
 
-	message_write_head(&payload, MESSAGE_PLAIN, &from, event, strlen(event));
+	message_write_head(&payload, MESSAGE_PLAIN, &from, NULL, (struct jspan){event, strlen(event)});
 	buf_adds(&payload, data);
 	message = message_new((struct entry_id){1, 2}, "room", payload.data, payload.len);
 	buf_free(&payload);

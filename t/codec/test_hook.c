@@ -1,6 +1,7 @@
 /*
  * Events as they are sent to a backend, their signature, and what is taken of its answers.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +125,7 @@ event_of(enum hook_kind kind)
 {
 	static struct hook_event event;
 
-	event = (struct hook_event){.kind = kind, .session = session()};
+	event = (struct hook_event){.kind = kind, .session = session(), .id = {5, 6}};
 	return &event;
 }
 
@@ -160,7 +161,7 @@ test_connect(void)
 
 	ok(!a.refuses && a.count == 0 && !a.data.text, "accepts, and asks for nothing");
 	a = reads(HOOK_CONNECT, " {\"accept\":true,\"data\":{\"n\":1},\"rooms\":[\"a\",\"b\"]}\n", "an answer to a connect");
-	ok(!a.refuses && a.data.len == 7 && a.count == 2, "has data and rooms");
+	ok(!a.refuses && a.data.len == 7 && a.count == 2 && a.rooms == 2, "has data and rooms");
 	ok(a.ops[1].kind == CLIENT_JOIN && strcmp(a.ops[1].room, "b") == 0 && name_equal(&a.ops[1].session, &self), "which are entered");
 	hook_answer_free(&a);
 	a = reads(HOOK_CONNECT, "{\"accept\":false,\"code\":\"banned\",\"message\":\"Go \\u00e4way\"}", "one that refuses");
@@ -175,6 +176,12 @@ test_connect(void)
 	refuses(HOOK_CONNECT, "{\"data\":\"12345678901234567890123456789012345678901234567890\"}", "message_too_large");
 }
 
+static bool
+is_span(struct jspan value, const char *text)
+{
+	return value.len == strlen(text) && memcmp(value.text, text, value.len) == 0;
+}
+
 static void
 test_actions(void)
 {
@@ -182,20 +189,22 @@ test_actions(void)
 	    "{\"do\":\"emit\",\"to\":{\"others\":\"r\"},\"event\":\"e\"},{\"do\":\"emit\",\"to\":{\"id\":\"0123456789012345678901\"},\"event\":\"e\"},"
 	    "{\"do\":\"append\",\"room\":\"r\",\"event\":\"e\",\"data\":1},{\"do\":\"history\",\"room\":\"r\",\"max\":20}]}", "several actions");
 	struct name self = session();
-	struct hook_history history = {BUF_EMPTY, 0};
+	struct hook_history history;
 
-	ok(a.count == 5 && a.ack.len == 3, "come in order, with an ack");
+	ok(a.count == 6, "come in order, with an ack behind them");
 	ok(a.ops[0].kind == CLIENT_SEND_ROOM && !a.ops[0].others && a.ops[0].data.len == 4, "emit to a room, its data as it was");
 	ok(a.ops[1].kind == CLIENT_SEND_ROOM && a.ops[1].others && name_equal(&a.ops[1].session, &self), "emit to the others of it");
 	ok(a.ops[2].kind == CLIENT_SEND_SESSION && strcmp(a.ops[2].to.s, "0123456789012345678901") == 0, "emit to a session");
 	ok(a.ops[3].kind == CLIENT_SEND_ROOM && a.ops[3].kept, "append to a history");
-	ok(a.ops[4].kind == CLIENT_EVENT && hook_read_history(&history, a.ops[4].data, &limits), "ask for a history");
-	ok(history.max == 20 && strcmp(history.room.data, "r") == 0, "of a room");
-	buf_free(&history.room);
+	ok(a.ops[4].kind == CLIENT_EVENT && hook_read_history(&history, a.ops[4].data), "ask for a history");
+	ok(history.max == 20 && strcmp(history.title.data, "r") == 0 && !history.event.text && !history.is_bare && !history.is_joined, "of a room");
+	hook_history_free(&history);
+	ok(a.ops[5].kind == CLIENT_SEND_SESSION && name_equal(&a.ops[5].to, &self) && is_span(a.ops[5].event, "\"$ack\"") &&
+	    is_span(a.ops[5].data, "{\"id\":\"5-6\",\"data\":[1]}"), "the ack is a message that names what it is for");
 	hook_answer_free(&a);
 	a = reads(HOOK_JOIN, "{\"ack\":1,\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"leave\",\"room\":\"y\",\"session\":\"0123456789012345678901\"},"
 	    "{\"do\":\"set\",\"data\":null},{\"do\":\"disconnect\"}],\"unknown\":1}", "the others");
-	ok(!a.ack.text, "only a message has an ack");
+	ok(a.count == 4, "only a message has an ack");
 	ok(a.ops[0].kind == CLIENT_JOIN && name_equal(&a.ops[0].session, &self), "join is done with the session of the event");
 	ok(a.ops[1].kind == CLIENT_LEAVE && strcmp(a.ops[1].session.s, "0123456789012345678901") == 0, "or with another one");
 	ok(a.ops[2].kind == CLIENT_SET && a.ops[2].data.len == 4 && a.ops[3].kind == CLIENT_END, "set, and disconnect");
@@ -219,16 +228,146 @@ test_actions(void)
 }
 
 static void
-test_acks(void)
+test_failure(void)
 {
 	struct buf text = BUF_EMPTY;
 
-	hook_write_ack(&text, (struct entry_id){5, 6}, span("[true]"));
-	is_string(text.data, "{\"id\":\"5-6\",\"data\":[true]}", "an ack names what it is for");
-	buf_clear(&text);
 	hook_write_failure(&text, (struct entry_id){5, 6}, "hook_failed", "no \"way\"");
-	is_string(text.data, "{\"id\":\"5-6\",\"error\":{\"code\":\"hook_failed\",\"detail\":\"no \\\"way\\\"\"}}", "so does a failure");
+	is_string(text.data, "{\"id\":\"5-6\",\"error\":{\"code\":\"hook_failed\",\"detail\":\"no \\\"way\\\"\"}}", "a failure names what failed");
 	buf_free(&text);
+}
+
+/* ---- Socket.IO ---- */
+
+static void
+test_socketio_events(void)
+{
+	static const char *const rooms[] = {"/admin", "/admin#a", "b"};
+	struct hook_event event = {.kind = HOOK_MESSAGE, .session = session(), .id = {17, 4}, .namespace = span("/admin"), .has_session = true,
+	    .rooms = rooms, .rooms_count = 3, .event = span("\"chat\""), .data = span("[1,{\"$binary\":\"AQ==\"}]"), .has_args = true, .asks = true};
+	const char *head = "{\"session\":{\"id\":\"----------SELF--------\",\"data\":null,\"away\":false,\"rooms\":[\"a\"]},\"namespace\":\"/admin\"";
+	char wanted[512];
+
+	snprintf(wanted, sizeof wanted, "%s,\"id\":\"17-4\",\"event\":\"chat\",\"data\":1,\"args\":[1,{\"$binary\":\"AQ==\"}],\"ack\":true}", head);
+	writes(&event, wanted, "a client of Socket.IO sends arguments, in a namespace, whose rooms are its own");
+	event.asks = event.has_args = false;
+	event.data = span("7");
+	snprintf(wanted, sizeof wanted, "%s,\"id\":\"17-4\",\"event\":\"chat\",\"data\":7,\"args\":[7],\"ack\":false}", head);
+	writes(&event, wanted, "one of them is an array, too");
+	event.data = (struct jspan){NULL, 0};
+	snprintf(wanted, sizeof wanted, "%s,\"id\":\"17-4\",\"event\":\"chat\",\"data\":null,\"args\":[],\"ack\":false}", head);
+	writes(&event, wanted, "and so is none");
+	event.kind = HOOK_ACK;
+	event.event = span("\"12\"");
+	event.data = span("[]");
+	event.has_args = true;
+	snprintf(wanted, sizeof wanted, "%s,\"ack\":12,\"data\":null,\"args\":[]}", head);
+	writes(&event, wanted, "what it answers has the number of what it was asked by");
+	event.kind = HOOK_JOIN;
+	event.room = span("\"/admin#a\"");
+	snprintf(wanted, sizeof wanted, "%s,\"room\":\"a\"}", head);
+	writes(&event, wanted, "the room that it enters has no namespace in front");
+	event = (struct hook_event){.kind = HOOK_CONNECT, .session = session(), .namespace = span("/"), .auth = span("{\"token\":\"x\"}")};
+	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":null},\"namespace\":\"/\",\"auth\":{\"token\":\"x\"},\"rooms\":[],"
+	    "\"request\":{\"origin\":null,\"userAgent\":null,\"address\":null,\"forwardedFor\":null}}", "who connects says what it has to say for itself");
+}
+
+static struct hook_answer
+reads_of_socketio(bool asks, const char *text, const char *what)
+{
+	struct hook_event event = {.kind = HOOK_MESSAGE, .session = session(), .id = {5, 6}, .namespace = span("/admin"), .asks = asks, .number = 12};
+	struct hook_answer answer;
+	struct native_error error;
+	bool good = hook_read_answer(&answer, &event, text, strlen(text), &limits, &error);
+
+	if (!ok(good, "%s", what))
+		printf("#   %s: %s\n", error.code, error.detail);
+	return answer;
+}
+
+static void
+test_socketio_answers(void)
+{
+	struct hook_answer a = reads_of_socketio(true, "{\"ackArgs\":[null,{\"b\":{ \"$binary\" : \"AQ==\" }}],\"actions\":["
+	    "{\"do\":\"emit\",\"to\":{\"all\":true},\"event\":\"e\",\"args\":[1,2],\"ack\":9},{\"do\":\"emit\",\"to\":{\"others\":true},\"event\":\"e\",\"data\":{\"$binary\":\"AQ==\"}},"
+	    "{\"do\":\"join\",\"room\":\"r\"}]}", "an answer to a client of Socket.IO");
+
+	ok(a.count == 4 && a.ops[0].form == CLIENT_ARGS && is_span(a.ops[0].data, "[1,2]") && strcmp(a.ops[0].room, "/admin") == 0, "emits arguments to all of a namespace");
+	ok(a.ops[0].address.asks && a.ops[0].address.number == 9, "and asks for an answer with a number");
+	ok(a.ops[1].form == CLIENT_BINARY && is_span(a.ops[1].data, "[{\"$binary\":\"AQ==\"}]") && a.ops[1].others && strcmp(a.ops[1].room, "/admin") == 0,
+	    "emits a binary one to the others of it");
+	ok(strcmp(a.ops[2].room, "/admin#r") == 0, "a room is one of the namespace");
+	ok(a.ops[3].form == CLIENT_ANSWER_BINARY && is_span(a.ops[3].event, "\"12\"") && is_span(a.ops[3].data, "[null,{\"b\":{\"$binary\":\"AQ==\"}}]"),
+	    "the ack has arguments, too");
+	hook_answer_free(&a);
+	a = reads_of_socketio(true, "{\"ack\":[1]}", "an ack with one argument");
+	ok(a.count == 1 && a.ops[0].form == CLIENT_ANSWER && is_span(a.ops[0].data, "[[1]]"), "may be any value");
+	hook_answer_free(&a);
+	a = reads_of_socketio(false, "{\"ack\":1}", "an ack that nobody waits for");
+	is_int((int64_t)a.count, 0, "is left out");
+	hook_answer_free(&a);
+}
+
+static void
+is_later(const struct client_op *op, const char *messages, const char *wanted, const char *what)
+{
+	struct hook_history history;
+	struct buf list = BUF_EMPTY, text = BUF_EMPTY;
+
+	buf_adds(&list, messages);
+	ok(op->kind == CLIENT_EVENT && hook_read_history(&history, op->data), "%s is read later", what);
+	hook_write_history(&text, &history, &list);
+	is_string(text.data, wanted, what);
+	hook_history_free(&history);
+	buf_free(&list);
+	buf_free(&text);
+}
+
+static void
+test_histories(void)
+{
+	static const char actions[] = "{\"ackArgs\":%s,\"actions\":[{\"do\":\"join\",\"room\":\"r\"},"
+	    "{\"do\":\"history\",\"room\":\"r\",\"max\":20,\"event\":\"m\",\"as\":\"data\",\"ack\":true},{\"do\":\"history\",\"room\":\"s\",\"max\":1}]}";
+	char text[512];
+	struct hook_answer a;
+	struct hook_history history;
+
+	snprintf(text, sizeof text, actions, "[null]");
+	a = reads_of_socketio(true, text, "an ack with a history");
+	is_int((int64_t)a.count, 3, "is one event");
+	is_later(&a.ops[1], "[1]", "[null,{\"room\":\"r\",\"messages\":[1]}]", "its last argument");
+	ok(a.ops[1].address.asks && a.ops[1].address.number == 12 && is_span(a.ops[1].address.namespace, "/admin"), "which keeps who waits for it");
+	ok(hook_read_history(&history, a.ops[1].data) && history.is_joined && history.is_bare && is_span(history.event, "\"m\"") &&
+	    strcmp(history.title.data, "/admin#r") == 0, "what is to be read is said");
+	hook_history_free(&history);
+	is_later(&a.ops[2], "[]", "{\"room\":\"s\",\"messages\":[]}", "another one");
+	hook_answer_free(&a);
+	snprintf(text, sizeof text, actions, "[]");
+	a = reads_of_socketio(true, text, "an ack of a history alone");
+	is_later(&a.ops[1], "[1]", "[{\"room\":\"r\",\"messages\":[1]}]", "its only argument");
+	hook_answer_free(&a);
+	a = reads_of_socketio(false, text, "a history for an ack that nobody waits for");
+	ok(a.count == 2 && a.ops[1].kind == CLIENT_EVENT && !a.ops[1].address.asks, "is left out");
+	hook_answer_free(&a);
+	a = reads(HOOK_MESSAGE, text, "an ack with a history, to another client");
+	is_later(&a.ops[1], "[1]", "{\"id\":\"5-6\",\"data\":null,\"history\":{\"room\":\"r\",\"messages\":[1]}}", "is a member of it");
+	hook_answer_free(&a);
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"ack\":true},{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"ack\":true}]}", "bad_op");
+	refuses(HOOK_JOIN, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"ack\":true}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"as\":\"x\"}]}", "bad_op");
+}
+
+static void
+test_refused(void)
+{
+	refuses(HOOK_MESSAGE, "{\"ack\":1,\"ackArgs\":[1]}", "bad_request");
+	refuses(HOOK_MESSAGE, "{\"ackArgs\":1}", "bad_request");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"all\":1},\"event\":\"e\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"args\":7}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"args\":[],\"data\":1}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"ack\":9007199254740992}]}", "bad_op");
+	refuses(HOOK_CONNECT, "{\"actions\":[{\"do\":\"disconnect\"}]}", "bad_op");
+	refuses(HOOK_CONNECT, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\",\"session\":\"0123456789012345678901\"}]}", "bad_op");
 }
 
 int
@@ -238,6 +377,10 @@ main(void)
 	test_signatures();
 	test_connect();
 	test_actions();
-	test_acks();
+	test_failure();
+	test_socketio_events();
+	test_socketio_answers();
+	test_histories();
+	test_refused();
 	return done();
 }

@@ -15,7 +15,7 @@ test_form(void)
 	enum message_flag flag;
 	struct name who;
 
-	message_write_head(&b, MESSAGE_SELF, &from, "\"chat\"", 6);
+	message_write_head(&b, MESSAGE_SELF, &from, NULL, (struct jspan){"\"chat\"", 6});
 	is_string(b.data, "sABCDEFGHIJKLMNOPQRSTUV\"chat\"\n", "a head is a flag, the sender, the event and a newline");
 	ok(message_peek(b.data, b.len, &flag, &who) && flag == MESSAGE_SELF && name_equal(&who, &from),
 	    "flag and sender can be seen without more");
@@ -40,7 +40,7 @@ test_backend(void)
 	struct buf b = BUF_EMPTY;
 	struct message *m, *k;
 
-	message_write_head(&b, MESSAGE_BACKEND, NULL, "\"news\"", 6);
+	message_write_head(&b, MESSAGE_BACKEND, NULL, NULL, (struct jspan){"\"news\"", 6});
 	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
 	ok(m && !message_has_sender(m), "a message may be of no session");
 	b.data[0] = MESSAGE_KEPT;
@@ -49,9 +49,35 @@ test_backend(void)
 	message_unref(m);
 	b.data[0] = MESSAGE_PLAIN;
 	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
+	ok(m && !message_has_sender(m), "whatever it is");
+	message_unref(m);
+	memcpy(b.data + 1, from.s, NAME_LEN);
+	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
 	ok(m && message_has_sender(m), "any other has a sender");
 	message_unref(m);
 	message_unref(k);
+	buf_free(&b);
+}
+
+static void
+test_address(void)
+{
+	struct message_address address = {.asks = true, .number = 9007199254740991, .namespace = {"/a\"@1:b", 7}};
+	struct buf b = BUF_EMPTY;
+	struct message *m;
+
+	message_write_head(&b, MESSAGE_ARGS, &from, &address, (struct jspan){"\"chat\"", 6});
+	buf_adds(&b, "[1,2]");
+	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
+	ok(m && m->address.asks && m->address.number == 9007199254740991, "an address has a number");
+	ok(m && m->address.namespace.len == 7 && memcmp(m->address.namespace.text, "/a\"@1:b", 7) == 0, "and a namespace");
+	ok(m && m->event.len == 6 && memcmp(m->event.text, "\"chat\"", 6) == 0 && m->data.len == 5, "in front of the event");
+	ok(m && message_first(m).len == 1, "of whose arguments one is the first");
+	message_unref(m);
+	buf_clear(&b);
+	address = (struct message_address){0};
+	message_write_head(&b, MESSAGE_PLAIN, &from, &address, (struct jspan){"\"chat\"", 6});
+	is_string(b.data, "-ABCDEFGHIJKLMNOPQRSTUV\"chat\"\n", "an empty one leaves nothing");
 	buf_free(&b);
 }
 
@@ -64,7 +90,8 @@ test_refused(void)
 	} bad[] = {
 	    {"", 0}, {"-", 1}, {"-ABCDEFGHIJKLMNOPQRSTU", 22}, {"xABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27},
 	    {"\0ABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRST*V\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRSTUV\"e\"", 26},
-	    {"-ABCDEFGHIJKLMNOPQRSTUV", 23},
+	    {"-ABCDEFGHIJKLMNOPQRSTUV", 23}, {"-ABCDEFGHIJKLMNOPQRSTUV99999999999999999999\"e\"\n", 47},
+	    {"-ABCDEFGHIJKLMNOPQRSTUV@9:/\"e\"\n", 31}, {"-ABCDEFGHIJKLMNOPQRSTUV@/\"e\"\n", 29}, {"-ABCDEFGHIJKLMNOPQRSTUV@1\n", 26},
 	};
 	int accepted = 0, seen = 0;
 	enum message_flag flag;
@@ -91,6 +118,7 @@ main(void)
 {
 	test_form();
 	test_backend();
+	test_address();
 	test_refused();
 	return done();
 }

@@ -179,7 +179,7 @@ test_batch(void)
 	struct batch batch = {&cursor, 2, messages, 1, &gap, false};
 
 	name_parse(&from, ID, NAME_LEN);
-	message_write_head(&payload, MESSAGE_PLAIN, &from, "\"chat\"", 6);
+	message_write_head(&payload, MESSAGE_PLAIN, &from, NULL, (struct jspan){"\"chat\"", 6});
 	messages[1] = message_new((struct entry_id){6, 1}, NULL, payload.data, payload.len);
 	buf_adds(&payload, "[1]");
 	messages[0] = message_new((struct entry_id){5, 0}, "r\"", payload.data, payload.len);
@@ -193,7 +193,7 @@ test_batch(void)
 	message_unref(messages[1]);
 	buf_clear(&payload);
 	buf_clear(&out);
-	message_write_head(&payload, MESSAGE_BACKEND, NULL, "\"news\"", 6);
+	message_write_head(&payload, MESSAGE_BACKEND, NULL, NULL, (struct jspan){"\"news\"", 6});
 	messages[0] = message_new((struct entry_id){7, 0}, NULL, payload.data, payload.len);
 	native_write_message(&out, messages[0]);
 	is_string(out.data, "{\"id\":\"7-0\",\"event\":\"news\",\"data\":null}", "one of no session has no \"from\"");
@@ -210,7 +210,7 @@ test_args(const char *args, const char *wanted, const char *what)
 	struct name from;
 
 	name_parse(&from, ID, NAME_LEN);
-	message_write_head(&payload, MESSAGE_ARGS, &from, "\"e\"", 3);
+	message_write_head(&payload, MESSAGE_ARGS, &from, NULL, (struct jspan){"\"e\"", 3});
 	buf_adds(&payload, args);
 	message = message_new((struct entry_id){5, 0}, NULL, payload.data, payload.len);
 	if (ok(message, "%s is a message", what)) {

@@ -15,7 +15,7 @@ make_message(enum message_flag flag, const char *event, const char *data)
 	struct buf payload = BUF_EMPTY;
 	struct message *message;
 
-	message_write_head(&payload, flag, &from, event, strlen(event));
+	message_write_head(&payload, flag, &from, NULL, (struct jspan){event, strlen(event)});
 	buf_adds(&payload, data);
 	message = message_new((struct entry_id){1, 0}, "room", payload.data, payload.len);
 	buf_free(&payload);

@@ -160,7 +160,7 @@ test_rejoin_pending(struct world *w)
 	send_room(w, &a, "pending", "1");
 	for (int i = 0; i < 4; i++)
 		send_to(w, &a, &b, event);
-	message_write_head(&away, MESSAGE_GATEWAY, &b, "\"$away\"", 7);
+	message_write_head(&away, MESSAGE_GATEWAY, &b, NULL, (struct jspan){"\"$away\"", 7});
 	clock_turn(60001);
 	store_lapse(w->inner, &b, away.data, away.data, on_lapsed, NULL);
 	buf_free(&away);

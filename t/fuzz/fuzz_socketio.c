@@ -77,7 +77,7 @@ message_of(const struct socketio_event *event)
 	struct buf payload = BUF_EMPTY;
 	struct message *message;
 
-	message_write_head(&payload, flags[event->form], &from, event->name.data, event->name.len);
+	message_write_head(&payload, flags[event->form], &from, NULL, (struct jspan){event->name.data, event->name.len});
 	buf_add(&payload, event->data.data, event->data.len);
 	message = message_new((struct entry_id){1, 0}, NULL, payload.data, payload.len);
 	buf_free(&payload);
