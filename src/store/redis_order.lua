@@ -79,7 +79,7 @@ for i = 1, tonumber(ARGV[6]) do
 		results[i] = close(sessions[whose], own[whose], ARGV[a + 2])
 		sessions[whose] = false
 	else
-		results[i] = apply_op(sessions[whose], k, a + 1)
+		results[i] = apply_op(sessions[whose], k, a + 1, results[i - 1])
 	end
 	k, a = k + KEYS_OF[kind], a + 1 + ARGS_OF[kind]
 end

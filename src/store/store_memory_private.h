@@ -251,8 +251,11 @@ void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
 
 /* ---- Operations (store_memory_apply.c) ---- */
 
-/* Apply one; s is whose it is, and needed for all but sending.  *changed is set if who watches s is to be told. */
-struct store_result memory_apply_op(struct memory *, struct session *s, const struct store_op *, bool *changed);
+/*
+ * Apply one; s is whose it is, and needed for all but sending.  *result is set, which is one of several: the one in front of it
+ * is that of the operation before.  *changed is set if who watches s is to be told.
+ */
+void memory_apply_op(struct memory *, struct session *s, const struct store_op *, struct store_result *result, bool *changed);
 /* Tell who watches the session. */
 void memory_tell_changed(struct memory *, struct session *);
 

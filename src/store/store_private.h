@@ -86,4 +86,11 @@ struct store_call {
 	struct store *store; /* Set by the implementation, before it returns the call. */
 };
 
+/* In orders: is it the operation of a session?  What only sends is nobody's. */
+static inline bool
+store_op_has_owner(const struct store_op *op)
+{
+	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_QUEUE && op->kind != STORE_TELL;
+}
+
 #endif

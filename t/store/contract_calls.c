@@ -108,6 +108,18 @@ op_queue(const struct name *queue, const char *payload)
 }
 
 struct store_op
+op_tell(const struct name *target, const char *done, const char *end, const char *refused)
+{
+	struct store_op op = op_of(STORE_TELL, *target, done);
+
+	op.data = end;
+	op.data_len = strlen(end);
+	op.event = refused;
+	op.event_len = refused ? strlen(refused) : 0;
+	return op;
+}
+
+struct store_op
 op_with(struct store_op op, const char *event)
 {
 	op.event = event;

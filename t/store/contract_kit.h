@@ -111,6 +111,7 @@ struct store_op op_grant(const char *grants);
 struct store_op op_refuse(void);
 struct store_op op_end(const char *payload);
 struct store_op op_queue(const struct name *queue, const char *payload);
+struct store_op op_tell(const struct name *target, const char *done, const char *end, const char *refused);
 struct store_op op_with(struct store_op op, const char *event);
 /* The same operation, of this session. */
 struct store_op op_by(const struct name *id, struct store_op op);
