@@ -57,6 +57,12 @@ leave_head(struct buf *b, const struct name *id)
 	return b->data;
 }
 
+void
+sessions_write_end(struct buf *b, const struct name *id)
+{
+	leave_head(b, id);
+}
+
 /* ---- Operations ---- */
 
 static enum message_flag

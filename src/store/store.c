@@ -9,7 +9,7 @@
 #include "store/store_private.h"
 
 struct store_call *
-store_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end,
+store_open(struct store *store, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *fn, void *arg)
 {
 	return store->ops->open(store, id, data, len, end, fn, arg);

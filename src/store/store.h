@@ -56,11 +56,12 @@ struct store_opened {
 };
 typedef void store_opened_fn(void *arg, const struct store_opened *opened);
 
-/* Whether a session's end, however it comes, is an entry of its queue: the payload that its rooms get when it leaves them. */
-enum store_end { STORE_END_QUIET, STORE_END_QUEUED };
-
-/* Make session id with its public data (a JSON text; empty for none).  May be repeated. */
-struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+/*
+ * Make session id with its public data (a JSON text; empty for none).  May be repeated.
+ *
+ * When the session ends, however that comes, its queue gets an entry: `end` + public data.  NULL: it ends without.
+ */
+struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *, void *arg);
 
 /* ---- A session's state ---- */

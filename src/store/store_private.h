@@ -9,7 +9,7 @@
 
 #include "store/store.h"
 
-typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *, void *arg);
 typedef struct store_call *store_apply_slot(struct store *, const struct name *id, uint64_t seq, const struct store_op *ops,
     size_t n, store_applied_fn *, void *arg);
