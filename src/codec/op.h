@@ -11,7 +11,7 @@
 
 /*
  * GRANT is of no protocol: what a session may do is said by who let it in.  EVENT is for the application's backend, and waits in the
- * session's queue.
+ * session's queue.  TELL, behind another operation, sends to a session what became of that.
  */
 enum client_op_kind {
 	CLIENT_SEND_SESSION,
@@ -21,23 +21,26 @@ enum client_op_kind {
 	CLIENT_SET,
 	CLIENT_END,
 	CLIENT_GRANT,
-	CLIENT_EVENT
+	CLIENT_EVENT,
+	CLIENT_TELL
 };
 
-/* SEND, EVENT: what data is: see message.h. */
+/* SEND, EVENT, TELL: what data is: see message.h. */
 enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER, CLIENT_ANSWER_BINARY, CLIENT_FAREWELL };
 
 struct client_op {
 	enum client_op_kind kind;
-	struct name to;    /* SEND_SESSION */
+	struct name to;    /* SEND_SESSION, TELL */
 	bool is_forbidden; /* Refuse it: it has a number and a result, no more. */
 	char *room;        /* Owned; its title.  JOIN, LEAVE, SEND_ROOM. */
-	struct message_address address; /* SEND, EVENT.  Lent by the document, as are ... */
+	struct message_address address; /* SEND, EVENT, TELL.  Lent by the document, as are ... */
 	struct jspan event; /* ... for the same this, a JSON string, and ... */
-	struct jspan data;  /* ... this.  SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h. */
+	struct jspan data;  /* ... this.  SEND, EVENT, SET: text NULL when absent.  GRANT: see codec/grants.h.  TELL: in front of the id that ... */
+	struct jspan data_end; /* ... the operation before has as its result (if it has one), and behind that; ... */
+	struct jspan refusal;  /* ... the data if it was refused.  Either with text NULL: nothing is sent then. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
 	bool quiet;        /* JOIN: nobody is told. */
-	const struct name *from; /* SEND: on whose behalf; NULL: the session's own.  Lent. */
+	const struct name *from; /* SEND, TELL: on whose behalf; NULL: the session's own.  Lent. */
 	enum client_form form;
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */
 	uint32_t history;  /* So many of the last messages are wanted. */

@@ -58,6 +58,12 @@ leave_head(struct buf *b, const struct name *id)
 	return b->data;
 }
 
+void
+sessions_write_end(struct buf *b, const struct name *id)
+{
+	leave_head(b, id);
+}
+
 /* ---- Operations ---- */
 
 /* id: as in write_payload. */
@@ -84,27 +90,36 @@ flag_of(const struct client_op *op, const struct name *id)
 }
 
 static void
-write_message(struct buf *b, enum message_flag flag, const struct name *from, const struct client_op *op)
+write_message(struct buf *b, const struct client_op *op, enum message_flag flag, const struct name *from, struct jspan data)
 {
 	message_write_head(b, flag, from, &op->address, op->event);
-	if (op->data.text)
-		buf_add(b, op->data.text, op->data.len);
+	if (data.text)
+		buf_add(b, data.text, data.len);
 }
 
-/* id: whose operation it is; NULL if it is a backend's. */
+/* On whose behalf it is sent; NULL for nobody's.  id: whose operation it is; NULL if it is a backend's. */
+static const struct name *
+sender_of(const struct client_op *op, const struct name *id)
+{
+	return op->from ? op->from : op->others && !id ? &op->session : id;
+}
+
 static void
 write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 {
 	const struct name *whose = id ? id : &op->session;
-	const struct name *from = op->from ? op->from : op->others ? whose : id;
 
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
-		write_message(b, flag_of(op, id), from, op);
+		write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
+		return;
+	case CLIENT_TELL:
+		if (op->data.text)
+			write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
 		return;
 	case CLIENT_EVENT:
-		write_message(b, id ? flag_of(op, id) : MESSAGE_GATEWAY, whose, op);
+		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, whose, op->data);
 		return;
 	case CLIENT_JOIN:
 		if (!op->quiet)
@@ -122,12 +137,16 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	}
 }
 
-/* What is told of a join or leave: the room. */
+/* What the application's backend is told of a join or leave: the room.  What is told of a refusal. */
 static void
 write_event(struct buf *b, const struct client_op *op, const struct name *id)
 {
-	presence_head(b, op->kind == CLIENT_JOIN ? "\"$join\"" : "\"$leave\"", id);
-	jspan_quote(b, op->room, strlen(op->room));
+	if (op->kind == CLIENT_TELL && op->refusal.text) {
+		write_message(b, op, flag_of(op, id), sender_of(op, id), op->refusal);
+	} else if (id && op->is_event) {
+		presence_head(b, op->kind == CLIENT_JOIN ? "\"$join\"" : "\"$leave\"", id);
+		jspan_quote(b, op->room, strlen(op->room));
+	}
 }
 
 static void
@@ -142,6 +161,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		[CLIENT_END] = STORE_END,
 		[CLIENT_GRANT] = STORE_GRANT,
 		[CLIENT_EVENT] = STORE_QUEUE,
+		[CLIENT_TELL] = STORE_TELL,
 	};
 
 	if (op->is_forbidden) {
@@ -157,6 +177,9 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
 		to->data = op->data.text ? op->data.text : "";
 		to->data_len = op->data.len;
+	} else if (op->kind == CLIENT_TELL) {
+		to->data = op->data_end.text;
+		to->data_len = op->data_end.len;
 	}
 	write_payload(payload, op, id);
 	to->payload = payload->data ? payload->data : "";
@@ -178,10 +201,12 @@ make_ops(struct made_ops *made, const struct client_op *ops, size_t n, const str
 	for (size_t i = 0; i < n; i++) {
 		struct buf *event = &made->payloads[2 * i + 1];
 
-		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], ops[i].is_order ? NULL : id);
-		if (!id || ops[i].is_order || !ops[i].is_event || ops[i].is_forbidden)
+		const struct name *whose = ops[i].is_order ? NULL : id;
+
+		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], whose);
+		if (ops[i].is_forbidden)
 			continue;
-		write_event(event, &ops[i], id);
+		write_event(event, &ops[i], whose);
 		made->ops[i].event = event->data;
 		made->ops[i].event_len = event->len;
 	}

@@ -101,7 +101,7 @@ open_session(struct front *front, struct http_request *req, bool is_socketio, bo
 		ws_keep_handshake(req);
 	opening = engineio_call_new(front, req, &kind, sizeof *opening, &client);
 	opening->is_socket = is_socket;
-	store_open(front->parts.store, &client.id, "", 0, STORE_END_QUIET, on_opened, &opening->call);
+	store_open(front->parts.store, &client.id, "", 0, NULL, on_opened, &opening->call);
 }
 
 /* ---- Requests that are none ---- */

@@ -149,9 +149,12 @@ static void
 open_session(struct native_call *call)
 {
 	struct jspan data = call->request.data;
+	struct buf end = BUF_EMPTY;
 
-	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len,
-	    hook_wants(call->front->hook, HOOK_DISCONNECT) ? STORE_END_QUEUED : STORE_END_QUIET, on_opened, call);
+	if (hook_wants(call->front->hook, HOOK_DISCONNECT))
+		sessions_write_end(&end, &call->id);
+	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, end.data, on_opened, call);
+	buf_free(&end);
 }
 
 static void

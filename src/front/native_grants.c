@@ -61,6 +61,7 @@ is_allowed(const struct native_call *call, const struct client_op *op)
 		return true;
 	case CLIENT_END: /* No client's. */
 	case CLIENT_GRANT:
+	case CLIENT_TELL:
 		break;
 	}
 	return false;

@@ -345,7 +345,7 @@ step(struct relay *relay)
 		relay->call = sessions_close(front->parts.sessions, &relay->id, on_session_closed, relay);
 	else if (relay->seq == 0)
 		relay->call = store_open(front->parts.store, &relay->id, relay->data.data ? relay->data.data : "", relay->data.len,
-		    STORE_END_QUIET, on_opened, relay);
+		    NULL, on_opened, relay);
 	else if (!relay->is_joined)
 		join(relay);
 	else if (!inbox_is_empty(&relay->inbox))

@@ -207,7 +207,7 @@ open_socket(struct engineio_call *call)
 	step->socket_number = 0;
 	make_pad(step->pid, call->sid, step->number);
 	token_session(&step->id, step->pid);
-	store_open(call->front->parts.store, &step->id, "", 0, STORE_END_QUIET, on_opened, call);
+	store_open(call->front->parts.store, &step->id, "", 0, NULL, on_opened, call);
 }
 
 /* ---- One that was on another engine ---- */

@@ -1,11 +1,12 @@
 -- Apply a session's operations, all or none.
 --
--- KEYS session, then for each operation: d: recipient mailbox; r: head log members catalogue; j: the same;
+-- KEYS session, then for each operation: d, t: recipient mailbox; r: head log members catalogue; j: the same;
 --      l: the same; q: queue; J, L: as j and l, and a queue; s, p, x: none; then, if there is an s, for each room it may have to tell: the same
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
 --      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
---      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
+--      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q;
+--      t channel name payload data refused; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
 -- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (other rooms than assumed: nothing applied)
 --    | {state} (another one than expected: nothing applied) | results
 --    | {results, away, repeated, next number if all was repeated}
@@ -77,7 +78,7 @@ local k, a = 2, 11
 for i = 1, count do
 	local kind = ARGV[a]
 	if i > skip then
-		results[i] = apply_op(session, k, a)
+		results[i] = apply_op(session, k, a, results[i - 1])
 	end
 	k, a = k + KEYS_OF[kind], a + ARGS_OF[kind]
 end

@@ -1,5 +1,5 @@
 -- Make a session, unless it is there.
--- KEYS session mailbox deadlines   ARGV id deadline may_create data end_queued (1 or empty)   -> nil (refused) | {position, created}
+-- KEYS session mailbox deadlines   ARGV id deadline may_create data end (empty: its queue is not told)   -> nil (refused) | {position, created}
 local fields = redis.call('HMGET', KEYS[1], 'l', 'a')
 if fields[1] then
 	return {fields[2] or fields[1], 0}
@@ -15,7 +15,7 @@ else
 	redis.call('HSET', KEYS[1], 'l', base, 'u', ARGV[4])
 end
 if ARGV[5] ~= '' then
-	redis.call('HSET', KEYS[1], 'e', '1')
+	redis.call('HSET', KEYS[1], 'e', ARGV[5])
 end
 redis.call('PEXPIRE', KEYS[1], SESSION_TTL)
 redis.call('UNLINK', KEYS[2])

@@ -40,10 +40,8 @@ for i = 1, tonumber(ARGV[7]) do
 	if rooms ~= '-' and rooms ~= (fields[3] or '') then
 		return redis.status_reply('RETRY')
 	end
-	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2]}
-	if fields[5] then
-		own[i].queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}
-	end
+	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5]}
+	own[i].queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}
 	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4])
 	k, a = k + 4, a + 5
 	for _ in string.gmatch(rooms, '\n') do
@@ -61,8 +59,8 @@ local function close(session, mine, payload)
 		local name = session.order[1]
 		leave(session, room_keys[name][1], room_keys[name][2], name, payload)
 	end
-	if mine.queue then
-		append_queue(mine.queue[1], mine.queue[2], mine.queue[3], payload .. session.data)
+	if mine.ending then
+		append_queue(mine.queue[1], mine.queue[2], mine.queue[3], mine.ending .. session.data)
 	end
 	return 'd'
 end
@@ -79,7 +77,7 @@ for i = 1, tonumber(ARGV[6]) do
 		results[i] = close(sessions[whose], own[whose], ARGV[a + 2])
 		sessions[whose] = false
 	else
-		results[i] = apply_op(sessions[whose], k, a + 1)
+		results[i] = apply_op(sessions[whose], k, a + 1, results[i - 1])
 	end
 	k, a = k + KEYS_OF[kind], a + 1 + ARGS_OF[kind]
 end

@@ -39,7 +39,7 @@ if result == 'CLOSED' then
 	redis.call('ZREM', deadlines, id)
 	redis.call('PUBLISH', ARGV[3], id .. ' -')
 	if fields[5] then
-		append_queue(KEYS[4], ARGV[10], ARGV[11], payload .. data)
+		append_queue(KEYS[4], ARGV[10], ARGV[11], fields[5] .. data)
 	end
 elseif result == 'AWAY' then
 	redis.call('HSET', session, 'w', '1')

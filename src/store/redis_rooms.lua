@@ -3,8 +3,8 @@ local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
 -- J and L are j and l with an entry for a queue; Q is q for a queue that may be full.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, Q = 1, J = 5, L = 5}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, Q = 4, J = 9, L = 7}
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, Q = 1, t = 2, J = 5, L = 5}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, Q = 4, t = 6, J = 9, L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}
@@ -203,8 +203,23 @@ local function leave_queued(session, k, a)
 	return result
 end
 
--- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's.  -> its result
-local function apply_op(session, k, a)
+-- Tell what became of the operation before, the result of which is given.
+local function tell(k, a, before)
+	local id, payload = string.match(before, '^e?(%d+%-%d+)$'), ARGV[a + 3]
+	if not id and before ~= 'd' and before ~= 'b' then
+		payload = ARGV[a + 5]
+	elseif payload ~= '' then
+		payload = payload .. (id or '') .. ARGV[a + 4]
+	end
+	if payload == '' then
+		return 'd'
+	end
+	return append_mailbox(KEYS[k], KEYS[k + 1], ARGV[a + 1], ARGV[a + 2], payload) or 't'
+end
+
+-- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's; before: the result
+-- of the operation before.  -> its result
+local function apply_op(session, k, a, before)
 	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
 	if kind == 'd' then
 		return append_mailbox(KEYS[k], KEYS[k + 1], b, c, d) or 't'
@@ -222,6 +237,8 @@ local function apply_op(session, k, a)
 		return join_queued(session, k, a)
 	elseif kind == 'L' then
 		return leave_queued(session, k, a)
+	elseif kind == 't' then
+		return tell(k, a, before)
 	elseif kind == 'p' then
 		return grant(session, b)
 	elseif kind == 'x' then

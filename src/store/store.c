@@ -9,16 +9,24 @@
 #include "store/store_private.h"
 
 struct store_call *
-store_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end,
+store_open(struct store *store, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *fn, void *arg)
 {
 	return store->ops->open(store, id, data, len, end, fn, arg);
+}
+
+/* Of the first there is nothing to be told. */
+static void
+check_ops(const struct store_op *ops, size_t n)
+{
+	assert(n == 0 || ops->kind != STORE_TELL);
 }
 
 struct store_call *
 store_apply(struct store *store, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n, store_applied_fn *fn,
     void *arg)
 {
+	check_ops(ops, n);
 	return store->ops->apply(store, id, seq, ops, n, fn, arg);
 }
 
@@ -26,12 +34,14 @@ struct store_call *
 store_swap(struct store *store, const struct name *id, const struct store_swap *swap, const struct store_op *ops, size_t n,
     store_applied_fn *fn, void *arg)
 {
+	check_ops(ops, n);
 	return store->ops->swap(store, id, swap, ops, n, fn, arg);
 }
 
 struct store_call *
 store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
 {
+	check_ops(ops, n);
 	return store->ops->order(store, once, ops, n, fn, arg);
 }
 
@@ -55,6 +65,7 @@ struct store_call *
 store_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
     store_applied_fn *fn, void *arg)
 {
+	check_ops(ops, n);
 	return store->ops->finish(store, queue, entry, ops, n, fn, arg);
 }
 

@@ -56,11 +56,12 @@ struct store_opened {
 };
 typedef void store_opened_fn(void *arg, const struct store_opened *opened);
 
-/* Whether a session's end, however it comes, is an entry of its queue: the payload that its rooms get when it leaves them. */
-enum store_end { STORE_END_QUIET, STORE_END_QUEUED };
-
-/* Make session id with its public data (a JSON text; empty for none).  May be repeated. */
-struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+/*
+ * Make session id with its public data (a JSON text; empty for none).  May be repeated.
+ *
+ * When the session ends, however that comes, its queue gets an entry: `end` + public data.  NULL: it ends without.
+ */
+struct store_call *store_open(struct store *, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *, void *arg);
 
 /* ---- A session's state ---- */
@@ -98,6 +99,9 @@ enum store_op_kind {
 	STORE_GRANT,        /* `data` becomes the session's grants.  Who watches the session hears on_changed. */
 	STORE_REFUSE,       /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
 	STORE_QUEUE,        /* Append payload to the queue `target`; refused when that has queue_max entries. */
+	STORE_TELL,         /* Append to the mailbox of `target` what became of the operation before this one, so never the first of a call.
+	                       Was that done: payload + the id of its result as text (nothing if it has none) + `data`; was it refused:
+	                       `event`.  An empty payload or event: nothing is appended, and that is done. */
 	STORE_END           /* Only in orders: what store_close does, with `payload`. */
 };
 
@@ -107,12 +111,12 @@ struct store_op {
 	const char *title; /* Of a room: its name as people know it, 1-255 bytes without control characters. */
 	const char *payload;
 	size_t payload_len;
-	const char *data; /* SET and GRANT only. */
+	const char *data; /* SET, GRANT and TELL only. */
 	size_t data_len;
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
 	bool is_taken_back;   /* QUEUE: also when it is full. */
-	const char *event;    /* JOIN and LEAVE: if the session really enters or leaves, the entry for its queue; NULL for none. */
+	const char *event;    /* JOIN and LEAVE: if the session really enters or leaves, the entry for its queue; NULL for none.  TELL: see there. */
 	size_t event_len;
 };
 
@@ -130,7 +134,7 @@ enum store_result_code {
 
 struct store_result {
 	enum store_result_code code;
-	struct entry_id id; /* SEND, QUEUE: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
+	struct entry_id id; /* SEND, QUEUE, TELL: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
 	bool existing;      /* JOIN: was a member before. */
 };
 

@@ -219,7 +219,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 /* ---- Calls ---- */
 
 static struct store_call *
-open_session(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end, store_opened_fn *fn,
+open_session(struct store *store, const struct name *id, const char *data, size_t len, const char *end, store_opened_fn *fn,
     void *arg)
 {
 	struct memory *m = memory_of(store);
@@ -231,7 +231,7 @@ open_session(struct store *store, const struct name *id, const char *data, size_
 	task->u.opened = (struct store_opened){.status = STORE_FULL};
 	if (!s && m->sessions < m->limits.max_sessions) {
 		s = memory_session_new(m, id, data, len);
-		s->end_queued = end == STORE_END_QUEUED;
+		s->end = end ? mem_string(end) : NULL;
 		created = true;
 	}
 	if (s) {

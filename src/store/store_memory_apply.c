@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "store/store_memory_private.h"
 
 static struct store_result
@@ -118,8 +119,34 @@ set(struct memory *m, struct session *s, const struct store_op *op)
 	return (struct store_result){.code = STORE_DONE};
 }
 
+/* before: what became of the operation before. */
 static struct store_result
-apply_kind(struct memory *m, struct session *s, const struct store_op *op)
+tell(struct memory *m, const struct store_op *op, const struct store_result *before)
+{
+	bool done = before->code == STORE_DONE || before->code == STORE_DONE_BEFORE, has_id = before->id.ms > 0;
+	struct session *to = memory_session(m, &op->target);
+	struct store_result result = {.code = STORE_DONE};
+	struct buf text = BUF_EMPTY;
+	char id[ENTRY_ID_SIZE];
+
+	if (!done) {
+		buf_add(&text, op->event, op->event_len);
+	} else if (op->payload_len > 0) {
+		buf_add(&text, op->payload, op->payload_len);
+		buf_adds(&text, has_id ? entry_id_format(id, before->id) : "");
+		buf_add(&text, op->data, op->data_len);
+	}
+	if (text.len > 0 && !to)
+		result.code = STORE_NO_TARGET;
+	else if (text.len > 0)
+		result.id = memory_append(m, to, text.data, text.len);
+	buf_free(&text);
+	return result;
+}
+
+/* result: where it goes, behind those of the operations before. */
+static struct store_result
+apply_kind(struct memory *m, struct session *s, const struct store_op *op, const struct store_result *result)
 {
 	switch (op->kind) {
 	case STORE_SEND_SESSION:
@@ -139,19 +166,19 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op)
 		return (struct store_result){.code = STORE_FORBIDDEN};
 	case STORE_QUEUE:
 		return queue(m, op);
+	case STORE_TELL:
+		return tell(m, op, result - 1);
 	case STORE_END:
 		break; /* Whoever may do that does it: see store_memory_order.c. */
 	}
 	abort();
 }
 
-struct store_result
-memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, bool *changed)
+void
+memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, struct store_result *result, bool *changed)
 {
-	struct store_result result = apply_kind(m, s, op);
-
-	*changed |= (op->kind == STORE_JOIN && !result.existing) || op->kind == STORE_LEAVE || op->kind == STORE_GRANT;
-	return result;
+	*result = apply_kind(m, s, op, result);
+	*changed |= (op->kind == STORE_JOIN && !result->existing) || op->kind == STORE_LEAVE || op->kind == STORE_GRANT;
 }
 
 /* The results of n operations that were applied before, the first of which had number seq. */
@@ -188,7 +215,7 @@ apply_some(struct memory *m, struct session *s, const struct store_op *ops, size
 	bool changed = false;
 
 	for (size_t i = 0; i < n; i++)
-		results[i] = memory_apply_op(m, s, &ops[i], &changed);
+		memory_apply_op(m, s, &ops[i], &results[i], &changed);
 	return changed;
 }
 

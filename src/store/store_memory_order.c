@@ -61,22 +61,22 @@ remember(struct memory *m, const struct store_once *once, const struct store_res
 
 /* ---- Applying ---- */
 
-static struct store_result
-apply(struct memory *m, const struct store_op *op)
+static void
+apply(struct memory *m, const struct store_op *op, struct store_result *result)
 {
-	bool sends = op->kind == STORE_SEND_SESSION || op->kind == STORE_SEND_ROOM || op->kind == STORE_QUEUE, changed = false;
-	struct session *s = sends ? NULL : memory_session(m, &op->session);
-	struct store_result result = {.code = STORE_DONE};
+	struct session *s = store_op_has_owner(op) ? memory_session(m, &op->session) : NULL;
+	bool changed = false;
 
-	if (!sends && !s)
-		return (struct store_result){.code = STORE_NO_TARGET};
-	if (op->kind == STORE_END)
+	if (store_op_has_owner(op) && !s) {
+		*result = (struct store_result){.code = STORE_NO_TARGET};
+	} else if (op->kind == STORE_END) {
 		memory_session_remove(m, s, op->payload, op->payload_len);
-	else
-		result = memory_apply_op(m, s, op, &changed);
+		*result = (struct store_result){.code = STORE_DONE};
+	} else {
+		memory_apply_op(m, s, op, result, &changed);
+	}
 	if (changed)
 		memory_tell_changed(m, s);
-	return result;
 }
 
 /* Was this order, of n operations, applied before?  Then *repeated is n, and results are as they were. */
@@ -100,7 +100,7 @@ void
 memory_order_apply(struct memory *m, const struct store_op *ops, size_t n, struct store_result *results)
 {
 	for (size_t i = 0; i < n; i++)
-		results[i] = apply(m, &ops[i]);
+		apply(m, &ops[i], &results[i]);
 }
 
 struct store_call *

@@ -61,11 +61,11 @@ struct session {
 	struct session_state *state;     /* Owned; NULL for none. */
 	char *data;                      /* Owned; NULL for none. */
 	char *grants;                    /* The same. */
+	char *end;                       /* Owned: the head of what its queue gets when it ends; NULL for nothing. */
 	uint32_t data_len, grants_len;
 	uint32_t due_slot; /* Where it is in memory->due. */
 	uint32_t rooms;
 	bool away;
-	bool end_queued; /* Its end goes to its queue. */
 	LIST_HEAD(, membership) memberships;
 };
 
@@ -131,7 +131,7 @@ struct memory *memory_of(struct store *);
 
 struct session *memory_session(struct memory *, const struct name *); /* NULL: there is none. */
 struct session *memory_session_new(struct memory *, const struct name *, const char *data, size_t len);
-/* Leave all rooms with an entry of payload leave + data, tell who watches, and free it. */
+/* Leave all rooms with an entry of payload leave + data, tell its queue and who watches, and free it. */
 void memory_session_remove(struct memory *, struct session *, const char *leave, size_t len);
 void memory_session_set(struct memory *, struct session *, const char *data, size_t len);
 void memory_session_grant(struct memory *, struct session *, const char *grants, size_t len);
@@ -251,8 +251,11 @@ void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
 
 /* ---- Operations (store_memory_apply.c) ---- */
 
-/* Apply one; s is whose it is, and needed for all but sending.  *changed is set if who watches s is to be told. */
-struct store_result memory_apply_op(struct memory *, struct session *s, const struct store_op *, bool *changed);
+/*
+ * Apply one; s is whose it is, and needed for all but sending.  *result is set, which is one of several: the one in front of it
+ * is that of the operation before.  *changed is set if who watches s is to be told.
+ */
+void memory_apply_op(struct memory *, struct session *s, const struct store_op *, struct store_result *result, bool *changed);
 /* Tell who watches the session. */
 void memory_tell_changed(struct memory *, struct session *);
 

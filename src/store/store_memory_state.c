@@ -274,6 +274,7 @@ session_free(struct memory *m, struct session *s)
 	memory_session_grant(m, s, NULL, 0);
 	memory_session_swap(m, s, NULL);
 	free(s->results);
+	free(s->end);
 	m->sessions--;
 	take_out(m, &s->stream);
 }
@@ -285,8 +286,8 @@ memory_session_remove(struct memory *m, struct session *s, const char *leave, si
 
 	while ((member = LIST_FIRST(&s->memberships)))
 		memory_leave(m, member, leave, len);
-	if (s->end_queued)
-		memory_append_queue(m, memory_queue_of(m, s), leave, len, s);
+	if (s->end)
+		memory_append_queue(m, memory_queue_of(m, s), s->end, strlen(s->end), s);
 	if (s->stream.watches > 0)
 		memory_post_notice(m, TASK_CLOSED, &s->stream);
 	memory_due_remove(m, s);

@@ -9,7 +9,7 @@
 
 #include "store/store.h"
 
-typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, enum store_end end,
+typedef struct store_call *store_open_slot(struct store *, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *, void *arg);
 typedef struct store_call *store_apply_slot(struct store *, const struct name *id, uint64_t seq, const struct store_op *ops,
     size_t n, store_applied_fn *, void *arg);
@@ -85,5 +85,12 @@ struct store {
 struct store_call {
 	struct store *store; /* Set by the implementation, before it returns the call. */
 };
+
+/* In orders: is it the operation of a session?  What only sends is nobody's. */
+static inline bool
+store_op_has_owner(const struct store_op *op)
+{
+	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_QUEUE && op->kind != STORE_TELL;
+}
 
 #endif

@@ -93,19 +93,27 @@ static const unsigned keys_of[] = {
 	[STORE_GRANT] = 0,
 	[STORE_REFUSE] = 0,
 	[STORE_QUEUE] = 1,
+	[STORE_TELL] = 2,
 	[STORE_END] = 0,
 };
+
+/* Does it also append to the session's queue? */
+static bool
+is_event(const struct store_op *op)
+{
+	return op->event && (op->kind == STORE_JOIN || op->kind == STORE_LEAVE);
+}
 
 unsigned
 op_keys(const struct store_op *op)
 {
-	return keys_of[op->kind] + (op->event ? 1 : 0);
+	return keys_of[op->kind] + is_event(op);
 }
 
 void
 call_add_op_keys(struct redis_call *call, const struct store_op *op, const struct name *session)
 {
-	if (op->kind == STORE_SEND_SESSION) {
+	if (op->kind == STORE_SEND_SESSION || op->kind == STORE_TELL) {
 		call_add_key(call, 's', &op->target);
 		call_add_key(call, 'm', &op->target);
 	} else if (op->kind == STORE_QUEUE) {
@@ -113,17 +121,24 @@ call_add_op_keys(struct redis_call *call, const struct store_op *op, const struc
 	} else if (keys_of[op->kind] > 0) {
 		call_add_room_keys(call, &op->target);
 	}
-	if (op->event)
+	if (is_event(op))
 		call_add_queue_key_of(call, session);
+}
+
+/* NULL is as good as empty. */
+static void
+add_text(struct redis_command *command, const char *text, size_t len)
+{
+	redis_command_add(command, text ? text : "", len);
 }
 
 void
 call_add_op(struct redis_call *call, const struct store_op *op, const struct name *session)
 {
-	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'q', 'c'};
+	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'q', 't', 'c'};
 	struct redis_command *command = &call->command;
 
-	if (op->event)
+	if (is_event(op))
 		redis_command_adds(command, op->kind == STORE_JOIN ? "J" : "L");
 	else if (op->is_taken_back)
 		redis_command_adds(command, "Q");
@@ -136,12 +151,14 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 	if (op->kind == STORE_SEND_ROOM || op->kind == STORE_JOIN)
 		redis_command_adds(command, op->title);
 	if (op->kind != STORE_GRANT && op->kind != STORE_REFUSE)
-		redis_command_add(command, op->payload, op->payload_len);
-	if (op->kind == STORE_SET || op->kind == STORE_GRANT)
-		redis_command_add(command, op->data, op->data_len);
+		add_text(command, op->payload, op->payload_len);
+	if (op->kind == STORE_SET || op->kind == STORE_GRANT || op->kind == STORE_TELL)
+		add_text(command, op->data, op->data_len);
+	if (op->kind == STORE_TELL)
+		add_text(command, op->event, op->event_len);
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);
-	if (op->event) {
+	if (is_event(op)) {
 		call_add_queue_of(call, session);
 		redis_command_add(command, op->event, op->event_len);
 	}

@@ -5,7 +5,8 @@
  * i has the shortest tag whose slot is one of 4i .. 4i+3, so any cluster has them spread evenly.  These are for ever.
  *
  *	PREFIX:{tag}s:ID    a session: hash.  l: last id of its mailbox; a: how far its client has it.  If there are: u: public data;
- *	                    w: away; g: its rooms (lines "since key title"); q, r: number and results of its last operations
+ *	                    w: away; g: its rooms (lines "since key title"); q, r: number and results of its last operations;
+ *	                    s: its state; p: its grants; e: the head of the entry that its queue gets when it ends
  *	PREFIX:{tag}m:ID    its mailbox: stream with fields p (the id before) and d; made by the first append
  *	PREFIX:{tag}r:KEY   a room: hash.  l: last id of its log; t: title; s, if so: something was said in it
  *	PREFIX:{tag}l:KEY   its log: stream

@@ -36,19 +36,13 @@ static void on_ordered(struct redis_call *call, const redisReply *reply);
 
 /* ---- Whose they are ---- */
 
-static bool
-has_owner(const struct store_op *op)
-{
-	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_QUEUE;
-}
-
 /* Which of the owners it is, from 1; 0 for nobody. */
 static size_t
 owner_of(const struct order_call *order, const struct store_op *op)
 {
 	size_t i = 0;
 
-	if (!has_owner(op))
+	if (!store_op_has_owner(op))
 		return 0;
 	while (i < order->owners_count && !name_equal(&order->owners[i].id, &op->session))
 		i++;

@@ -37,7 +37,7 @@ on_opened(struct redis_call *call, const redisReply *reply)
 }
 
 struct store_call *
-redis_store_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end,
+redis_store_open(struct store *store, const struct name *id, const char *data, size_t len, const char *end,
     store_opened_fn *fn, void *arg)
 {
 	struct redis_store *rs = redis_store_of(store);
@@ -56,7 +56,7 @@ redis_store_open(struct store *store, const struct name *id, const char *data, s
 	redis_command_addi(&call->command, redis_store_now(store) + rs->limits.away_after_ms);
 	redis_command_adds(&call->command, sweeper_may_open(rs->sweeper) ? "1" : "0");
 	redis_command_add(&call->command, data, len);
-	redis_command_adds(&call->command, end == STORE_END_QUEUED ? "1" : "");
+	redis_command_adds(&call->command, end ? end : "");
 	redis_call_send(call);
 	return &call->call;
 }

@@ -115,7 +115,7 @@ open_session(struct world *w, struct cursor *cursor)
 	token_new(token);
 	token_session(&id, token);
 	*cursor = (struct cursor){0};
-	store_open(w->inner, &id, "", 0, STORE_END_QUIET, on_opened, &cursor->mailbox);
+	store_open(w->inner, &id, "", 0, NULL, on_opened, &cursor->mailbox);
 	settle(w);
 	return id;
 }

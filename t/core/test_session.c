@@ -187,6 +187,7 @@ test_presence(void)
 struct ordered {
 	int done;
 	enum store_result_code codes[8];
+	struct entry_id ids[8];
 };
 
 static void
@@ -194,8 +195,10 @@ on_ordered(void *arg, const struct store_applied *applied)
 {
 	struct ordered *ordered = arg;
 
-	for (size_t i = 0; i < applied->count; i++)
+	for (size_t i = 0; i < applied->count; i++) {
 		ordered->codes[i] = applied->results[i].code;
+		ordered->ids[i] = applied->results[i].id;
+	}
 	ordered->done++;
 }
 
@@ -237,6 +240,36 @@ test_orders(void)
 	world_free(&w);
 }
 
+/* Whoever sends is told in its mailbox what became of it. */
+static void
+test_tells(void)
+{
+	struct world w;
+	struct cursor cursor;
+	struct name a;
+	struct ordered ordered = {0};
+	struct probe watcher;
+	char room[] = "t", number[] = "\"7\"", event[] = "\"e\"", text[ENTRY_ID_SIZE], wanted[200];
+	struct client_op tell = {.kind = CLIENT_TELL, .event = {number, 3}, .form = CLIENT_ANSWER, .data = {"[\"", 2}, .data_end = {"\"]", 2},
+	    .refusal = {"[false]", 7}};
+	struct client_op quiet = {.kind = CLIENT_TELL, .event = {number, 3}, .form = CLIENT_ANSWER};
+
+	world_new(&w, &(struct world_options){0});
+	a = open_session(&w, &cursor);
+	tell.to = quiet.to = a;
+	probe_start(&w, &watcher, &a, &cursor);
+	watcher.then = PROBE_KEEPS;
+	reaches(&w, &watcher.caught_up, 1);
+	sessions_apply(w.sessions, &a, 0, (struct client_op[]){
+		{.kind = CLIENT_SEND_ROOM, .room = room, .event = {event, 3}}, tell, quiet,
+		{.kind = CLIENT_LEAVE, .room = room}, tell, quiet}, 6, on_ordered, &ordered);
+	ok(reaches(&w, &ordered.done, 1), "operations are applied, with those that tell of them");
+	snprintf(wanted, sizeof wanted, "/7=[\"%s\"] /7=[false] | ", entry_id_format(text, ordered.ids[0]));
+	told(&w, &watcher, wanted, "a session is told the id of what was sent, and that something was refused");
+	probe_stop(&watcher);
+	world_free(&w);
+}
+
 static void
 test_sweep(void)
 {
@@ -267,6 +300,7 @@ main(void)
 	test_history_pages();
 	test_presence();
 	test_orders();
+	test_tells();
 	test_sweep();
 	return done();
 }

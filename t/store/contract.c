@@ -13,6 +13,7 @@ contract_run(const struct contract *contract)
 	contract_numbers(contract);
 	contract_state(contract);
 	contract_grants(contract);
+	contract_tell(contract);
 	contract_order(contract);
 	contract_list(contract);
 	contract_queue(contract);

@@ -108,6 +108,18 @@ op_queue(const struct name *queue, const char *payload)
 }
 
 struct store_op
+op_tell(const struct name *target, const char *done, const char *end, const char *refused)
+{
+	struct store_op op = op_of(STORE_TELL, *target, done);
+
+	op.data = end;
+	op.data_len = strlen(end);
+	op.event = refused;
+	op.event_len = refused ? strlen(refused) : 0;
+	return op;
+}
+
+struct store_op
 op_with(struct store_op op, const char *event)
 {
 	op.event = event;
@@ -362,15 +374,19 @@ start_open(struct kit *k, const struct name *id, const char *data)
 {
 	struct answer *a = answer_new(k);
 
-	return asked(a, store_open(k->at, id, data, strlen(data), STORE_END_QUIET, on_opened, a));
+	return asked(a, store_open(k->at, id, data, strlen(data), NULL, on_opened, a));
 }
 
 struct answer *
-start_open_queued(struct kit *k, const struct name *id, const char *data)
+start_open_queued(struct kit *k, const struct name *id, const char *data, const char *end)
 {
 	struct answer *a = answer_new(k);
+	char *brief = mem_string(end); /* The store copies what it is given. */
 
-	return asked(a, store_open(k->at, id, data, strlen(data), STORE_END_QUEUED, on_opened, a));
+	asked(a, store_open(k->at, id, data, strlen(data), brief, on_opened, a));
+	memset(brief, '#', strlen(brief));
+	free(brief);
+	return a;
 }
 
 /* The store copies what it is given: so it is given copies that do not live long. */

@@ -111,6 +111,7 @@ struct store_op op_grant(const char *grants);
 struct store_op op_refuse(void);
 struct store_op op_end(const char *payload);
 struct store_op op_queue(const struct name *queue, const char *payload);
+struct store_op op_tell(const struct name *target, const char *done, const char *end, const char *refused);
 struct store_op op_with(struct store_op op, const char *event);
 /* The same operation, of this session. */
 struct store_op op_by(const struct name *id, struct store_op op);
@@ -121,7 +122,7 @@ struct answer *await(struct answer *);
 void cancel(struct answer *);
 
 struct answer *start_open(struct kit *, const struct name *id, const char *data);
-struct answer *start_open_queued(struct kit *, const struct name *id, const char *data);
+struct answer *start_open_queued(struct kit *, const struct name *id, const char *data, const char *end);
 struct answer *start_finish(struct kit *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n);
 struct answer *start_lease(struct kit *, const struct name *name, const struct name *holder, int64_t ms);
 struct answer *start_read_queue(struct kit *, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes);

@@ -206,6 +206,7 @@ model_op(struct fuzz *f, struct model_session *m, const struct store_op *op, con
 		return STORE_DONE;
 	case STORE_REFUSE:
 		return STORE_FORBIDDEN;
+	case STORE_TELL: /* See contract_tell.c. */
 	case STORE_QUEUE:
 	case STORE_END:
 		break; /* See step_close. */

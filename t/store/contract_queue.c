@@ -138,24 +138,25 @@ test_ends(struct kit *k)
 	struct answer *a;
 
 	drain(k, &queue);
-	await(start_open_queued(k, &id, "<1>"));
+	await(start_open_queued(k, &id, "<1>", "over:"));
 	await(start_open(k, &id, "<x>"));
+	await(start_open_queued(k, &id, "<x>", "x"));
 	do_one(k, &id, op_join("ends", "$join"));
 	await(start_close(k, &id, "$leave"));
-	is_entries(read_queue(k, &queue, start), "$leave<1>", "a session opened for that ends with an entry: its end and its data");
+	is_entries(read_queue(k, &queue, start), "over:<1>", "a session opened for that ends with an entry: its end and its data");
 	is_status(await(start_close(k, &id, "$leave")), STORE_GONE, "it ends once");
 	is_int((int64_t)read_queue(k, &queue, start)->count, 1, "with one entry");
-	await(start_open_queued(k, &id, "<2>"));
+	await(start_open_queued(k, &id, "<2>", "gone:"));
 	do_one(k, &id, op_join("ends", "$join"));
 	apply_one(k, &id, 0, op_set("<3>", "$set"));
 	a = await(start_order(k, NULL, &end, 1));
-	is_entries(read_queue(k, &queue, start), "$leave<1> $end<3>", "ended by an order it has its last data");
+	is_entries(read_queue(k, &queue, start), "over:<1> gone:<3>", "ended by an order it has its last data, and its own end");
 	drain(k, &queue);
-	await(start_open_queued(k, &id, ""));
+	await(start_open_queued(k, &id, "", "over"));
 	a = await(start_order(k, NULL, &(struct store_op){.kind = STORE_QUEUE, .target = queue, .payload = "do", .payload_len = 2}, 1));
 	entry = a->results[0].id;
 	finish(k, &queue, entry, &end, 1);
-	is_entries(read_queue(k, &queue, base), "$end", "so it is if an entry of the queue ends it");
+	is_entries(read_queue(k, &queue, base), "over", "so it is if an entry of the queue ends it");
 	drain(k, &queue);
 }
 
@@ -173,7 +174,7 @@ test_full(const struct contract *contract)
 
 	limits.queue_max = 3;
 	kit_start(&k, contract, &limits);
-	a = await(start_open_queued(&k, &id, ""));
+	a = await(start_open_queued(&k, &id, "", "over"));
 	base = a->position;
 	do_one(&k, &id, op_with(op_join("out", "$join"), "in"));
 	first = do_one(&k, &id, fill);
@@ -191,7 +192,7 @@ test_full(const struct contract *contract)
 	finish(&k, &queue, read_queue(&k, &queue, start)->entries[0].id, NULL, 0);
 	is_int(apply_one(&k, &id, 0, fill)->results[0].code, STORE_DONE, "what is finished makes place");
 	await(start_close(&k, &id, "$leave"));
-	is_entries(read_queue(&k, &queue, start), "x out x $leave", "the end of a session is never refused");
+	is_entries(read_queue(&k, &queue, start), "x out x over", "the end of a session is never refused");
 	kit_end(&k, "full queues");
 }
 
@@ -202,9 +203,9 @@ test_lapse(const struct contract *contract)
 	struct name id = session_named("lapsing"), queue = queue_of(&id);
 
 	kit_start(&k, contract, &kit_brief);
-	await(start_open_queued(&k, &id, "<L>"));
+	await(start_open_queued(&k, &id, "<L>", "over:"));
 	kit_until(&k, (await(start_lapse(&k, &id, "$away", "$leave")), read_queue(&k, &queue, start)->count > 0));
-	is_entries(read_queue(&k, &queue, start), "$leave<L>", "a session that lapses has an end, and an entry");
+	is_entries(read_queue(&k, &queue, start), "over:<L>", "a session that lapses has an end, and an entry");
 	kit_end(&k, "sessions that lapse");
 }
 

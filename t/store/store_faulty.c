@@ -73,7 +73,7 @@ ON_ANSWER(probe)
 ON_ANSWER(leased)
 
 static struct store_call *
-faulty_open(struct store *store, const struct name *id, const char *data, size_t len, enum store_end end, store_opened_fn *fn,
+faulty_open(struct store *store, const struct name *id, const char *data, size_t len, const char *end, store_opened_fn *fn,
     void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_OPEN, arg);

@@ -228,7 +228,7 @@ test_size(void)
 
 		snprintf(text, sizeof(text), "%d", i);
 		sized.id = session_named(text);
-		store_open(sized.store, &sized.id, "{\"name\":\"somebody\"}", 19, STORE_END_QUIET, on_opened, &sized);
+		store_open(sized.store, &sized.id, "{\"name\":\"somebody\"}", 19, NULL, on_opened, &sized);
 		store_watch(sized.store, &sized.id);
 		op = op_send(&sized.id,
 		    "A message of some length, so that what is left when it was read and given back would show up.");
