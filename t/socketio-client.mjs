@@ -36,7 +36,7 @@ async function talking(name, { base }) {
 	await connected(a, b);
 	ok(a.socket.id?.length === 22 && a.socket.id !== b.socket.id, 'each has an id of its own');
 	a.socket.emit('hello', 1, { two: [2] }, null);
-	isDeep(await ask(a, 'asked', 'x'), { ok: true }, 'an event that asks for it is acknowledged');
+	is((await ask(a, 'asked', 'x')).ok, true, 'an event that asks for it is acknowledged');
 	a.socket.emit('nothing');
 	a.socket.emit('binary', Buffer.from([1, 2, 3]), { deep: [new Uint8Array([4])] }, 'end');
 	await until(b, () => b.got.length === 4, 'four events');
@@ -97,7 +97,7 @@ async function namespaces(name, { base }) {
 	isDeep([main.got, admin.got], [[], ['admins only']], 'an event stays in its namespace');
 	admin.socket.disconnect();
 	other.socket.emit('late');
-	isDeep(await ask(main, 'still', 1), { ok: true }, 'one may be left, the other one stays');
+	is((await ask(main, 'still', 1)).ok, true, 'one may be left, the other one stays');
 	isDeep(admin.got, ['admins only'], 'and nothing more comes from it');
 	main.socket.disconnect();
 	other.socket.disconnect();

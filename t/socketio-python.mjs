@@ -66,7 +66,7 @@ async function talk(source, base, transport) {
 	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
 	await waitFor(() => heard('acknowledged') && heard('bytes'), 20000, 'the client to speak');
 	is(heard('hello').from.length, 22, 'it is connected and says hello');
-	isDeep(heard('acknowledged').data, { ok: true }, 'which is acknowledged');
+	is(heard('acknowledged').data.ok, true, 'which is acknowledged');
 	isDeep(heard('bytes').data, { $binary: 'AQI=' }, 'binary data comes');
 	for (let i = 0; i < 100; i++)
 		await native.send(heard('hello').from, 'burst', i);

@@ -65,14 +65,29 @@ check_hook(const struct options *o)
 	if (!*o->hook && (*o->hook_secret_file || o->hook_events.count > 0))
 		return options_sentence("--hook-secret-file and --hook-events want --hook: without it they would be ignored");
 	for (size_t i = 0; i < o->hook_events.count; i++) {
-		static const char *const events[] = {"connect", "message", "join", "leave", "disconnect"};
+		static const char *const events[] = {"connect", "message", "ack", "join", "leave", "disconnect"};
 		size_t known = 0;
 
 		while (known < sizeof events / sizeof events[0] && strcmp(o->hook_events.items[i], events[known]) != 0)
 			known++;
 		if (known == sizeof events / sizeof events[0])
-			return options_sentence("--hook-events takes connect, message, join, leave or disconnect, not \"%s\"", o->hook_events.items[i]);
+			return options_sentence("--hook-events takes connect, message, ack, join, leave or disconnect, not \"%s\"", o->hook_events.items[i]);
 	}
+	return NULL;
+}
+
+/* Two words, with a comma between them. */
+static char *
+check_room_events(const char *text)
+{
+	const char *comma = strchr(text, ',');
+
+	if (strcmp(text, "none") == 0)
+		return NULL;
+	if (!comma || comma == text || strchr(comma + 1, ',') || !comma[1])
+		return options_sentence("--room-events takes two names with a comma between them, or none, not \"%s\"", text);
+	if (strncmp(text, comma + 1, (size_t)(comma - text)) == 0 && strlen(comma + 1) == (size_t)(comma - text))
+		return options_sentence("--room-events takes two different names: \"%s\" are not", text);
 	return NULL;
 }
 
@@ -117,5 +132,7 @@ options_check(const struct options *o)
 		wrong = check_auth(o);
 	if (!wrong)
 		wrong = check_hook(o);
+	if (!wrong)
+		wrong = check_room_events(o->room_events);
 	return wrong ? wrong : check_origins(&o->origins);
 }

@@ -115,6 +115,20 @@ cursor_move(struct cursor *cursor, const struct name *room, struct entry_id posi
 	cursor->rooms[cursor->count++] = (struct cursor_room){*room, position};
 }
 
+void
+cursor_catch_up(struct cursor *cursor, const struct cursor *other)
+{
+	if (entry_id_compare(other->mailbox, cursor->mailbox) > 0)
+		cursor_move(cursor, NULL, other->mailbox);
+	for (size_t i = 0; i < other->count; i++) {
+		const struct cursor_room *room = &other->rooms[i];
+		const struct entry_id *known = cursor_find(cursor, &room->room);
+
+		if (!known || entry_id_compare(room->position, *known) > 0)
+			cursor_move(cursor, &room->room, room->position);
+	}
+}
+
 const struct entry_id *
 cursor_find(const struct cursor *cursor, const struct name *room)
 {

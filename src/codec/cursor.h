@@ -41,6 +41,9 @@ bool cursor_equal(const struct cursor *a, const struct cursor *b);
 /* Move on to this position, in the mailbox (room NULL: the cursor is dirty then) or in a room that may be new to it. */
 void cursor_move(struct cursor *cursor, const struct name *room, struct entry_id position);
 
+/* The same for all positions of other that are later, or that the cursor does not have. */
+void cursor_catch_up(struct cursor *cursor, const struct cursor *other);
+
 /* The position in that room, or NULL. */
 const struct entry_id *cursor_find(const struct cursor *cursor, const struct name *room);
 

@@ -9,7 +9,7 @@
 
 enum { PING_AT, ANSWERED, POSTED, POSTED_TO, UPGRADE_UNTIL, NUMBERS };
 
-static const char phases[] = "oclv", hows[] = "nrNRc";
+static const char phases[] = "oclv", hows[] = "nrNRcl";
 
 /* A number and the space behind it. */
 static bool
@@ -143,12 +143,15 @@ take_veil(struct span *line, char veil[TOKEN_LEN + 1])
 }
 
 static bool
-take_how(struct span *line, enum engine_socket_how *how)
+take_how(struct span *line, enum engine_socket_how *how, bool *was_asked)
 {
 	struct span word;
 	const char *letter;
 
-	if (!take_word(line, &word) || length_of(word) != 1 || !(letter = memchr(hows, *word.p, sizeof hows - 1)))
+	if (!take_word(line, &word) || length_of(word) == 0 || !(letter = memchr(hows, *word.p, sizeof hows - 1)))
+		return false;
+	*was_asked = length_of(word) == 2 && word.p[1] == 'a';
+	if (length_of(word) != 1 && !*was_asked)
 		return false;
 	*how = (enum engine_socket_how)(letter - hows);
 	return true;
@@ -162,7 +165,7 @@ take_socket(struct span *line, struct engine_state *state)
 	uint64_t number;
 
 	socket = engine_state_add_socket(state, "", 0);
-	if (!take_word(line, &id) || !name_parse(&socket->id, id.p, length_of(id)) || !take_how(line, &socket->how) ||
+	if (!take_word(line, &id) || !name_parse(&socket->id, id.p, length_of(id)) || !take_how(line, &socket->how, &socket->was_asked) ||
 	    !take_count(line, UINT32_MAX, &number) || !take_veil(line, socket->veil) || !take_cursor(line, &socket->before) ||
 	    !take_cursor(line, &socket->after) || line->p >= line->end || memchr(line->p, '\0', length_of(*line)))
 		return false;
@@ -276,7 +279,7 @@ engine_state_parse(struct engine_state *state, const char *text, size_t len)
 static void
 write_socket(struct buf *b, const struct engine_socket *socket)
 {
-	buf_addf(b, "\nS %s %c ", socket->id.s, hows[socket->how]);
+	buf_addf(b, "\nS %s %c%s ", socket->id.s, hows[socket->how], socket->was_asked ? "a" : "");
 	buf_addn(b, socket->number);
 	buf_addf(b, " %s ", *socket->veil ? socket->veil : "-");
 	cursor_write(b, &socket->before);
@@ -329,7 +332,7 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 static bool
 is_alike(const struct engine_socket *a, const struct engine_socket *b)
 {
-	return name_equal(&a->id, &b->id) && a->how == b->how && a->number == b->number && cursor_equal(&a->before, &b->before) &&
+	return name_equal(&a->id, &b->id) && a->how == b->how && a->was_asked == b->was_asked && a->number == b->number && cursor_equal(&a->before, &b->before) &&
 	    cursor_equal(&a->after, &b->after);
 }
 

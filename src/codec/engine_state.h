@@ -4,7 +4,7 @@
  *     1 <phase><flags> <ping at> <answered> <posted> <posted to> <upgrade until> <before> <after>
  *
  * and of one that speaks Socket.IO more lines: "C <connect by> <connects>"; for each namespace that it is connected to
- * "S <id> <how> <number> <veil> <before> <after> <namespace>", the positions as cursors; and while attachments of a packet are
+ * "S <id> <how>[a] <number> <veil> <before> <after> <namespace>", the positions as cursors; and while attachments of a packet are
  * missing "P <bytes> <packet>" and "B <base64>" for each that has come.
  *
  * src/README.md says how it is used.
@@ -35,12 +35,14 @@ enum engine_socket_how {
 	ENGINE_SOCKET_NEW_TOLD,  /* it was told so in the last answer, */
 	ENGINE_SOCKET_RECOVERED_TOLD,
 	ENGINE_SOCKET_CONNECTED, /* or before it. */
+	ENGINE_SOCKET_LEFT,      /* It was told, in the last answer, that it is disconnected; its session is still to be closed. */
 };
 
 /* A connection to a namespace. */
 struct engine_socket {
 	struct name id; /* Of its session. */
 	enum engine_socket_how how;
+	bool was_asked; /* It was told something without an offset: an event that it is to answer. */
 	uint32_t number;               /* Of the connection, in this engine: see socketio_pid. */
 	char veil[TOKEN_LEN + 1];      /* Of a recovered one: its pid, veiled; else empty. */
 	struct cursor before, after;   /* As those of the engine. */

@@ -300,7 +300,6 @@ read_room_name(struct reading *r, struct client_op *op, struct jspan value)
 {
 	op->kind = CLIENT_JOIN;
 	op->session = r->event->session;
-	op->is_order = true;
 	return read_room(r, op, value);
 }
 

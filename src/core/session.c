@@ -50,18 +50,18 @@ presence_head(struct buf *b, const char *event, const struct name *id)
 	return b->data;
 }
 
+void
+sessions_write_end(struct buf *b, const struct name *id, const struct message_address *address)
+{
+	message_write_head(b, MESSAGE_LEAVE, id, address, (struct jspan){"\"$leave\"", 8});
+}
+
 static char *
 leave_head(struct buf *b, const struct name *id)
 {
 	buf_clear(b);
-	message_write_head(b, MESSAGE_LEAVE, id, NULL, (struct jspan){"\"$leave\"", 8});
+	sessions_write_end(b, id, NULL);
 	return b->data;
-}
-
-void
-sessions_write_end(struct buf *b, const struct name *id)
-{
-	leave_head(b, id);
 }
 
 /* ---- Operations ---- */
@@ -119,7 +119,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 			write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
 		return;
 	case CLIENT_EVENT:
-		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, whose, op->data);
+		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, op->from ? op->from : whose, op->data);
 		return;
 	case CLIENT_JOIN:
 		if (!op->quiet)
@@ -137,14 +137,16 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	}
 }
 
-/* What the application's backend is told of a join or leave: the room.  What is told of a refusal. */
+/* The other text of an operation: of a refusal; for the backend, the room that is entered or left; for the client, the end. */
 static void
 write_event(struct buf *b, const struct client_op *op, const struct name *id)
 {
 	if (op->kind == CLIENT_TELL && op->refusal.text) {
 		write_message(b, op, flag_of(op, id), sender_of(op, id), op->refusal);
+	} else if (op->kind == CLIENT_END) {
+		message_write_head(b, MESSAGE_FAREWELL, NULL, NULL, (struct jspan){"\"$end\"", 6});
 	} else if (id && op->is_event) {
-		presence_head(b, op->kind == CLIENT_JOIN ? "\"$join\"" : "\"$leave\"", id);
+		message_write_head(b, MESSAGE_GATEWAY, id, &op->address, op->kind == CLIENT_JOIN ? (struct jspan){"\"$join\"", 7} : (struct jspan){"\"$leave\"", 8});
 		jspan_quote(b, op->room, strlen(op->room));
 	}
 }
@@ -171,7 +173,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
 	    .session = op->session};
 	if (op->kind == CLIENT_EVENT)
-		store_queue_name(&to->target, store_queue_of(id ? id : &op->session));
+		store_queue_name(&to->target, store_queue_of(op->from ? op->from : id ? id : &op->session));
 	else if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {

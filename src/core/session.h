@@ -25,8 +25,8 @@ void sessions_free(struct sessions *);
 /* Sweep for sessions that are due, every second; those which have a sink at this hub are not. */
 void sessions_watch(struct sessions *, struct hub *);
 
-/* What the application is told of the end of a session of the native protocol, but for its data: see store_open. */
-void sessions_write_end(struct buf *b, const struct name *id);
+/* What the application is told of the end of a session, but for its data: see store_open.  address: NULL for none. */
+void sessions_write_end(struct buf *b, const struct name *id, const struct message_address *address);
 
 /* Apply ops of session id: see store_apply.  A session that was away is marked back. */
 struct store_call *sessions_apply(struct sessions *, const struct name *id, uint64_t seq, const struct client_op *ops, size_t n,

@@ -182,6 +182,41 @@ auth_check(struct auth *auth, const char *token, size_t len, auth_fn *done, void
 	STAILQ_INSERT_TAIL(&auth->fresh, check, in_checks);
 }
 
+/* ---- Renewal ---- */
+
+static bool
+has_other_data(const struct auth_granted *granted, const struct store_session *session)
+{
+	return granted->data.text &&
+	    (granted->data.len != session->data_len || memcmp(granted->data.text, session->data, session->data_len) != 0);
+}
+
+struct client_op *
+auth_renew(const struct auth_granted *granted, const struct store_session *session, const char *keep, size_t *count)
+{
+	struct client_op *ops = mem_zero(session->rooms_count + 2, sizeof *ops);
+
+	*count = 0;
+	ops[(*count)++] = (struct client_op){.kind = CLIENT_GRANT, .data = granted->text};
+	for (size_t i = 0; i < session->rooms_count; i++) {
+		const char *title = session->rooms[i].title;
+
+		if (!grants_allow(granted->grants, GRANTS_JOIN, title) && !(keep && strcmp(title, keep) == 0))
+			ops[(*count)++] = (struct client_op){.kind = CLIENT_LEAVE, .room = mem_string(title)};
+	}
+	if (has_other_data(granted, session))
+		ops[(*count)++] = (struct client_op){.kind = CLIENT_SET, .data = granted->data};
+	return ops;
+}
+
+void
+auth_free_ops(struct client_op *ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(ops[i].room);
+	free(ops);
+}
+
 /* ---- Life ---- */
 
 struct auth *

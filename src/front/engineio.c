@@ -55,6 +55,9 @@ on_opened(void *arg, const struct store_opened *opened)
 {
 	struct engineio_call *call = arg;
 	const struct front_parts *parts = &call->front->parts;
+	/* Who may read is judged where it connects to a namespace. */
+	static const char grants[] = "{\"until\":0}";
+	static const struct client_op grant = {.kind = CLIENT_GRANT, .data = {grants, sizeof grants - 1}};
 
 	if (opened->status == STORE_FULL) {
 		metric_add(SESSIONS_REFUSED, 1);
@@ -74,7 +77,7 @@ on_opened(void *arg, const struct store_opened *opened)
 	    .is_socketio = call->is_socketio};
 	if (call->is_socketio)
 		call->state.connect_by = store_now(parts->store) + parts->options->connect_timeout_ms;
-	engineio_call_swap(call, NULL, 0);
+	engineio_call_swap(call, &grant, call->front->auth != NULL);
 }
 
 /* Nobody else knows the sid. */
@@ -88,7 +91,7 @@ static void
 open_session(struct front *front, struct http_request *req, bool is_socketio, bool is_socket)
 {
 	static const struct engineio_kind kind = {on_impossible, tell_open, on_impossible, engineio_call_refuse_unavailable, NULL};
-	struct engineio_client client = {.is_socketio = is_socketio};
+	struct engineio_client client = {.is_socketio = is_socketio, .is_arriving = is_socket};
 	struct opening *opening;
 
 	if (!front_has_room(front, req))

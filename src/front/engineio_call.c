@@ -14,6 +14,7 @@
 #include "core/session.h"
 #include "front/private.h"
 #include "front/problem.h"
+#include "hook/hook.h"
 #include "net/http.h"
 #include "store/store.h"
 
@@ -70,6 +71,8 @@ engineio_call_new(struct front *front, struct http_request *req, const struct en
 	const char *version = http_query(req, "EIO");
 
 	call->is_of_version = !version || strcmp(version, "4") == 0;
+	if (client->is_arriving && client->is_socketio && hook_wants(front->hook, HOOK_CONNECT))
+		facts_keep(&call->facts, req);
 	engineio_call_park(call, req);
 	return call;
 }
@@ -82,6 +85,7 @@ engineio_call_free(struct engineio_call *call)
 	if (call->kind->release)
 		call->kind->release(call);
 	engine_state_free(&call->state);
+	facts_free(&call->facts);
 	free(call);
 }
 
@@ -262,11 +266,30 @@ on_socket_closed(void *arg, const struct store_presence *presence)
 	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
 }
 
+static void
+close_socket(struct engineio_call *call, const struct engine_socket *socket)
+{
+	sessions_close(call->front->parts.sessions, &socket->id, on_socket_closed, NULL);
+}
+
 void
 engineio_call_close_sockets(struct engineio_call *call)
 {
 	for (size_t i = 0; i < call->state.sockets_count; i++)
-		sessions_close(call->front->parts.sessions, &call->state.sockets[i].id, on_socket_closed, NULL);
+		close_socket(call, &call->state.sockets[i]);
+}
+
+void
+engineio_call_drop_left(struct engineio_call *call)
+{
+	for (size_t i = call->state.sockets_count; i > 0; i--) {
+		struct engine_socket *socket = &call->state.sockets[i - 1];
+
+		if (socket->how != ENGINE_SOCKET_LEFT)
+			continue;
+		close_socket(call, socket);
+		engine_state_remove_socket(&call->state, socket);
+	}
 }
 
 bool
@@ -281,6 +304,7 @@ engineio_call_close(struct engineio_call *call, void (*closed)(struct engineio_c
 	const struct front_parts *parts = &call->front->parts;
 
 	call->closed = closed;
+	engineio_call_drop_left(call);
 	if (engineio_call_is_kept(call)) {
 		call->state.phase = ENGINE_OVER;
 		engine_state_drop_partial(&call->state);
@@ -340,7 +364,9 @@ engineio_call_refuse_empty(struct engineio_call *call)
 void
 engineio_call_refuse_unavailable(struct engineio_call *call)
 {
-	if (call->req)
+	if (call->req && call->late_code)
+		problem_reply(call->req, 503, call->late_code, "Who has to say whether this client may connect cannot be asked at the moment.");
+	else if (call->req)
 		problem_reply(call->req, 503, "store_unavailable", "The store cannot be used at the moment.");
 	engineio_call_free(call);
 }

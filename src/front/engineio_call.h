@@ -16,6 +16,7 @@
 #include "codec/engine_state.h"
 #include "codec/engineio.h"
 #include "codec/op.h"
+#include "front/facts.h"
 
 struct engineio_call;
 struct front;
@@ -50,6 +51,8 @@ struct engineio_call {
 	size_t ops_count;
 	void (*step)(struct engineio_call *); /* What is asked of the store. */
 	void (*closed)(struct engineio_call *);
+	struct facts facts;    /* Of who may be about to connect, for an application that is asked. */
+	const char *late_code; /* What could not be used; NULL: the store. */
 	int64_t deadline; /* When the store was to have answered, by clock_mono_ms. */
 	struct event retry;
 };
@@ -59,6 +62,7 @@ struct engineio_client {
 	char sid[TOKEN_LEN + 1];
 	struct name id;
 	bool is_socketio;
+	bool is_arriving; /* It may be about to connect. */
 };
 
 /* A call of size bytes, zeroed but for what is above. */
@@ -94,6 +98,8 @@ void engineio_call_close(struct engineio_call *, void (*closed)(struct engineio_
 bool engineio_call_is_kept(const struct engineio_call *);
 /* Close its sockets' sessions, for good. */
 void engineio_call_close_sockets(struct engineio_call *);
+/* The same of those that know that they are disconnected, which the state has no more then. */
+void engineio_call_drop_left(struct engineio_call *);
 
 /* No pong came in time, nor did it connect to a namespace. */
 bool engineio_call_is_over(const struct engineio_call *);
@@ -124,6 +130,7 @@ void engineio_post(struct front *front, struct http_request *req, const struct e
 struct engineio_frame {
 	struct front *front;
 	const struct engineio_client *client;
+	const struct facts *facts; /* Lent until posted. */
 	const char *text; /* As in a payload. */
 	size_t len;
 	struct engine_state *state; /* As it was last known, with its number.  Taken. */

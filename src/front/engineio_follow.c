@@ -176,7 +176,7 @@ take_batches(struct engineio_follow *follow)
 	struct engineio_call *call = &follow->call;
 	const struct engine_state *state = &call->state;
 
-	if (follow->payload.is_lost)
+	if (follow->payload.is_lost || follow->payload.is_over)
 		end_lost(follow);
 	else if (state->connect_by > 0 && store_now(call->front->parts.store) >= state->connect_by)
 		end(call);
@@ -208,6 +208,9 @@ on_reply(void *client, struct http_request *req, const struct poll_part *const *
 			call->kind->decide(call);
 		else
 			end(call);
+		return;
+	case POLL_EXPIRED:
+		end(call);
 		return;
 	default:
 		check_state(follow);
@@ -256,6 +259,7 @@ hold(struct engineio_follow *follow)
 	struct poll_session *sessions;
 	struct poll_request request = {.protocol = &protocol, .client = follow};
 
+	engineio_call_drop_left(call);
 	engineio_payload_begin(&follow->payload, false);
 	sessions = engineio_payload_sessions(&follow->payload, &call->id, call->number);
 	request.sessions = sessions;

@@ -42,6 +42,7 @@ is_due(const struct engine_socket *socket, bool is_repeat)
 	case ENGINE_SOCKET_RECOVERED_TOLD:
 		return is_repeat;
 	case ENGINE_SOCKET_CONNECTED:
+	case ENGINE_SOCKET_LEFT:
 		return false;
 	}
 	return false;
@@ -55,7 +56,7 @@ engineio_payload_begin(struct engineio_payload *payload, bool is_repeat)
 	free_told(payload);
 	buf_clear(&payload->text);
 	payload->packets = 0;
-	payload->is_lost = false;
+	payload->is_lost = payload->is_over = false;
 	payload->start = payload->after = is_repeat ? state->before : state->after;
 	payload->count = state->sockets_count;
 	payload->told = mem_zero(payload->count + 1, sizeof *payload->told);
@@ -134,6 +135,7 @@ static void
 add_frames(struct engineio_payload *payload, const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
+		payload->is_over |= batch->messages[i]->flag == MESSAGE_FAREWELL;
 		if (!add_frame(payload, batch->messages[i]))
 			return;
 		payload->after = batch->messages[i]->id;
@@ -182,7 +184,10 @@ add_message(struct engineio_payload *payload, const struct engine_socket *socket
 	if (!fits(payload, packets, message->size))
 		return false;
 	move(&told->after, message);
-	if (!payload->options->no_recovery) {
+	told->is_left = message->flag == MESSAGE_FAREWELL;
+	told->is_asked |= message->address.asks;
+	/* An answer is asked for behind the last argument: there is no place for an offset. */
+	if (!payload->options->no_recovery && !message->address.asks) {
 		cursor_write(&offset, &told->after);
 		writing.offset = offset.data;
 	}
@@ -202,7 +207,7 @@ add_messages(struct engineio_payload *payload, size_t place, const struct batch 
 	if (told->is_due && !is_recovered && !add_connected(payload, socket, told))
 		return;
 	for (size_t i = 0; i < batch->count; i++)
-		if (!add_message(payload, socket, told, batch->messages[i]))
+		if (told->is_left || !add_message(payload, socket, told, batch->messages[i]))
 			return;
 	cursor_free(&told->after);
 	told->after = cursor_copy(batch->cursor);
@@ -224,7 +229,7 @@ bool
 engineio_payload_announces(const struct engineio_payload *payload)
 {
 	for (size_t i = 0; i < payload->count; i++)
-		if (payload->told[i].is_announced)
+		if (payload->told[i].is_announced || payload->told[i].is_left)
 			return true;
 	return false;
 }
@@ -251,6 +256,7 @@ how_after(enum engine_socket_how how, bool is_announced)
 	case ENGINE_SOCKET_RECOVERED_TOLD:
 		return is_announced ? ENGINE_SOCKET_RECOVERED_TOLD : how == ENGINE_SOCKET_RECOVERED ? how : ENGINE_SOCKET_CONNECTED;
 	case ENGINE_SOCKET_CONNECTED:
+	case ENGINE_SOCKET_LEFT:
 		return how;
 	}
 	return how;
@@ -266,7 +272,8 @@ engineio_payload_commit_after(struct engineio_payload *payload, struct engine_st
 
 		cursor_free(&socket->after);
 		socket->after = told->after;
-		socket->how = how_after(socket->how, told->is_announced);
+		socket->was_asked |= told->is_asked;
+		socket->how = told->is_left ? ENGINE_SOCKET_LEFT : how_after(socket->how, told->is_announced);
 		told->after = (struct cursor){0};
 	}
 }

@@ -22,12 +22,15 @@ struct engineio_told {
 	struct cursor start, after;
 	bool is_due;       /* It is still to be told that it is connected, */
 	bool is_announced; /* and this answer does. */
+	bool is_left;      /* It is told here that it is disconnected, */
+	bool is_asked;     /* or asked to answer an event. */
 };
 
 struct engineio_payload {
 	struct buf text;
 	unsigned packets;
 	bool is_lost; /* Of what was for it some is gone. */
+	bool is_over; /* The session itself is to be ended. */
 	struct entry_id start, after; /* In the mailbox of the session itself. */
 	struct cursor place;          /* The first of them, to be lent. */
 	struct engineio_told *told;   /* As many as there are sockets. */
@@ -59,7 +62,7 @@ void engineio_payload_add(struct engineio_payload *, size_t place, const struct 
 
 /* Does the client stand elsewhere than it did, if only behind what was not for it? */
 bool engineio_payload_has_moved(const struct engineio_payload *);
-/* Does it tell a socket that it is connected? */
+/* Does it tell a socket that it is connected, or that it is not any more? */
 bool engineio_payload_announces(const struct engineio_payload *);
 
 /* Let state, of which `state` is a copy or itself, say what was told. */

@@ -170,13 +170,17 @@ tell(struct engineio_poll *poll)
 static void
 answer(struct engineio_poll *poll)
 {
-
 	if (engineio_call_is_over(&poll->call)) {
 		engineio_call_look(&poll->call); /* A pong may have come that was not heard of. */
 		return;
 	}
 	if (poll->payload.is_lost) {
 		end_lost(poll);
+		return;
+	}
+	if (poll->payload.is_over) {
+		engineio_call_close_sockets(&poll->call);
+		end(poll, ENGINEIO_CLOSE);
 		return;
 	}
 	if (is_ping_due(poll)) {
@@ -225,6 +229,9 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 			engineio_call_tell(call, ENGINEIO_NOOP); /* Closed by its client. */
 		else
 			check_gone(poll);
+		return;
+	case POLL_EXPIRED: /* With a new token it goes on with its sockets. */
+		end(poll, ENGINEIO_CLOSE);
 		return;
 	default: /* A newer poll gets it. */
 		engineio_call_tell(call, ENGINEIO_NOOP);
@@ -293,6 +300,8 @@ hold(struct engineio_poll *poll)
 
 	poll->is_repeat = poll->key != 0 && poll->key == call->state.answered;
 	metric_add(ENGINEIO_REPEATED, poll->is_repeat && !poll->was_held);
+	if (!poll->is_repeat)
+		engineio_call_drop_left(call);
 	engineio_payload_begin(&poll->payload, poll->is_repeat);
 	sessions = engineio_payload_sessions(&poll->payload, &call->id, call->number);
 	poll->was_held = true;

@@ -226,6 +226,8 @@ swap_group(struct engineio_post *post)
 		state->pinged = false;
 		state->ping_at = store_now(parts->store) + parts->options->ping_interval_ms;
 	}
+	if (post->has_close)
+		engineio_call_drop_left(&post->call);
 	/* It may have polled before it closed, and that may not have come yet. */
 	if (post->has_close && parts->options->engineio_strict && !state->polling)
 		state->phase = ENGINE_LEFT;
@@ -243,6 +245,9 @@ do_group(struct engineio_post *post)
 		return;
 	case POST_WRONG:
 		engineio_post_refuse(post);
+		return;
+	case POST_OVER:
+		engineio_call_close(&post->call, finish_gone);
 		return;
 	default:
 		swap_group(post);
@@ -318,6 +323,19 @@ release(struct engineio_call *call)
 	free(post->body);
 }
 
+/* Is there one that connects to a namespace? */
+static bool
+has_connect(const char *body, size_t len)
+{
+	struct engineio_packet packet;
+	size_t at = 0;
+
+	while (engineio_next(body, len, &at, &packet) == ENGINEIO_PACKET)
+		if (packet.type == ENGINEIO_MESSAGE && !packet.binary && packet.len > 0 && *packet.data == '0')
+			return true;
+	return false;
+}
+
 /* As a whole, before anything of it is done. */
 static bool
 is_right(const struct engineio_post *post)
@@ -349,8 +367,12 @@ engineio_post(struct front *front, struct http_request *req, const struct engine
 	char *copy = mem_copy(body, len);
 	uint64_t key = engine_key(http_query(req, "t"), body, len);
 	bool is_of_other_type = is_octets(http_header(req, "Content-Type"));
-	struct engineio_post *post = engineio_call_new(front, req, &post_kind, sizeof *post, client);
+	struct engineio_client arriving = *client;
+	struct engineio_post *post;
 
+	arriving.is_arriving = has_connect(copy, len);
+	post = engineio_call_new(front, req, &post_kind, sizeof *post, &arriving);
+	post->facts = &post->call.facts;
 	post->key = key;
 	post->body = copy;
 	post->len = len;
@@ -366,6 +388,7 @@ engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *post
 
 	post->is_frame = true;
 	post->posted = posted;
+	post->facts = frame->facts;
 	post->arg = arg;
 	post->body = mem_copy(frame->text, frame->len);
 	post->len = frame->len;

@@ -19,6 +19,7 @@ struct engineio_post {
 	bool is_frame; /* One packet, whatever is in it. */
 	engineio_posted_fn *posted;
 	void *arg;
+	const struct facts *facts; /* Of who sends it; lent. */
 	bool is_wrong; /* It is no payload, or has packets that no client sends. */
 	size_t from;   /* So far it was done by this call. */
 	/* The group under way: */
@@ -36,6 +37,7 @@ enum post_take {
 	POST_FULL,  /* Not in this group. */
 	POST_ALONE, /* The same, but in one of its own: step is set. */
 	POST_WRONG,
+	POST_OVER,  /* Its sender may do nothing any more. */
 };
 
 /* Is there room in the group for so many operations more, each with two texts? */

@@ -37,6 +37,7 @@ struct engineio_ws {
 	struct front *front;
 	struct socket *socket; /* NULL once it is gone: what it brought is still to be done. */
 	struct engineio_client client;
+	struct facts facts; /* For an application that is asked about who connects. */
 	enum phase phase;
 	struct engine_state state; /* As it was last known, with its number.  A post that is under way has it. */
 	uint64_t number;
@@ -68,6 +69,7 @@ ws_free(struct engineio_ws *ws)
 	event_del(&ws->timer);
 	inbox_free(&ws->inbox);
 	engine_state_free(&ws->state);
+	facts_free(&ws->facts);
 	free(ws);
 	front_check_settled(front);
 }
@@ -160,8 +162,13 @@ on_deliver(void *arg, const struct batch *batch)
 		fail(ws);
 		return false;
 	}
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count; i++) {
+		if (batch->messages[i]->flag == MESSAGE_FAREWELL) {
+			fail(ws);
+			return false;
+		}
 		send_message(ws, batch->messages[i]);
+	}
 	socket_ack(ws->socket, batch->cursor); /* The session ends with the socket: nobody will ask again. */
 	return true;
 }
@@ -367,7 +374,7 @@ static void
 do_next(struct engineio_ws *ws)
 {
 	const struct buf *packet = &inbox_first(&ws->inbox)->data;
-	struct engineio_frame frame = {.front = ws->front, .client = &ws->client, .text = packet->data ? packet->data : "",
+	struct engineio_frame frame = {.front = ws->front, .client = &ws->client, .facts = &ws->facts, .text = packet->data ? packet->data : "",
 	    .len = packet->len, .state = &ws->state, .number = ws->number};
 
 	ws->post = engineio_post_frame(&frame, on_posted, ws);
@@ -430,6 +437,8 @@ accept_call(struct engineio_call *call)
 	inbox_init(&ws->inbox);
 	LIST_INSERT_HEAD(&call->front->engineio_sockets, ws, in_sockets);
 	event_assign(&ws->timer, call->front->parts.base, -1, 0, on_time, ws);
+	ws->facts = call->facts;
+	call->facts = (struct facts){NULL};
 	ws->socket = socket_accept(call->front->parts.sockets, call->req, NULL, &protocol, ws);
 	engineio_call_free(call);
 	return ws;
@@ -505,7 +514,9 @@ void
 engineio_upgrade(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
 	static const struct engineio_kind kind = {decide_upgrade, NULL, abort_unknown, engineio_call_refuse_unavailable, NULL};
+	struct engineio_client arriving = *client;
 
+	arriving.is_arriving = true;
 	ws_keep_handshake(req);
-	engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), client));
+	engineio_call_look(engineio_call_new(front, req, &kind, sizeof(struct engineio_call), &arriving));
 }

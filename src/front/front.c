@@ -212,8 +212,8 @@ front_handle(void *arg, struct http_request *req)
 		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");
 	else if (http_method(req) == HTTP_OPTIONS)
 		answer_preflight(req);
-	else if (face && front->auth)
-		problem_reply(req, 401, "auth_required", "This gateway wants tokens, which this protocol cannot bring yet.");
+	else if (face == engineio_answer && front->auth)
+		problem_reply(req, 401, "auth_required", "This gateway wants tokens, for which this protocol has no place.");
 	else if (face)
 		face(front, req, "");
 	else if (http_is_too_large(req))
@@ -322,6 +322,18 @@ front_prepare(struct front *front)
 	return o->auth == OPTIONS_AUTH_NONE || (front->auth = auth_new(front->parts.base, o, front->parts.store));
 }
 
+/* JOIN,LEAVE, or none. */
+static void
+set_room_events(struct front *front, const char *text)
+{
+	const char *comma = strchr(text, ',');
+
+	if (!comma)
+		return;
+	front->join_event = mem_copy(text, (size_t)(comma - text));
+	front->leave_event = mem_string(comma + 1);
+}
+
 struct front *
 front_new(const struct front_parts *parts)
 {
@@ -339,6 +351,7 @@ front_new(const struct front_parts *parts)
 	LIST_INIT(&front->checks);
 	LIST_INIT(&front->relays);
 	front->max_payload = o->max_payload < o->max_body ? o->max_payload : o->max_body;
+	set_room_events(front, o->room_events);
 	front->ready = ready_new(front);
 	if (front_prepare(front))
 		return front;
@@ -411,6 +424,8 @@ front_free(struct front *front)
 	engineio_ws_free(front);
 	engineio_free(front);
 	ready_free(front->ready);
+	free(front->join_event);
+	free(front->leave_event);
 	if (front->www >= 0)
 		close(front->www);
 	if (front->socketio_client >= 0)

@@ -152,7 +152,7 @@ open_session(struct native_call *call)
 	struct buf end = BUF_EMPTY;
 
 	if (hook_wants(call->front->hook, HOOK_DISCONNECT))
-		sessions_write_end(&end, &call->id);
+		sessions_write_end(&end, &call->id, NULL);
 	store_open(call->front->parts.store, &call->id, data.text ? data.text : "", data.len, end.data, on_opened, call);
 	buf_free(&end);
 }

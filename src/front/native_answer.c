@@ -107,7 +107,7 @@ void
 native_write_answers(struct buf *b, const struct native_call *call)
 {
 	buf_adds(b, "[");
-	for (size_t i = 0; i < call->count; i++) {
+	for (size_t i = 0; i + call->silent < call->count; i++) {
 		if (i > 0)
 			buf_adds(b, ",");
 		native_write_answer(b, &call->answers[i]);

@@ -73,42 +73,27 @@ on_granted(void *arg, const struct store_applied *applied)
 		call->next(call);
 }
 
-static struct client_op
-grant_op(const struct native_call *call)
-{
-	return (struct client_op){.kind = CLIENT_GRANT, .data = {call->grants_text.data, call->grants_text.len}};
-}
-
 static void
 grant_new(struct native_call *call)
 {
-	struct client_op grant = grant_op(call);
+	struct client_op grant = {.kind = CLIENT_GRANT, .data = {call->grants_text.data, call->grants_text.len}};
 
 	sessions_apply(call->front->parts.sessions, &call->id, 0, &grant, 1, on_granted, call);
-}
-
-static bool
-has_other_data(const struct native_call *call, const struct store_session *session)
-{
-	return call->claimed.len > 0 &&
-	    (call->claimed.len != session->data_len || memcmp(call->claimed.data, session->data, session->data_len) != 0);
 }
 
 /* A session that is there: all that the new grants change of it, in one step. */
 static void
 grant_again(struct native_call *call, const struct store_session *session)
 {
-	struct client_op *ops = mem_zero(session->rooms_count + 2, sizeof *ops);
-	size_t n = 0;
+	struct auth_granted granted = {&call->grants, {call->grants_text.data, call->grants_text.len}, {NULL, 0}};
+	struct client_op *ops;
+	size_t n;
 
-	ops[n++] = grant_op(call);
-	for (size_t i = 0; i < session->rooms_count; i++)
-		if (!native_call_may(call, GRANTS_JOIN, session->rooms[i].title))
-			ops[n++] = (struct client_op){.kind = CLIENT_LEAVE, .room = (char *)session->rooms[i].title};
-	if (has_other_data(call, session))
-		ops[n++] = (struct client_op){.kind = CLIENT_SET, .data = {call->claimed.data, call->claimed.len}};
+	if (call->claimed.len > 0)
+		granted.data = (struct jspan){call->claimed.data, call->claimed.len};
+	ops = auth_renew(&granted, session, NULL, &n);
 	sessions_apply(call->front->parts.sessions, &call->id, 0, ops, n, on_granted, call);
-	free(ops);
+	auth_free_ops(ops, n);
 }
 
 static void

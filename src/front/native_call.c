@@ -27,10 +27,8 @@ native_call_free(struct native_call *call)
 	buf_free(&call->text);
 	buf_free(&call->grants_text);
 	buf_free(&call->claimed);
-	free(call->origin);
-	free(call->user_agent);
-	free(call->address);
-	free(call->forwarded_for);
+	facts_free(&call->facts);
+	hook_answer_free(&call->ordered);
 	free(call);
 }
 

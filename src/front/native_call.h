@@ -12,9 +12,11 @@
 
 #include "base/buf.h"
 #include "codec/grants.h"
+#include "codec/hook.h"
 #include "codec/native.h"
 #include "codec/token.h"
 #include "core/sink.h"
+#include "front/facts.h"
 #include "front/private.h"
 #include "store/store.h"
 
@@ -61,6 +63,7 @@ struct native_call {
 	uint64_t next_seq;
 	size_t count;
 	struct answer *answers; /* Owned. */
+	size_t silent;          /* So many of them, the last ones, are not told. */
 	size_t rooms;           /* Of which members or history are told. */
 	unsigned waiting;       /* Calls to the store that are under way. */
 	bool failed;            /* One of them: the store is not there. */
@@ -73,8 +76,9 @@ struct native_call {
 	struct grants grants;   /* ... read. */
 	struct buf claimed;     /* Public data that a token claims, or the application gives. */
 	native_next_fn *next;
-	/* With --hook, of an opening: owned; NULL for what the request did not say. */
-	char *origin, *user_agent, *address, *forwarded_for;
+	/* With --hook, of an opening: */
+	struct facts facts;
+	struct hook_answer ordered; /* What the application wants to be done besides. */
 };
 
 /* ---- native_call.c ---- */

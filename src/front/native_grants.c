@@ -73,7 +73,7 @@ native_call_forbid(struct native_call *call)
 	for (size_t i = 0; i < call->request.count && call->front->auth; i++) {
 		struct client_op *op = &call->request.ops[i];
 
-		op->is_forbidden = !is_allowed(call, op);
+		op->is_forbidden = !op->is_order && !is_allowed(call, op);
 		metric_add(AUTH_FORBIDDEN, op->is_forbidden);
 	}
 }

@@ -35,9 +35,9 @@ take_data(struct native_call *call, struct jspan data)
 	call->request.data = (struct jspan){call->claimed.data, call->claimed.len};
 }
 
-/* Its rooms come behind those of the client. */
+/* Its rooms come behind those of the client, and what else it orders behind these. */
 static void
-take_rooms(struct native_call *call, struct hook_answer *answer)
+take_ops(struct native_call *call, struct hook_answer *answer)
 {
 	struct native_request *request = &call->request;
 
@@ -46,6 +46,9 @@ take_rooms(struct native_call *call, struct hook_answer *answer)
 		request->ops[request->count++] = answer->ops[i];
 		answer->ops[i].room = NULL; /* Whose it is now. */
 	}
+	call->silent = answer->count - answer->rooms;
+	call->ordered = *answer; /* What they lend. */
+	*answer = (struct hook_answer){0};
 }
 
 static void
@@ -64,7 +67,7 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 	switch (verdict) {
 	case HOOK_ACCEPTED:
 		take_data(call, answer->data);
-		take_rooms(call, answer);
+		take_ops(call, answer);
 		call->next(call);
 		return;
 	case HOOK_REFUSED:
@@ -79,22 +82,15 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 static void
 ask(struct native_call *call)
 {
-	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data, .user = call->grants.user, .origin = call->origin,
-	    .user_agent = call->user_agent, .address = call->address, .forwarded_for = call->forwarded_for};
+	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data,
+	    .auth = call->request.auth, .user = call->grants.user};
 	struct buf rooms = BUF_EMPTY;
 
 	write_rooms(&rooms, call);
 	event.data = (struct jspan){rooms.data, rooms.len};
+	facts_tell(&call->facts, &event);
 	hook_connect(call->front->hook, &event, on_verdict, call);
 	buf_free(&rooms);
-}
-
-static char *
-keep_header(const struct http_request *req, const char *name)
-{
-	const char *value = http_header(req, name);
-
-	return value ? mem_string(value) : NULL;
 }
 
 void
@@ -102,10 +98,7 @@ native_call_keep_request(struct native_call *call, const struct http_request *re
 {
 	if (!hook_wants(call->front->hook, HOOK_CONNECT))
 		return;
-	call->origin = keep_header(req, "Origin");
-	call->user_agent = keep_header(req, "User-Agent");
-	call->forwarded_for = keep_header(req, "X-Forwarded-For");
-	call->address = mem_string(http_peer(req));
+	facts_keep(&call->facts, req);
 }
 
 static void

@@ -38,6 +38,7 @@ struct front {
 	struct ready_check *ready;      /* Owned. */
 	struct hook *hook;              /* Owned; NULL: there is no backend that is to be asked. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
+	char *join_event, *leave_event; /* Owned; NULL for none. */
 	int www;                        /* A directory, or -1. */
 	int socketio_client;            /* The same. */
 };

@@ -10,8 +10,10 @@
 #include "codec/native.h"
 #include "codec/socketio_event.h"
 #include "core/session.h"
+#include "front/auth.h"
 #include "front/engineio_post.h"
 #include "front/private.h"
+#include "hook/hook.h"
 #include "store/store.h"
 
 static const struct options *
@@ -30,6 +32,7 @@ forget(struct socketio_step *step)
 	free(step->titles);
 	step->titles = NULL;
 	step->titles_count = 0;
+	buf_clear(&step->known_grants);
 	step->is_known = false;
 }
 
@@ -39,6 +42,11 @@ socketio_step_free(struct socketio_step *step)
 	forget(step);
 	cursor_free(&step->cursor);
 	buf_free(&step->title);
+	buf_free(&step->grants);
+	buf_free(&step->data);
+	buf_free(&step->known_grants);
+	hook_answer_free(&step->answer);
+	auth_free_ops(step->renewal, step->renewal_count);
 }
 
 static bool
@@ -54,6 +62,7 @@ learn(struct socketio_step *step, const struct store_view *view, const char *nam
 	forget(step);
 	step->is_known = true;
 	step->known = step->socket;
+	buf_add(&step->known_grants, view->grants.text, view->grants.len);
 	step->titles = mem_zero(view->rooms_count + 1, sizeof *step->titles);
 	for (size_t i = 0; i < view->rooms_count; i++)
 		if (strcmp(view->rooms[i].title, namespace) != 0)
@@ -104,19 +113,67 @@ take_alone(struct engineio_post *post, enum socketio_step_kind kind, const struc
 	return POST_ALONE;
 }
 
-/* json: the array of arguments. */
-static void
-add_answer(struct engineio_post *post, const struct name *socket, uint64_t id, const char *json)
+/* May it, with a room? */
+static bool
+may(const struct engineio_post *post, enum grants_right right, const char *room)
 {
-	struct buf *number = engineio_post_text(post), *data = engineio_post_text(post);
+	const struct buf *text = &post->step.known_grants;
+	struct grants grants;
+
+	return !post->call.front->auth || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, right, room));
+}
+
+/* What it may do has an end, and that was. */
+static bool
+is_expired(const struct engineio_post *post)
+{
+	const struct buf *text = &post->step.known_grants;
+	struct grants grants;
+
+	return post->call.front->auth && (!grants_read(&grants, text->data, text->len) ||
+	    (grants.until && store_now(post->call.front->parts.store) >= grants.until));
+}
+
+/* What a client that waits for the answer `id` gets: an array of arguments. */
+static struct client_op *
+add_op_of_answer(struct engineio_post *post, const struct name *socket, uint64_t id)
+{
+	struct buf *number = engineio_post_text(post);
 	struct client_op *op = engineio_post_op(post);
 
 	buf_adds(number, "\"");
 	buf_addn(number, id);
 	buf_adds(number, "\"");
-	buf_adds(data, json);
-	*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = *socket, .from = socket, .form = CLIENT_ANSWER,
-	    .event = {number->data, number->len}, .data = {data->data, data->len}};
+	*op = (struct client_op){.to = *socket, .from = socket, .form = CLIENT_ANSWER, .event = {number->data, number->len}};
+	return op;
+}
+
+static struct jspan
+span_of(const char *text)
+{
+	return (struct jspan){text, strlen(text)};
+}
+
+/* json: lent for good. */
+static void
+add_answer(struct engineio_post *post, const struct name *socket, uint64_t id, const char *json)
+{
+	struct client_op *op = add_op_of_answer(post, socket, id);
+
+	op->kind = CLIENT_SEND_SESSION;
+	op->data = span_of(json);
+}
+
+/* The same: what became of the operation before. */
+static void
+add_receipt(struct engineio_post *post, const struct name *socket, uint64_t id, const char *refusal)
+{
+	struct client_op *op = add_op_of_answer(post, socket, id);
+
+	op->kind = CLIENT_TELL;
+	op->data = span_of("[{\"ok\":true,\"id\":\"");
+	op->data_end = span_of("\"}]");
+	op->refusal = span_of(refusal);
 }
 
 static void
@@ -127,35 +184,78 @@ add_send(struct engineio_post *post, const struct client_op *like, char *title)
 	*op = *like;
 	op->kind = title ? CLIENT_SEND_ROOM : CLIENT_SEND_SESSION;
 	op->room = title;
+	op->is_forbidden = title && !may(post, GRANTS_SEND, title);
+	metric_add(AUTH_FORBIDDEN, op->is_forbidden);
 	post->messages++;
 }
 
 /* Takes event. */
-static void
-add_event(struct engineio_post *post, const struct engine_socket *socket, struct socketio_event *event)
+static struct client_op
+make_op(struct engineio_post *post, const struct engine_socket *socket, struct socketio_event *event)
 {
 	struct buf *name = engineio_post_text(post), *data = engineio_post_text(post);
-	struct client_op like = {.to = socket->id, .from = &socket->id, .form = event->form};
-	int relay = options_of(post)->relay;
 
 	*name = event->name;
 	*data = event->data;
-	like.event = (struct jspan){name->data, name->len};
-	like.data = (struct jspan){data->data, data->len};
-	like.self = relay == OPTIONS_RELAY_ALL;
-	if (relay == OPTIONS_RELAY_SELF)
-		add_send(post, &like, NULL);
-	else if (relay != OPTIONS_RELAY_NONE)
-		for (size_t i = 0; i < post->step.titles_count; i++)
-			add_send(post, &like, post->step.titles[i]);
+	return (struct client_op){.to = socket->id, .from = &socket->id, .form = event->form, .event = {name->data, name->len},
+	    .data = {data->data, data->len}};
 }
 
-static bool
-is_named(struct jspan event, const char *name)
+/* To other clients.  Takes event. */
+static void
+relay(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct socketio_event *event)
 {
-	size_t len = strlen(name);
+	struct client_op like = make_op(post, socket, event);
+	int to = options_of(post)->relay;
 
-	return jspan_type(event) == JSPAN_STRING && event.len == len + 2 && memcmp(event.text + 1, name, len) == 0;
+	like.self = to == OPTIONS_RELAY_ALL;
+	if (to == OPTIONS_RELAY_SELF)
+		add_send(post, &like, NULL);
+	else if (to != OPTIONS_RELAY_NONE)
+		for (size_t i = 0; i < post->step.titles_count; i++)
+			add_send(post, &like, post->step.titles[i]);
+	if (packet->has_id && to == OPTIONS_RELAY_NONE)
+		add_answer(post, &socket->id, packet->id, "[{\"ok\":true}]");
+	else if (packet->has_id)
+		add_receipt(post, &socket->id, packet->id, "[{\"error\":\"refused\"}]");
+}
+
+/* If there is no room for the event its client is told: by the answer that it waits for, or by an event. */
+static void
+add_refusal(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event)
+{
+	static const char detail[] = "Too many events wait for the application.";
+	struct buf *json = engineio_post_text(post);
+	struct client_op *op;
+
+	if (packet->has_id) {
+		buf_addf(json, "[{\"error\":\"overloaded\",\"detail\":\"%s\"}]", detail);
+		op = add_op_of_answer(post, &socket->id, packet->id);
+	} else {
+		buf_addf(json, "{\"code\":\"overloaded\",\"detail\":\"%s\",\"event\":", detail);
+		buf_add(json, event.text, event.len);
+		buf_adds(json, "}");
+		op = engineio_post_op(post);
+		*op = (struct client_op){.to = socket->id, .from = &socket->id, .event = span_of("\"$error\"")};
+	}
+	op->kind = CLIENT_TELL;
+	op->refusal = (struct jspan){json->data, json->len};
+}
+
+/* For the application.  Takes event. */
+static void
+queue(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct socketio_event *event)
+{
+	struct client_op *op = engineio_post_op(post);
+	bool is_event = packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT;
+
+	*op = make_op(post, socket, event);
+	op->kind = CLIENT_EVENT;
+	op->address = (struct message_address){.asks = is_event && packet->has_id, .number = packet->id,
+	    .namespace = span_of(socket->namespace)};
+	post->messages++;
+	if (is_event)
+		add_refusal(post, socket, packet, op->event);
 }
 
 /* The room of an event with one argument, a string. */
@@ -169,58 +269,60 @@ read_room(const struct socketio_packet *packet, struct buf *room)
 	    jspan_string(value, room) && !jspan_next_element(packet->data, &at, &more);
 }
 
-/* Rooms of the first namespace have the names that native clients know; those of others have it in front. */
-static void
-write_title(struct buf *title, const struct socketio_packet *packet, const struct buf *room)
-{
-	buf_clear(title);
-	if (packet->namespace_len > 1) {
-		buf_add(title, packet->namespace, packet->namespace_len);
-		buf_adds(title, "#");
-	}
-	buf_add(title, room->data ? room->data : "", room->len);
-}
-
 /* An event by which a client enters or leaves a room. */
 static bool
 take_room_event(struct engineio_post *post, const struct socketio_packet *packet, const struct engine_socket *socket,
     struct jspan name)
 {
-	bool is_join = is_named(name, "join");
+	const struct front *front = post->call.front;
+	bool is_join = front->join_event && jspan_is(name, front->join_event);
 	struct buf room = BUF_EMPTY;
-	bool taken = options_of(post)->room_events && (is_join || is_named(name, "leave")) && read_room(packet, &room);
+	bool taken = (is_join || (front->leave_event && jspan_is(name, front->leave_event))) && read_room(packet, &room);
 
 	if (taken) {
 		take_alone(post, is_join ? SOCKETIO_JOIN : SOCKETIO_LEAVE, packet, socket);
-		write_title(&post->step.title, packet, &room);
+		socketio_write_title(&post->step.title, span_of(socket->namespace), room.data ? room.data : "", room.len);
 	}
 	buf_free(&room);
 	return taken;
 }
 
-/* A whole event, with its attachments. */
+/* Is the application to be told of events, or else of answers? */
+static bool
+wants(const struct engineio_post *post, bool is_event)
+{
+	return hook_wants(post->call.front->hook, is_event ? HOOK_MESSAGE : HOOK_ACK);
+}
+
+/* A whole event, or an answer to one, with its attachments. */
 static enum post_take
 take_event(struct engineio_post *post, const struct socketio_packet *packet, const struct engine_socket *socket,
     const struct buf *attachments)
 {
+	bool is_event = packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT, is_heard = wants(post, is_event);
 	struct socketio_event event;
 	struct jspan name;
 	size_t targets;
 
-	if (!socketio_event_name(packet, &name))
-		return POST_TAKEN;
-	if (packet->type == SOCKETIO_EVENT && take_room_event(post, packet, socket, name))
-		return POST_ALONE;
-	if (!is_known(post, socket))
+	if (is_event ? !socketio_event_name(packet, &name) : !is_heard || !packet->has_id || !packet->data.text)
+		return POST_TAKEN; /* It tells nobody anything. */
+	if (!is_known(post, socket) && post->call.front->auth)
 		return take_alone(post, SOCKETIO_LEARN, packet, socket);
-	targets = post->step.titles_count > 1 ? post->step.titles_count : 1;
-	if (!engineio_post_has_room(post, targets + packet->has_id))
+	if (is_expired(post))
+		return POST_OVER;
+	if (packet->type == SOCKETIO_EVENT && !is_heard && take_room_event(post, packet, socket, name))
+		return POST_ALONE;
+	if (!is_known(post, socket) && !is_heard)
+		return take_alone(post, SOCKETIO_LEARN, packet, socket);
+	targets = !is_heard && post->step.titles_count > 1 ? post->step.titles_count : 1;
+	if (!engineio_post_has_room(post, targets + 1))
 		return POST_FULL;
 	if (!socketio_event_read(&event, packet, attachments))
 		return POST_WRONG;
-	add_event(post, socket, &event);
-	if (packet->has_id)
-		add_answer(post, &socket->id, packet->id, "[{\"ok\":true}]");
+	if (is_heard)
+		queue(post, socket, packet, &event);
+	else
+		relay(post, socket, packet, &event);
 	return POST_TAKEN;
 }
 
@@ -252,7 +354,7 @@ take_attachment(struct engineio_post *post, const struct engineio_packet *binary
 	if (partial->count < packet.attachments)
 		return POST_TAKEN;
 	socket = engine_state_socket(state, packet.namespace, packet.namespace_len);
-	if (socket && packet.type == SOCKETIO_BINARY_EVENT)
+	if (socket && socket->how != ENGINE_SOCKET_LEFT)
 		take = take_event(post, &packet, socket, partial->attachments);
 	if (take == POST_TAKEN || take == POST_WRONG)
 		engine_state_drop_partial(state);
@@ -289,16 +391,16 @@ socketio_take(struct engineio_post *post, const struct engineio_packet *message)
 	socket = engine_state_socket(state, packet.namespace, packet.namespace_len);
 	if (!socket || packet.type == SOCKETIO_CONNECT_ERROR)
 		return POST_WRONG;
+	if (socket->how == ENGINE_SOCKET_LEFT) /* It sent that before it learned of its end. */
+		return packet.attachments > 0 ? begin_attachments(post, message) : POST_TAKEN;
 	switch (packet.type) {
 	case SOCKETIO_DISCONNECT:
 		return take_alone(post, SOCKETIO_DISCONNECTING, &packet, socket);
 	case SOCKETIO_BINARY_EVENT:
 	case SOCKETIO_BINARY_ACK:
 		return begin_attachments(post, message);
-	case SOCKETIO_EVENT:
+	default:
 		return take_event(post, &packet, socket, NULL);
-	default: /* Nothing that a client gets asks for an answer. */
-		return POST_TAKEN;
 	}
 }
 
@@ -353,7 +455,10 @@ apply_room(struct engineio_call *call)
 {
 	struct engineio_post *post = (struct engineio_post *)call;
 	struct socketio_step *step = &post->step;
-	struct client_op op = {.kind = step->kind == SOCKETIO_JOIN ? CLIENT_JOIN : CLIENT_LEAVE, .room = step->title.data};
+	bool is_join = step->kind == SOCKETIO_JOIN;
+	struct client_op op = {.kind = is_join ? CLIENT_JOIN : CLIENT_LEAVE, .room = step->title.data,
+	    .is_event = hook_wants(call->front->hook, is_join ? HOOK_JOIN : HOOK_LEAVE),
+	    .address.namespace = {step->packet.namespace, step->packet.namespace_len}};
 
 	sessions_apply(call->front->parts.sessions, &step->socket, 0, &op, 1, on_room, post);
 }
@@ -363,6 +468,10 @@ change_room(struct engineio_post *post)
 {
 	const struct buf *title = &post->step.title;
 
+	if (!may(post, GRANTS_JOIN, title->data ? title->data : "") && post->step.kind == SOCKETIO_JOIN) {
+		finish_room(post, "[{\"error\":\"forbidden\"}]");
+		return;
+	}
 	/* That of the namespace is not to be left, and needs not be entered. */
 	if (title->len == 0 || strlen(title->data) != title->len ||
 	    !native_room_name(title->data, title->len, post->call.front->limits.room_name) || strcmp(title->data, "/") == 0)

@@ -13,11 +13,14 @@
 #include "codec/cursor.h"
 #include "codec/engine_state.h"
 #include "codec/engineio.h"
+#include "codec/hook.h"
 #include "codec/socketio.h"
 #include "codec/token.h"
 
 struct engineio_post;
 enum post_take;
+
+typedef void socketio_admitted_fn(struct engineio_post *post);
 
 enum socketio_step_kind {
 	SOCKETIO_LEARN, /* In which rooms the sender is. */
@@ -42,11 +45,19 @@ struct socketio_step {
 	uint64_t engine_number;
 	bool is_recovered;
 	struct cursor cursor; /* Where it stands. */
+	bool was_asked;       /* See struct engine_socket. */
+	struct buf grants; /* With --auth: what it may do. */
+	struct buf data;   /* Public data that the token claims, or the application gives. */
+	struct hook_answer answer; /* What the application wants to be done besides. */
+	socketio_admitted_fn *admitted; /* What comes then. */
+	struct client_op *renewal; /* What new grants change of a session that was there; see auth_renew. */
+	size_t renewal_count;
 	/* Learned: */
 	bool is_known;
 	struct name known; /* Of which socket. */
 	char **titles;     /* Owned, each. */
 	size_t titles_count;
+	struct buf known_grants;
 };
 
 void socketio_step_free(struct socketio_step *step);
@@ -61,5 +72,14 @@ void socketio_step(struct engineio_post *post);
 /* The packet that tells that a socket is connected; with the secret by which it is recovered, unless sid is NULL. */
 void socketio_write_connected(struct buf *b, const struct engine_socket *socket, const char *sid);
 void socketio_connect(struct engineio_post *post);
+/* Do not let it connect: that is the end of the step.  code: a word for why, as data.code; NULL for none. */
+void socketio_refuse(struct engineio_post *post, const char *why, const char *code);
+
+/* ---- socketio_admit.c: each goes on by `admitted`, or ends the step ---- */
+
+/* Judge the token of who connects: step's grants and data are its then. */
+void socketio_judge(struct engineio_post *post, socketio_admitted_fn *admitted);
+/* Ask the application whether step's session may be. */
+void socketio_ask(struct engineio_post *post, socketio_admitted_fn *admitted);
 
 #endif

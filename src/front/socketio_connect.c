@@ -11,12 +11,13 @@
 #include "codec/frame.h"
 #include "codec/native.h"
 #include "core/session.h"
+#include "front/auth.h"
 #include "front/engineio_post.h"
 #include "front/private.h"
+#include "hook/hook.h"
 #include "store/store.h"
 
 static void recover(struct engineio_call *call);
-static void open_socket(struct engineio_call *call);
 
 static struct engineio_post *
 post_of(struct engineio_call *call)
@@ -82,8 +83,8 @@ read_state(const struct store_state *state, struct name *engine, struct cursor *
 /* ---- The end of it ---- */
 
 /* By an entry in the engine's own mailbox. */
-static void
-refuse(struct engineio_post *post, const char *why)
+void
+socketio_refuse(struct engineio_post *post, const char *why, const char *code)
 {
 	const struct socketio_packet *asked = &post->step.packet;
 	struct socketio_packet packet = {.type = SOCKETIO_CONNECT_ERROR, .namespace = asked->namespace,
@@ -91,7 +92,14 @@ refuse(struct engineio_post *post, const char *why)
 	struct buf *data = engineio_post_text(post), json = BUF_EMPTY, text = BUF_EMPTY;
 	struct client_op *op = engineio_post_op(post);
 
-	buf_addf(&json, "{\"message\":\"%s\"}", why);
+	buf_adds(&json, "{\"message\":");
+	jspan_quote(&json, why, strlen(why));
+	if (code) {
+		buf_adds(&json, ",\"data\":{\"code\":");
+		jspan_quote(&json, code, strlen(code));
+		buf_adds(&json, "}");
+	}
+	buf_adds(&json, "}");
 	packet.data = (struct jspan){json.data, json.len};
 	socketio_write(&text, &packet);
 	jspan_quote(data, text.data, text.len);
@@ -155,6 +163,35 @@ take_socket(struct engineio_post *post, const struct client_op *ops, size_t coun
 /* ---- A new socket ---- */
 
 static void
+on_taken_back(void *arg, const struct store_presence *presence)
+{
+	(void)presence; /* Were it not closed, it would lapse. */
+	socketio_refuse(arg, "The user has as many sessions as it may have.", "too_many_sessions");
+}
+
+static bool
+is_done(const struct store_result *result)
+{
+	return result->code == STORE_DONE || result->code == STORE_DONE_BEFORE;
+}
+
+/* Of what was ordered with it, the token's grants, if there are any, and the namespace's room come first. */
+static void
+take_results(struct engineio_post *post, const struct store_result *results)
+{
+	bool has_grants = post->step.grants.len > 0;
+
+	if (has_grants && !is_done(&results[0])) {
+		metric_add(SESSIONS_REFUSED, 1);
+		sessions_close(post->call.front->parts.sessions, &post->step.id, on_taken_back, post);
+	} else if (!is_done(&results[has_grants])) {
+		socketio_refuse(post, "Too many rooms", NULL);
+	} else {
+		finish(post);
+	}
+}
+
+static void
 on_placed(void *arg, const struct store_applied *applied)
 {
 	struct engineio_post *post = arg;
@@ -164,14 +201,31 @@ on_placed(void *arg, const struct store_applied *applied)
 		finish(post);
 		return;
 	case STORE_OK:
-		if (applied->results[0].code == STORE_DONE || applied->results[0].code == STORE_DONE_BEFORE)
-			finish(post);
-		else
-			refuse(post, "Too many rooms");
+		take_results(post, applied->results);
 		return;
 	default:
 		engineio_call_try_again(&post->call);
 	}
+}
+
+/* What the application wants to be done comes behind. */
+static void
+place_new(struct engineio_post *post)
+{
+	struct socketio_step *step = &post->step;
+	struct client_op *ops = mem_zero(step->answer.count + 2, sizeof *ops);
+	char *namespace = mem_copy(step->packet.namespace, step->packet.namespace_len);
+	size_t n = 0;
+
+	if (step->grants.len > 0)
+		ops[n++] = (struct client_op){.kind = CLIENT_GRANT, .data = {step->grants.data, step->grants.len}};
+	/* There may be thousands, who all would have to read it. */
+	ops[n++] = (struct client_op){.kind = CLIENT_JOIN, .quiet = true, .room = namespace};
+	for (size_t i = 0; i < step->answer.count; i++)
+		ops[n++] = step->answer.ops[i];
+	take_socket(post, ops, n, on_placed);
+	free(ops);
+	free(namespace);
 }
 
 static void
@@ -179,11 +233,10 @@ on_opened(void *arg, const struct store_opened *opened)
 {
 	struct engineio_post *post = arg;
 	struct socketio_step *step = &post->step;
-	struct client_op join = {.kind = CLIENT_JOIN, .quiet = true}; /* There may be thousands, who all would have to read it. */
 
 	if (opened->status == STORE_FULL) {
 		metric_add(SESSIONS_REFUSED, 1);
-		refuse(post, "Too many sessions");
+		socketio_refuse(post, "Too many sessions", NULL);
 		return;
 	}
 	if (opened->status != STORE_OK) {
@@ -193,21 +246,38 @@ on_opened(void *arg, const struct store_opened *opened)
 	metric_add(SESSIONS_OPENED, opened->created);
 	cursor_free(&step->cursor);
 	step->cursor.mailbox = opened->position;
-	join.room = mem_copy(step->packet.namespace, step->packet.namespace_len);
-	take_socket(post, &join, 1, on_placed);
-	free(join.room);
+	place_new(post);
 }
 
 static void
 open_socket(struct engineio_call *call)
 {
 	struct socketio_step *step = &post_of(call)->step;
+	struct message_address address = {.namespace = {step->packet.namespace, step->packet.namespace_len}};
+	struct buf end = BUF_EMPTY;
+
+	if (hook_wants(call->front->hook, HOOK_DISCONNECT))
+		sessions_write_end(&end, &step->id, &address);
+	store_open(call->front->parts.store, &step->id, step->data.data ? step->data.data : "", step->data.len, end.data, on_opened, call);
+	buf_free(&end);
+}
+
+static void
+on_admitted(struct engineio_post *post)
+{
+	engineio_call_begin(&post->call, open_socket);
+}
+
+static void
+begin_new(struct engineio_post *post)
+{
+	struct socketio_step *step = &post->step;
 
 	step->is_recovered = false;
 	step->socket_number = 0;
-	make_pad(step->pid, call->sid, step->number);
+	make_pad(step->pid, post->call.sid, step->number);
 	token_session(&step->id, step->pid);
-	store_open(call->front->parts.store, &step->id, "", 0, NULL, on_opened, call);
+	socketio_ask(post, on_admitted);
 }
 
 /* ---- One that was on another engine ---- */
@@ -225,14 +295,17 @@ on_taken(void *arg, const struct store_applied *applied)
 		engineio_call_begin(&post->call, recover);
 		return;
 	case STORE_GONE:
-		engineio_call_begin(&post->call, open_socket);
+		begin_new(post);
 		return;
 	default:
 		engineio_call_try_again(&post->call);
 	}
 }
 
-/* What the client says that it had; or, if it does not say, what it is known to have had. */
+/*
+ * Behind what the client says that it had; or, if it does not say, what it is known to have had.  Behind both if it had something
+ * without an offset that it could say.
+ */
 static void
 place(struct engineio_post *post)
 {
@@ -245,12 +318,14 @@ place(struct engineio_post *post)
 	jspan_pick(step->packet.data, names, &offset, 1);
 	if (jspan_string(offset, &text) && text.len > 0 && strlen(text.data) == text.len &&
 	    cursor_parse(&cursor, text.data, post->call.front->limits.rooms)) {
+		if (step->was_asked)
+			cursor_catch_up(&cursor, &step->cursor);
 		cursor_free(&step->cursor);
 		step->cursor = cursor;
 	}
 	buf_free(&text);
 	step->is_recovered = true;
-	take_socket(post, NULL, 0, on_taken);
+	take_socket(post, step->renewal, step->renewal_count, on_taken);
 }
 
 static void ask_engine(struct engineio_call *call);
@@ -310,6 +385,7 @@ on_engine(void *arg, const struct store_session *session)
 		return;
 	}
 	socket = find_socket(&state, &step->id);
+	step->was_asked = socket && socket->was_asked;
 	if (socket) {
 		cursor_free(&step->cursor);
 		step->cursor = cursor_copy(&socket->before);
@@ -328,6 +404,29 @@ ask_engine(struct engineio_call *call)
 	store_look(call->front->parts.store, &post_of(call)->step.engine, on_engine, call);
 }
 
+/* Let what the token grants now be what it may do.  False if it is another user's. */
+static bool
+renew(struct engineio_post *post, const struct store_session *session)
+{
+	struct socketio_step *step = &post->step;
+	struct auth_granted granted = {.text = {step->grants.data, step->grants.len}};
+	struct grants before, now;
+	char *namespace = mem_copy(step->packet.namespace, step->packet.namespace_len);
+	bool same = grants_read(&now, step->grants.data, step->grants.len) &&
+	    grants_read(&before, session->grants.text, session->grants.len) && grants_same_user(&before, &now);
+
+	auth_free_ops(step->renewal, step->renewal_count);
+	step->renewal = NULL;
+	step->renewal_count = 0;
+	granted.grants = &now;
+	if (step->data.len > 0)
+		granted.data = (struct jspan){step->data.data, step->data.len};
+	if (same)
+		step->renewal = auth_renew(&granted, session, namespace, &step->renewal_count);
+	free(namespace);
+	return same;
+}
+
 static void
 on_socket(void *arg, const struct store_session *session)
 {
@@ -340,7 +439,12 @@ on_socket(void *arg, const struct store_session *session)
 	}
 	cursor_free(&step->cursor);
 	if (session->status != STORE_OK || !read_state(&session->state, &step->engine, &step->cursor, post->call.front->limits.rooms)) {
-		engineio_call_begin(&post->call, open_socket);
+		begin_new(post);
+		return;
+	}
+	if (post->call.front->auth && !renew(post, session)) {
+		cursor_free(&step->cursor);
+		begin_new(post);
 		return;
 	}
 	step->socket_number = session->state.number;
@@ -379,6 +483,21 @@ read_pid(struct engineio_post *post)
 	return good;
 }
 
+static void
+on_judged(struct engineio_post *post)
+{
+	if (read_pid(post))
+		engineio_call_begin(&post->call, recover);
+	else
+		begin_new(post);
+}
+
+static struct engine_socket *
+socket_of(const struct engineio_post *post)
+{
+	return engine_state_socket(&post->call.state, post->step.packet.namespace, post->step.packet.namespace_len);
+}
+
 void
 socketio_connect(struct engineio_post *post)
 {
@@ -388,17 +507,22 @@ socketio_connect(struct engineio_post *post)
 	const struct options *o = post->call.front->parts.options;
 
 	cursor_free(&step->cursor);
+	buf_clear(&step->data);
+	buf_clear(&step->grants);
+	hook_answer_free(&step->answer);
 	step->number = state->connects + 1;
-	if (engine_state_socket(state, packet->namespace, packet->namespace_len)) {
+	if (socket_of(post) && socket_of(post)->how == ENGINE_SOCKET_LEFT)
+		engineio_call_drop_left(&post->call);
+	if (socket_of(post)) {
 		if (o->engineio_strict)
 			engineio_post_refuse(post);
 		else /* Some clients do that. */
 			engineio_post_step_done(post);
 	} else if (!native_room_name(packet->namespace, packet->namespace_len, post->call.front->limits.room_name)) {
-		refuse(post, "Invalid namespace");
+		socketio_refuse(post, "Invalid namespace", NULL);
 	} else if (state->sockets_count >= o->namespaces_max) {
-		refuse(post, "Too many namespaces");
+		socketio_refuse(post, "Too many namespaces", NULL);
 	} else {
-		engineio_call_begin(&post->call, read_pid(post) ? recover : open_socket);
+		socketio_judge(post, on_judged);
 	}
 }

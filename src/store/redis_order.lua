@@ -5,7 +5,7 @@
 --      of the rooms it was assumed to be in: head log members catalogue; then for each operation: as redis_apply.lua; c: none
 -- ARGV key (empty: none) request now ttl max count sessions expiry may_create entry (empty: it finishes none),
 --      then for each session: id channel queue_channel queue_name rooms (that were assumed; - if it does not matter), and for each of them: channel name
---      then for each operation: which session's it is (0: nobody's), and as redis_apply.lua; c payload
+--      then for each operation: which session's it is (0: nobody's), and as redis_apply.lua; c payload event
 -- -> results | {results} (a repeat) | status RETRY (other rooms than assumed: nothing applied) | status OTHER (the key is that of
 --    another request: nothing applied) | status FULL (too many keys: nothing applied) | status GONE (no such entry: nothing applied)
 local key, request, now, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -36,11 +36,11 @@ end
 local sessions, own = {}, {}
 for i = 1, tonumber(ARGV[7]) do
 	local id, channel, rooms = ARGV[a], ARGV[a + 1], ARGV[a + 4]
-	local fields = redis.call('HMGET', KEYS[k], 'l', 'w', 'g', 'u', 'e')
+	local fields = redis.call('HMGET', KEYS[k], 'l', 'w', 'g', 'u', 'e', 's')
 	if rooms ~= '-' and rooms ~= (fields[3] or '') then
 		return redis.status_reply('RETRY')
 	end
-	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5]}
+	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5], has_state = fields[6]}
 	own[i].queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}
 	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4])
 	k, a = k + 4, a + 5
@@ -51,7 +51,11 @@ for i = 1, tonumber(ARGV[7]) do
 end
 
 -- As redis_presence.lua does it.
-local function close(session, mine, payload)
+local function close(session, mine, payload, event)
+	if mine.has_state and event ~= '' then
+		append_mailbox(session.key, mine.mailbox, mine.channel, session.id, event)
+		return 'd', true
+	end
 	redis.call('UNLINK', session.key, mine.mailbox)
 	redis.call('ZREM', mine.deadlines, session.id)
 	redis.call('PUBLISH', mine.channel, session.id .. ' -')
@@ -74,8 +78,9 @@ for i = 1, tonumber(ARGV[6]) do
 	if whose > 0 and not sessions[whose] then
 		results[i] = 't'
 	elseif kind == 'c' then
-		results[i] = close(sessions[whose], own[whose], ARGV[a + 2])
-		sessions[whose] = false
+		local is_kept
+		results[i], is_kept = close(sessions[whose], own[whose], ARGV[a + 2], ARGV[a + 3])
+		sessions[whose] = is_kept and sessions[whose]
 	else
 		results[i] = apply_op(sessions[whose], k, a + 1, results[i - 1])
 	end

@@ -4,7 +4,7 @@ local room_expiry, may_create
 -- How many keys and arguments each kind of operation has.
 -- J and L are j and l with an entry for a queue; Q is q for a queue that may be full.
 local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, Q = 1, t = 2, J = 5, L = 5}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 2, q = 4, Q = 4, t = 6, J = 9, L = 7}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 3, q = 4, Q = 4, t = 6, J = 9, L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}

@@ -154,7 +154,7 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 		add_text(command, op->payload, op->payload_len);
 	if (op->kind == STORE_SET || op->kind == STORE_GRANT || op->kind == STORE_TELL)
 		add_text(command, op->data, op->data_len);
-	if (op->kind == STORE_TELL)
+	if (op->kind == STORE_TELL || op->kind == STORE_END)
 		add_text(command, op->event, op->event_len);
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);

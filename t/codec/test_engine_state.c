@@ -36,7 +36,7 @@ test_parts(void)
 static void
 test_sockets(void)
 {
-	static const char text[] = HEAD SOCKET "\nS " ID " r 7 " ID " 1.-.1-0 1.-.1-0 /a b\nP 5 51-\n[\nB AQID\nB ";
+	static const char text[] = HEAD SOCKET "\nS " ID " ra 7 " ID " 1.-.1-0 1.-.1-0 /a b\nP 5 51-\n[\nB AQID\nB ";
 	struct engine_state state;
 	struct engine_socket *socket;
 
@@ -46,7 +46,7 @@ test_sockets(void)
 	socket = engine_state_socket(&state, "/", 1);
 	ok(socket && socket->how == ENGINE_SOCKET_NEW && !*socket->veil && socket->after.count == 1, "the one that is new");
 	socket = engine_state_socket(&state, "/a b", 4);
-	ok(socket && socket->how == ENGINE_SOCKET_RECOVERED && socket->number == 7 && strcmp(socket->veil, ID) == 0,
+	ok(socket && socket->how == ENGINE_SOCKET_RECOVERED && socket->was_asked && socket->number == 7 && strcmp(socket->veil, ID) == 0,
 	    "the one that was recovered");
 	ok(!engine_state_socket(&state, "/a", 2), "no other");
 	ok(state.partial && state.partial->count == 2 && strcmp(state.partial->packet.data, "51-\n[") == 0 &&

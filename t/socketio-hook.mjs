@@ -1,0 +1,308 @@
+#!/usr/bin/env node
+/*
+ * Socket.IO clients whose application is a backend behind the hook: stock clients, by polling with each request on any instance, and
+ * on WebSockets.
+ */
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { secret, startBackend } from './lib/backend.mjs';
+import { Client } from './lib/client.mjs';
+import { now, sign } from './lib/jwt.mjs';
+import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { tempDir } from './lib/process.mjs';
+import { request } from './lib/request.mjs';
+import { done, is, isDeep, limit, ok, scope } from './lib/tap.mjs';
+import { within } from './lib/wait.mjs';
+
+limit(240);
+
+const { io } = createRequire(import.meta.url)('socket.io-client');
+const dir = tempDir('socketio-hook');
+const secretFile = path.join(dir, 'secret');
+writeFileSync(secretFile, `${secret}\n`);
+let transports;
+
+const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
+
+class Guest {
+	constructor(base, namespace = '/', options = {}) {
+		this.socket = io(base + namespace, { transports, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
+		this.got = [];
+		this.told = [];
+		for (const event of ['connect', 'disconnect'])
+			this.socket.on(event, (why) => this.told.push(why ? `${event}: ${why}` : event));
+		this.socket.on('connect_error', (error) => this.told.push({ message: error.message, data: error.data }));
+		this.socket.onAny((...args) => this.got.push(args.filter((arg) => typeof arg === 'function' || !/^1\.[-d]\./.test(arg))));
+	}
+
+	static async come(...args) {
+		const guest = new Guest(...args);
+		await guest.until(() => guest.socket.connected, 'to be connected');
+		return guest;
+	}
+
+	until(condition, what) {
+		return waitFor(condition, 20000, () => `${what}; told ${JSON.stringify(this.told)}, got ${JSON.stringify(this.got).slice(0, 600)}`);
+	}
+
+	ask(...args) {
+		return within(new Promise((resolve) => this.socket.emit(...args, (...answer) => resolve(answer))), 20000, `an answer to ${args[0]}`);
+	}
+
+	of(event) {
+		return this.got.filter(([name]) => name === event).map(([, ...args]) => args);
+	}
+
+	leave() {
+		this.socket.disconnect();
+	}
+}
+
+/* What an application of Socket.IO's would do with its socket, as answers. */
+const handlers = {
+	echo: ({ args }) => ({ actions: [{ do: 'emit', to: { all: true }, event: 'echo', args }] }),
+	ask: ({ args }) => ({ ackArgs: args }),
+	one: ({ data }) => ({ ack: { data } }),
+	enter: ({ session, data }) => ({
+		ackArgs: [null],
+		actions: [
+			{ do: 'set', data: { ...session.data, room: data } },
+			{ do: 'join', room: data },
+			{ do: 'emit', to: { others: data }, event: 'entered', data: session.id },
+			{ do: 'history', room: data, max: 50, event: 'message', as: 'data', ack: true },
+		],
+	}),
+	say: ({ session, data }) => ({ ackArgs: [], actions: [{ do: 'emit', to: { room: session.data.room }, event: 'message', data }] }),
+	others: ({ args }) => ({ actions: [{ do: 'emit', to: { others: true }, event: 'others', args }] }),
+	question: ({ session, data }) => ({ actions: [{ do: 'emit', to: { id: session.id }, event: 'question', data, ack: data }] }),
+	kick: ({ session, data }) => ({ actions: [
+		{ do: 'emit', to: { id: data ?? session.id }, event: 'kicked', data: 'out' }, { do: 'disconnect', ...(data ? { session: data } : {}) },
+	] }),
+	leave: ({ session }) => ({ actions: [{ do: 'leave', room: session.data.room }] }),
+};
+
+function application(event) {
+	const { type, auth, namespace, session } = event;
+	if (type === 'connect' && namespace === '/closed')
+		return { accept: false, message: 'Invalid namespace' };
+	if (type === 'connect' && auth?.name === 'Mallory')
+		return { accept: false, code: 'banned', message: 'Go "away"' };
+	if (type === 'connect')
+		return { data: { name: auth?.name ?? 'nobody' }, rooms: ['all'], actions: [{ do: 'emit', to: { id: session.id }, event: 'welcome', args: [auth ?? null, 1] }] };
+	if (type === 'message')
+		return handlers[event.event]?.(event);
+	if (type === 'disconnect' && session.data?.room)
+		return { actions: [{ do: 'emit', to: { room: session.data.room }, event: 'left', data: session.data.name }] };
+}
+
+async function connecting({ base, backend }) {
+	const ann = await Guest.come(base, '/', { auth: { name: 'Ann' } });
+	await ann.until(() => ann.got.length, 'a first event');
+	isDeep(ann.got, [['welcome', { name: 'Ann' }, 1]], 'who is let in gets what the application sends first');
+	const [event] = backend.of('connect', ann.socket.id);
+	isDeep([event.namespace, event.auth, event.rooms, event.attempt], ['/', { name: 'Ann' }, [], 1], 'the application was told what the client said');
+	is(event.request.address, '127.0.0.1', 'and from where');
+	ok(Object.keys(event.request).length === 4, 'as of any session');
+	const looked = await request(base, 'GET', `/v1/sessions/${ann.socket.id}`, { token: (await Client.open(base)).token });
+	isDeep(looked.json.data, { name: 'Ann' }, 'the session has the data that the application gave');
+	const mallory = new Guest(base, '/', { auth: { name: 'Mallory' } });
+	await mallory.until(() => mallory.told.length, 'to be refused');
+	isDeep(mallory.told[0], { message: 'Go "away"', data: { code: 'banned' } }, 'who is refused is told why');
+	const closed = new Guest(base, '/closed');
+	await closed.until(() => closed.told.length, 'to be refused');
+	isDeep(closed.told[0], { message: 'Invalid namespace', data: undefined }, 'so is who comes to a namespace that is none');
+	const admin = await Guest.come(base, '/admin', { auth: { name: 'Root' } });
+	is(backend.of('connect', admin.socket.id)[0].namespace, '/admin', 'each namespace is asked about');
+	for (const guest of [ann, mallory, closed, admin])
+		guest.leave();
+	for (const guest of [ann, admin])
+		await backend.wait('a disconnect', () => backend.of('disconnect').some(({ session }) => session.data?.name === guest.socket.auth.name));
+	is(backend.of('disconnect').find(({ session }) => session.data?.name === 'Root').namespace, '/admin', 'and whoever leaves is told of, with the namespace');
+}
+
+async function talking({ base, backend }) {
+	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
+	ann.socket.emit('echo', 1, { two: [2.50] }, null);
+	await bob.until(() => bob.of('echo').length, 'an event');
+	isDeep([bob.of('echo'), ann.of('echo')], [[[1, { two: [2.5] }, null]], [[1, { two: [2.5] }, null]]], 'all arguments go to the application and back, to all');
+	const event = backend.of('message', ann.socket.id).find(({ event }) => event === 'echo');
+	isDeep([event.namespace, event.data, event.ack], ['/', 1, false], 'which is told the first one as data, and that nobody waits');
+	isDeep(await ann.ask('ask', 1, 'b', [3]), [1, 'b', [3]], 'an acknowledgement has the arguments that the application gives');
+	isDeep(await ann.ask('one', 7), [{ data: 7 }], 'or one value');
+	isDeep(await ann.ask('ask'), [], 'or none');
+	const [bytes, { deep }, end] = await ann.ask('ask', Buffer.from([1, 2, 3]), { deep: Buffer.from([255]) }, 'end');
+	isDeep([[...bytes], [...deep], end], [[1, 2, 3], [255], 'end'], 'binary arguments go there and back in an acknowledgement');
+	ann.socket.emit('others', Buffer.from([9]), 'x');
+	await bob.until(() => bob.of('others').length, 'a binary event');
+	isDeep([...bob.of('others')[0][0]], [9], 'and in an event');
+	isDeep(ann.of('others'), [], 'that goes to the others alone');
+	ann.socket.on('question', (number, answer) => answer('to', number, Buffer.from([5])));
+	ann.socket.emit('question', 42);
+	await backend.wait('an answer', () => backend.of('ack', ann.socket.id).length);
+	const [answer] = backend.of('ack', ann.socket.id);
+	isDeep([answer.ack, answer.args.slice(0, 2), answer.args[2], answer.data], [42, ['to', 42], { $binary: 'BQ==' }, 'to'], 'what the application asks a client comes back as an event');
+	for (let i = 0; i < 50; i++)
+		ann.socket.emit('others', i);
+	await bob.until(() => bob.of('others').length === 51, 'a burst');
+	isDeep(bob.of('others').slice(1).flat(), Array.from({ length: 50 }, (_, i) => i), 'a burst is asked about, and comes, in order');
+	isDeep(await Promise.all(Array.from({ length: 20 }, (_, i) => ann.ask('one', i))), Array.from({ length: 20 }, (_, i) => [{ data: i }]),
+		'each acknowledgement is that of its event');
+	ann.leave();
+	bob.leave();
+}
+
+async function rooms({ base, backend }) {
+	const room = `room ${Math.random()}`;
+	const ann = await Guest.come(base, '/', { auth: { name: 'Ann' } });
+	isDeep(await ann.ask('enter', room), [null, { room, messages: [] }], 'a history is a part of an acknowledgement');
+	isDeep(await ann.ask('say', 'one'), [], 'who says something has it acknowledged');
+	isDeep(ann.of('message'), [['one']], 'after it was told');
+	await ann.ask('say', { n: 2 });
+	const bob = await Guest.come(base, '/', { auth: { name: 'Bob' } });
+	isDeep(await bob.ask('enter', room), [null, { room, messages: ['one', { n: 2 }] }], 'who comes later gets what was said');
+	await ann.until(() => ann.of('entered').length, 'to hear of it');
+	isDeep([ann.of('entered'), bob.of('entered')], [[[bob.socket.id]], []], 'the others hear of who comes');
+	const native = await Client.open(base, { name: 'native', rooms: [room] });
+	await bob.ask('say', 'three');
+	await waitFor(() => native.messages.some(({ event, data }) => event === 'message' && data === 'three'), 20000, 'the native client to hear it');
+	const event = backend.of('message', bob.socket.id).at(-1);
+	isDeep([event.session.rooms.toSorted(), event.session.data], [['all', room].toSorted(), { name: 'Bob', room }], 'the application sees rooms and data of who says something');
+	bob.socket.emit('leave');
+	await ann.ask('say', 'four');
+	bob.leave();
+	await ann.until(() => ann.of('left').length, 'a notice');
+	isDeep([ann.of('left'), bob.of('message')], [[['Bob']], [['three']]], 'who left a room hears no more, and the end is told of');
+	const other = await Guest.come(base, '/admin');
+	isDeep(await other.ask('enter', room), [null, { room, messages: [] }], 'a room of another namespace is another one');
+	await native.close();
+	ann.leave();
+	other.leave();
+}
+
+async function kicking({ base, backend }) {
+	const [ann, bob] = [await Guest.come(base), await Guest.come(base, '/', { auth: { name: 'Bob' } })];
+	const { id } = bob.socket;
+	ann.socket.emit('kick');
+	await ann.until(() => ann.told.length === 2, 'to be disconnected');
+	isDeep([ann.told[1], ann.of('kicked')], ['disconnect: io server disconnect', [['out']]], 'who is disconnected gets what was sent before');
+	ann.socket.connect();
+	await ann.until(() => ann.socket.connected, 'to be connected again');
+	ok(!ann.socket.recovered, 'may come again, as somebody new');
+	ann.socket.emit('kick', id);
+	await bob.until(() => bob.told.length === 2, 'to be disconnected');
+	isDeep([bob.told[1], bob.of('kicked')], ['disconnect: io server disconnect', [['out']]], 'another one, too');
+	await backend.wait('a disconnect', () => backend.of('disconnect', id).length);
+	is(backend.of('disconnect', id).length, 1, 'which is told of once');
+	ann.leave();
+}
+
+/* The application is not there, or does not answer. */
+async function trouble({ start }) {
+	const backend = await startBackend((told) => {
+		if (told.event === 'hang')
+			return { raw: { hang: true } };
+		return told.event === 'bad' ? { raw: { status: 500 } } : application(told);
+	});
+	const { base } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3 }) });
+	const ann = await Guest.come(base);
+	isDeep(await ann.ask('bad'), [{ error: 'hook_failed', detail: 'The application did not answer.' }], 'of what the application does not answer the acknowledgement says so');
+	ann.socket.emit('bad');
+	await ann.until(() => ann.of('$error').length, 'an error');
+	isDeep(ann.of('$error'), [[{ code: 'hook_failed', detail: 'The application did not answer.', event: 'bad' }]], 'and where none is wanted an event');
+	const answers = await Promise.all(Array.from({ length: 12 }, () => ann.ask('hang')));
+	ok(answers.some(([{ error }]) => error === 'overloaded') && answers.every(([{ error }]) => error), 'of what there is no room for, too');
+	await backend.stop();
+	const bob = new Guest(base, '/', { auth: { name: 'Bob' } });
+	await bob.until(() => bob.told.some((told) => told.message), 'not to come in');
+	ok(!bob.socket.connected, 'while the application is away nobody comes in');
+	await backend.start();
+	await bob.until(() => bob.socket.connected, 'to come in');
+	ok(true, 'and clients come by themselves when it is back');
+	ann.leave();
+	bob.leave();
+	await backend.stop();
+}
+
+async function choice({ start }) {
+	const backend = await startBackend(() => ({}));
+	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['join', 'leave'], 'room-events': 'enter,quit' }) });
+	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
+	isDeep(await ann.ask('enter', 'den'), [{ ok: true }], 'an application that is not told of events leaves rooms to clients, by names of its own');
+	await bob.ask('enter', 'den');
+	await backend.wait('joins', () => backend.of('join').length === 2);
+	isDeep([backend.of('join', ann.socket.id)[0].room, backend.of('join', ann.socket.id)[0].namespace], ['den', '/'], 'and may hear of these');
+	ann.socket.emit('join', 'x');
+	await bob.until(() => bob.of('join').length, 'an event');
+	isDeep(bob.of('join'), [['x']], 'events are relayed then');
+	const [answer] = await ann.ask('said');
+	ok(answer.ok && /^\d+-\d+$/.test(answer.id), 'and acknowledged with the id that they have in the log');
+	await bob.ask('quit', 'den');
+	await backend.wait('a leave', () => backend.of('leave').length === 1);
+	ann.leave();
+	bob.leave();
+	await backend.stop();
+}
+
+async function tokens({ start }) {
+	const keyFile = path.join(dir, 'keys');
+	const key = 'a secret of at least thirty-two bytes';
+	writeFileSync(keyFile, key);
+	const backend = await startBackend(({ type, event }) => (type === 'message' && event === 'who' ? { ack: 1 } : {}));
+	const tokenOf = (sub, { seconds = 600, rooms = { join: ['den'], send: ['den', '/'] } } = {}) => sign({ sub, exp: now() + seconds, pollgate: rooms }, key);
+	const jwt = { auth: 'jwt', 'auth-key-file': keyFile, 'auth-leeway': '0' };
+	const { base } = await start({ options: { ...jwt, 'user-sessions-max': 3, 'room-events': 'join,leave' } });
+	const none = new Guest(base);
+	await none.until(() => none.told.length, 'to be refused');
+	isDeep(none.told[0].data, { code: 'auth_required' }, 'without a token nobody comes in');
+	const wrong = new Guest(base, '/', { auth: { token: sign({ sub: 'x' }, 'another secret of at least 32 bytes') } });
+	await wrong.until(() => wrong.told.length, 'to be refused');
+	isDeep(wrong.told[0].data, { code: 'auth_invalid' }, 'nor with one that somebody else signed');
+	const [ann, bob] = [await Guest.come(base, '/', { auth: { token: tokenOf('ann') } }), await Guest.come(base, '/', { auth: { token: tokenOf('bob') } })];
+	ann.socket.emit('hello', 1);
+	await bob.until(() => bob.of('hello').length, 'an event');
+	ok(true, 'with a good one clients talk');
+	isDeep([await ann.ask('join', 'den'), await ann.ask('join', 'attic')], [[{ ok: true }], [{ error: 'forbidden' }]], 'and enter the rooms that it names');
+	const mute = await Guest.come(base, '/', { auth: { token: tokenOf('mute', { rooms: { join: ['den'] } }) } });
+	isDeep(await mute.ask('hello', 2), [{ error: 'refused' }], 'who may not send is told so');
+	let seconds = 2;
+	const short = await Guest.come(base, '/', { auth: (callback) => callback({ token: tokenOf('cid', { seconds }) }) });
+	const { id } = short.socket;
+	await short.ask('join', 'den');
+	seconds = 600;
+	await short.until(() => short.told.includes('disconnect: transport close') || short.told.some((told) => /^disconnect/.test(told)), 'to be disconnected when the token is over');
+	await short.until(() => short.socket.connected, 'to come back with a new one');
+	isDeep([short.socket.id, short.socket.recovered], [id, true], 'whose token is over comes back with a new one, and goes on');
+	const many = [];
+	for (let i = 0; i < 3; i++)
+		many.push(await Guest.come(base, '/', { auth: { token: tokenOf('dan') } }));
+	const fourth = new Guest(base, '/', { auth: { token: tokenOf('dan') } });
+	await fourth.until(() => fourth.told.length, 'to be refused');
+	isDeep(fourth.told[0].data, { code: 'too_many_sessions' }, 'a user has so many sessions as it may');
+	for (const guest of [none, wrong, ann, bob, mute, short, fourth, ...many])
+		guest.leave();
+	is((await request(base, 'GET', '/engine.io/?EIO=4&transport=polling')).status, 401, 'Engine.IO alone has no place for a token');
+
+	const { base: both } = await start({ options: { ...jwt, ...optionsOf(backend) } });
+	const eve = await Guest.come(both, '/', { auth: { token: tokenOf('eve') } });
+	is(backend.of('connect', eve.socket.id)[0].session.user, 'eve', 'the application is told who it is');
+	isDeep(await eve.ask('who'), [1], 'and asked about what it says');
+	is(backend.of('message', eve.socket.id)[0].session.user, 'eve', 'with who says it');
+	eve.leave();
+	await backend.stop();
+}
+
+await forEachStore(async ({ start }) => {
+	for (transports of [['polling'], ['websocket']])
+		await scope(transports[0], async () => {
+			const backend = await startBackend(application);
+			const { base } = await start({ options: optionsOf(backend, { 'session-ttl': '30s', 'away-after': '10s' }) });
+			for (const test of [connecting, talking, rooms, kicking])
+				await scope(test.name, () => test({ base, backend }));
+			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
+			await backend.stop();
+			for (const test of [trouble, choice, tokens])
+				await scope(test.name, () => test({ start }));
+		});
+});
+await done();
