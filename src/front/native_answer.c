@@ -97,6 +97,9 @@ native_write_answer(struct buf *b, const struct answer *answer)
 	case STORE_QUEUE_FULL:
 		native_write_error(b, "overloaded", "As many events wait for the application as may.");
 		return;
+	case STORE_USER_FULL:
+		native_write_error(b, "too_many_sessions", "The user has as many sessions as it may have.");
+		return;
 	case STORE_FORBIDDEN: /* Nobody refuses anything yet. */
 		native_write_error(b, "forbidden", "The session may not do this.");
 		return;
