@@ -71,6 +71,7 @@ struct native_call {
 	struct buf text;        /* What the request lends of, as it has to wait. */
 	struct buf grants_text; /* What its session may do, ... */
 	struct grants grants;   /* ... read. */
+	bool had_grants;        /* It may stay if it gets no others. */
 	struct buf claimed;     /* Public data that a token claims, or the application gives. */
 	native_next_fn *next;
 	/* With --hook, of an opening: owned; NULL for what the request did not say. */
