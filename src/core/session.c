@@ -106,6 +106,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
+	case CLIENT_SEND_USER:
 		write_message(b, flag_of(op, id), sender_of(op, id), op->event, op->data);
 		return;
 	case CLIENT_TELL:
@@ -163,6 +164,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	static const enum store_op_kind kinds[] = {
 		[CLIENT_SEND_SESSION] = STORE_SEND_SESSION,
 		[CLIENT_SEND_ROOM] = STORE_SEND_ROOM,
+		[CLIENT_SEND_USER] = STORE_SEND_USER,
 		[CLIENT_JOIN] = STORE_JOIN,
 		[CLIENT_LEAVE] = STORE_LEAVE,
 		[CLIENT_SET] = STORE_SET,

@@ -58,6 +58,8 @@ write_done(struct buf *b, const struct answer *answer)
 		buf_add(b, answer->members.data, answer->members.len);
 		write_history(b, answer);
 		buf_adds(b, answer->result.existing ? ",\"existing\":true}" : "}");
+	} else if (answer->is_counted) {
+		buf_addf(b, "{\"sessions\":%u}", answer->result.sessions);
 	} else if (answer->result.id.ms > 0) {
 		buf_adds(b, "{\"id\":\"");
 		buf_adds(b, id);

@@ -27,6 +27,7 @@ struct answer {
 	uint32_t history;
 	bool has_history;
 	bool sent;       /* History alone is told of the room. */
+	bool is_counted; /* Of a send to a user: to how many sessions it went. */
 	struct store_result result;
 	struct buf members, messages; /* The JSON arrays. */
 	size_t total;
