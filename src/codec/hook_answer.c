@@ -15,19 +15,21 @@ static const char *const field_names[FIELDS] = {"do", "to", "room", "event", "da
 
 /* ---- Actions ---- */
 
-/* Exactly one of "id", "room" and "others". */
+/* Exactly one of "id", "room", "others" and "user". */
 static bool
 read_target(struct native_parse *p, struct client_op *op, struct jspan to)
 {
-	static const char *const names[] = {"id", "room", "others"};
-	struct jspan values[3] = {{NULL, 0}};
+	static const char *const names[] = {"id", "room", "others", "user"};
+	struct jspan values[4] = {{NULL, 0}};
 	int given;
 
 	if (jspan_type(to) == JSPAN_OBJECT)
-		jspan_pick(to, names, values, 3);
-	given = !!values[0].text + !!values[1].text + !!values[2].text;
+		jspan_pick(to, names, values, 4);
+	given = !!values[0].text + !!values[1].text + !!values[2].text + !!values[3].text;
 	if (given != 1)
-		return native_fail(p->error, "bad_op", "The \"to\" of an emit has one of: id, room, others.");
+		return native_fail(p->error, "bad_op", "The \"to\" of an emit has one of: id, room, others, user.");
+	if (values[3].text)
+		return native_op_user(p, op, values[3]);
 	op->kind = values[0].text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
 	op->others = values[2].text != NULL;
 	if (values[0].text)

@@ -193,6 +193,9 @@ test_actions(void)
 	ok(history.max == 20 && strcmp(history.room.data, "r") == 0, "of a room");
 	buf_free(&history.room);
 	hook_answer_free(&a);
+	a = reads(HOOK_LEAVE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"user\":\"ann\"},\"event\":\"e\"}]}", "an emit to a user");
+	ok(a.ops[0].kind == CLIENT_SEND_USER, "goes to that");
+	hook_answer_free(&a);
 	a = reads(HOOK_JOIN, "{\"ack\":1,\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"leave\",\"room\":\"y\",\"session\":\"0123456789012345678901\"},"
 	    "{\"do\":\"set\",\"data\":null},{\"do\":\"disconnect\"}],\"unknown\":1}", "the others");
 	ok(!a.ack.text, "only a message has an ack");
