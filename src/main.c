@@ -136,6 +136,7 @@ open_store(struct event_base *base, const struct options *o)
 		.max_sessions = o->max_sessions,
 		.max_rooms = o->max_rooms,
 		.rooms_per_session = o->rooms_per_session,
+		.user_sessions_max = o->user_sessions_max,
 		.orders_max = o->idempotency_max,
 		.orders_ttl_ms = o->idempotency_ttl_ms,
 		.queue_max = o->hook_queue_max,

@@ -48,7 +48,7 @@ function backend(base, bearer = KEY) {
 }
 
 const endpoints = [['POST', '/publish'], ['POST', '/ops'], ['GET', `/sessions/${'A'.repeat(22)}`], ['DELETE', `/sessions/${'A'.repeat(22)}`],
-	['GET', '/rooms/r/members'], ['GET', '/rooms/r/history'], ['GET', '/rooms'], ['GET', '/sessions']];
+	['GET', '/rooms/r/members'], ['GET', '/rooms/r/history'], ['GET', '/rooms'], ['GET', '/sessions'], ['GET', '/users/u/sessions']];
 
 function refused(answer, status, code, what) {
 	isDeep([answer.status, answer.code], [status, code], what, answer.text.slice(0, 300));
@@ -148,7 +148,7 @@ async function publishing(base, at) {
 	isDeep((await api.publish({ room: 'news', event: 'second', history: 2 })).json.history.map(({ event }) => event), ['hello', 'second'],
 		'the answer may have the history up to the message');
 	for (const [body, code] of [[{}, 'bad_op'], [{ room: 'r' }, 'bad_op'], [{ room: 'r', to: ann.id, event: 'e' }, 'bad_op'], ['', 'bad_json'],
-		[{ room: 'r', event: '$join' }, 'bad_op'], [{ user: 'u', event: 'e' }, 'bad_op'], ['[]', 'bad_request']])
+		[{ room: 'r', event: '$join' }, 'bad_op'], [{ user: 7, event: 'e' }, 'bad_op'], ['[]', 'bad_request']])
 		refused(await api.publish(body), 400, code, `refused: ${JSON.stringify(body)}`);
 	await ann.stop();
 	await bob.stop();
@@ -244,6 +244,111 @@ async function users() {
 	isDeep((await api.ops([{ op: 'join', session: nobody, room: 'r' }, { op: 'send', room: 'r', event: 'e' }])).json.results.map(({ error }) => error), [undefined, undefined],
 		'a backend may do what its clients may not');
 	await stop();
+}
+
+/** Messages to all sessions of a user, on stores and instances of all kinds. */
+async function toUsers(start) {
+	const secret = 'a secret that nobody guesses, of more than 32 bytes';
+	const { base, instances, stop } = await start({ options: { 'api-key-file': keys, 'auth': 'jwt', 'auth-key-file': keyFile('secret', secret) } });
+	let turn = 0;
+	const at = () => instances[turn++ % instances.length].base;
+	const api = backend(at);
+	const open = async (sub, data) => (await createSession(at(), { data, auth: sign({ exp: now() + 600, pollgate: { join: ['*'], set: true }, sub }, secret) })).json;
+	const got = async ({ token, cursor }) => (await pollOnce(at(), token, cursor)).json.messages;
+	const events = async (session) => (await got(session)).map(({ event, data }) => `${event}:${data}`);
+	const listed = async (user) => (await api.list(`users/${encodeURIComponent(user)}/sessions`)).json;
+	const sessionsOf = async (user) => (await listed(user)).sessions.map(({ id }) => id).sort();
+	const name = 'Änn/"1"?';
+	const [one, two, bob, nobody] = [await open(name, { n: 1 }), await open(name), await open('bob'), await open(undefined)];
+
+	isDeep(await sessionsOf(name), [one.id, two.id].sort(), 'the sessions of a user are listed, whatever its name');
+	isDeep((await listed('bob')), { sessions: [{ id: bob.id, data: null }] }, 'as all sessions are');
+	isDeep((await listed(name)).sessions.find(({ id }) => id === one.id).data, { n: 1 }, 'with their data');
+	isDeep(await listed('nobody'), { sessions: [] }, 'who has none has none');
+	const sent = await api.publish({ user: name, event: 'e', data: 1 });
+	isDeep([sent.status, sent.json], [200, { sessions: 2 }], 'a message goes to all sessions of a user');
+	const [message] = await got(one);
+	isDeep([message.event, message.data, 'from' in message, 'room' in message], ['e', 1, false, false], 'each gets it, from nobody');
+	isDeep([await events(two), await events(bob), await events(nobody)], [['e:1'], [], []], 'and nobody else');
+	isDeep((await api.publish({ user: 'nobody', event: 'e' })).json, { sessions: 0 }, 'who has no sessions gets it at none, which is no error');
+
+	const body = { user: name, event: 'once', data: 2 };
+	isDeep((await api.publish(body, '"user-1"')).json, { sessions: 2 }, 'with an idempotency key it is sent');
+	const three = await open(name);
+	isDeep((await api.publish(body, '"user-1"')).json, { sessions: 2 }, 'a repeat says what was done then, though there is one session more');
+	isDeep([await events(two), await events(three)], [['e:1', 'once:2'], []], 'and sends nothing');
+	await api.disconnect(one.id);
+	isDeep((await api.publish(body, '"user-1"')).json, { sessions: 2 }, 'or one less');
+	refused(await api.publish({ ...body, data: 3 }, '"user-1"'), 422, 'idempotency_key_reused', 'another message needs another key');
+	const crowd = await Promise.all(range(20).map(() => api.publish({ user: name, event: 'crowd', data: 0 }, '"user-2"')));
+	ok(crowd.every(({ status, json }) => status === 200 && json.sessions === 2), 'of many at once all have the same answer', ...crowd.map(({ text }) => text));
+	isDeep([await events(two), await events(three)], [['e:1', 'once:2', 'crowd:0'], ['crowd:0']], 'and one is done');
+	isDeep(await sessionsOf(name), [two.id, three.id].sort(), 'a session that ended is not listed');
+
+	const batch = (await api.ops([{ op: 'send', user: name, event: 'b', data: 1 }, { op: 'disconnect', session: two.id }, { op: 'send', user: name, event: 'b', data: 2 },
+		{ op: 'send', user: 'bob', event: 'b', data: 3 }, { op: 'send', to: bob.id, event: 'b', data: 4 }], '"user-3"')).json.results;
+	isDeep(batch.slice(0, 4), [{ sessions: 2 }, {}, { sessions: 1 }, { sessions: 1 }], 'in a batch it is sent as things stand then');
+	isDeep([(await events(three)).slice(1), await events(bob)], [['b:1', 'b:2'], ['b:3', 'b:4']], 'in order');
+	const parked = pollOnce(at(), bob.token, (await pollOnce(at(), bob.token, bob.cursor)).json.cursor, 10_000);
+	await sleep(100);
+	await api.publish({ user: 'bob', event: 'now' });
+	isDeep((await parked).json.messages.map(({ event }) => event), ['now'], 'who waits gets it at once');
+
+	for (const bad of [{ user: name, room: 'r' }, { user: name, to: bob.id }, { user: 7 }, { user: 'x'.repeat(256) }, { user: 'bob', history: 3 }])
+		refused(await api.publish({ event: 'e', ...bad }), 400, 'bad_op', `${JSON.stringify(bad).slice(0, 60)} is no recipient`);
+	refused(await api.ops([{ op: 'append', user: 'bob', event: 'e' }]), 400, 'bad_op', 'a user has no history');
+	refused(await request(at(), 'POST', '/v1/send', { token: bob.token, body: { seq: 1, ops: [{ op: 'send', user: 'bob', event: 'e' }] } }), 400, 'bad_op',
+		'clients cannot send to users');
+	await stop();
+}
+
+/** Backends send to a user while its sessions come and go and instances are killed: each message is in all mailboxes or in none. */
+async function usersInChaos() {
+	if (!haveRedis())
+		return skip('sending to users while instances are killed', 'redis-server is not installed');
+	const secret = 'a secret that nobody guesses, of more than 32 bytes';
+	const redis = await startRedis();
+	const cluster = await startCluster({ n: 3, redis, options: { 'api-key-file': keys, 'auth': 'jwt', 'auth-key-file': keyFile('secret', secret) }, proxy: { retry: 'refused' } });
+	const { instances, proxy, base } = cluster;
+	const auth = sign({ exp: now() + 600, pollgate: {}, sub: 'ann' }, secret);
+	const stay = await Promise.all(range(3).map(() => createSession(base, { auth }).then(({ json }) => json)));
+	proxy.fault = chances({ dropBefore: 0.05, dropAfter: 0.1, repeat: 0.1, delay: [0.1, 30] }, /^\/api\//, randomFrom(11));
+	let working = true;
+	const persist = async (ask) => {
+		for (;;) {
+			const answer = await ask().catch(() => ({ status: 0 }));
+			if (answer.status >= 200 && answer.status < 300)
+				return answer.json;
+			await sleep(5);
+		}
+	};
+	const killed = (async () => {
+		for (let i = 0; working; i++)
+			await instances[i % 3].restart();
+	})();
+	const coming = (async () => {
+		while (working) {
+			const { token } = await persist(() => createSession(base, { auth }));
+			await persist(() => request(base, 'DELETE', '/v1/sessions', { token }));
+		}
+	})();
+	const answers = await Promise.all(range(4).map(async (k) => {
+		const told = [];
+		for (const i of range(20))
+			told.push(await persist(() => backend(base).publish({ user: 'ann', event: 'n', data: `${k}:${i}` }, `"u${k}-${i}"`)));
+		return told;
+	}));
+	working = false;
+	await Promise.all([killed, coming]);
+	proxy.fault = undefined;
+	ok(answers.flat().every(({ sessions }) => sessions >= 3), 'each message went to all sessions that stayed');
+	const wanted = range(4).flatMap((k) => range(20).map((i) => `${k}:${i}`)).sort();
+	for (const { token, cursor } of stay)
+		isDeep((await pollOnce(base, token, cursor)).json.messages.map(({ data }) => data).sort(), wanted, 'and is there once, whatever was killed');
+	isDeep((await backend(base).list('users/ann/sessions')).json.sessions.map(({ id }) => id).filter((id) => stay.some((one) => one.id === id)).length, 3,
+		'they are listed');
+	await cluster.stop();
+	await redis.kill();
 }
 
 /** All of a list, part by part. */
@@ -534,8 +639,10 @@ await forEachStore(async ({ start }) => {
 	await idempotency(base, at);
 	await stop();
 });
+await forEachStore(({ start }) => toUsers(start));
 /* With a store of its own: what is counted is the whole store. */
 await forEachStore(({ start }) => limits(start));
 await scope('kills', kills);
 await scope('chaos', chaos);
+await scope('users in chaos', usersInChaos);
 await done();

@@ -16,6 +16,7 @@ import { atEnd, done, is, isDeep, like, limit, ok, scope, unlike } from './lib/t
 limit(240);
 
 const secret = 'a secret that nobody guesses, of more than 32 bytes';
+const apiKey = 'a-key-of-a-backend';
 const everything = { join: ['*'], send: ['*'], history: ['*'] };
 const claims = (rights = everything, more = {}) => ({ sub: 'ann', exp: now() + 600, pollgate: rights, ...more });
 const token = (rights, more, options) => sign(claims(rights, more), secret, options);
@@ -259,6 +260,40 @@ async function relay(base, instances) {
 	await new Promise((resolve, reject) => header.once('open', resolve).once('error', reject));
 	await waitFor(async () => (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.count === 2, 5000, 'two members');
 	ok(true, 'who can set headers may give it there');
+}
+
+/* ---- So many sessions of a user ---- */
+
+async function users(base, instances, keys) {
+	const at = (i) => instances[i % instances.length].base;
+	const of = (sub) => token(everything, { sub });
+	const backend = (path) => request(base, 'GET', path, { bearer: keys });
+	const count = async (room) => (await backend(`/api/v1/rooms/${room}/members`)).json.count;
+	const all = async () => (await backend('/api/v1/sessions')).json.sessions.length;
+	const before = await all();
+	const [one, two] = [(await open(at(0), of('eve'), { rooms: ['full'] })).json, (await open(at(1), of('eve'), { rooms: ['full'] })).json];
+	const own = newToken();
+	const third = await open(at(2), of('eve'), { token: own, rooms: ['full'] });
+	isDeep([third.status, third.code], [409, 'too_many_sessions'], 'a user has so many sessions; another one is refused', third.text);
+	is((await open(at(0), of('eve'), { token: own, rooms: ['full'] })).code, 'too_many_sessions', 'also when asked for again');
+	is((await pollOnce(base, own, one.cursor)).status, 410, 'nothing is left of it');
+	isDeep([await count('full'), await all() - before], [2, 2], 'in no room and in no list');
+	is((await renew(at(2), two, of('eve'))).status, 200, 'those that are there can be renewed');
+	is((await open(at(1), of('mallory'))).status, 201, 'other users are not concerned');
+	for (let i = 0; i < 3; i++)
+		is((await open(at(i), sign({ pollgate: everything }, secret))).status, 201, 'nor are sessions of nobody in particular');
+	const socket = connect(at(2), `/relay/full?auth=${of('eve')}`);
+	isDeep(await ended(socket), [1013, 'too_many_sessions'], 'a relay says so as well');
+	const seen = await pollOnce(base, one.token, one.cursor);
+	is(seen.json.messages.filter(({ event }) => event === '$join').length, 1, 'and nobody has seen it', seen.text);
+	is((await request(base, 'DELETE', '/v1/sessions', { token: one.token })).status, 200, 'one of them ends');
+	is((await open(at(0), of('eve'), { token: own })).status, 201, 'then there is place for that one');
+	const many = await Promise.all(Array.from({ length: 12 }, (_, i) => open(at(i), of('trudy'))));
+	isDeep(many.map(({ status }) => status).sort(), [201, 201, ...Array(10).fill(409)], 'also of many at once no more are let in');
+	is((await Promise.all(instances.map((instance) => instance.metrics('pollgate_sessions_refused_total')))).reduce((a, b) => a + b), 13, 'they are counted');
+	for (const { token: mine } of [two, { token: own }, ...many.filter(({ status }) => status === 201).map(({ json }) => json)])
+		await request(base, 'DELETE', '/v1/sessions', { token: mine });
+	is((await open(at(0), of('trudy'))).status, 201, 'what has ended counts no more');
 }
 
 /* ---- www/pollgate.js ---- */
@@ -523,6 +558,8 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('the shim', () => shim(base, instances));
 	await scope('sockets', () => sockets(exact.base, exact.instances));
 	await scope('the relay', () => relay(exact.base, exact.instances));
+	const full = await start({ options: { ...options, 'user-sessions-max': '2', 'api-key-file': keyFile(`${apiKey}\n`) } });
+	await scope('users', () => users(full.base, full.instances, apiKey));
 });
 await scope('key files', files);
 await scope('published keys', published);

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect } from '../www/pollgate.js';
 import { secret, startBackend } from './lib/backend.mjs';
-import { Client, createSession, newToken, sendOps } from './lib/client.mjs';
+import { Client, createSession, newToken, pollOnce, sendOps } from './lib/client.mjs';
 import { now, sign } from './lib/jwt.mjs';
 import { execute, freePort, tempDir, Child } from './lib/process.mjs';
 import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
@@ -179,7 +179,8 @@ async function pages({ start }) {
 
 /* With tokens: the application is told whose session it is, and a token's data and rooms are the last word. */
 async function tokens({ start }) {
-	const backend = await startBackend(({ type }) => (type === 'connect' ? { data: { from: 'hook' }, rooms: ['open', 'closed'] } : undefined));
+	const backend = await startBackend(({ type }) => (type === 'connect' ? { data: { from: 'hook' }, rooms: ['open', 'closed'] }
+		: type === 'message' ? { actions: [{ do: 'emit', to: { user: 'ann' }, event: 'hello' }] } : undefined));
 	const secretOfTokens = 'secret of the tokens 0123456789ab';
 	const file = path.join(dir, 'tokens');
 	writeFileSync(file, secretOfTokens, { mode: 0o600 });
@@ -198,6 +199,9 @@ async function tokens({ start }) {
 	await sendOps(base, opened.json.token, [{ op: 'send', event: 'x' }]);
 	await backend.wait('a message', () => backend.of('message').length > 0);
 	is(backend.of('message')[0].session.user, 'ann', 'so it is with each event');
+	for (const { token, cursor } of [opened.json, claimed.json])
+		await waitFor(async () => (await pollOnce(base, token, cursor)).json.messages.some(({ event }) => event === 'hello'), 5000, 'what goes to a user');
+	ok(true, 'and it may send to all sessions of a user');
 	await backend.stop();
 }
 

@@ -3,7 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { Client } from './lib/client.mjs';
+import { Client, createSession, pollOnce } from './lib/client.mjs';
+import { now, sign } from './lib/jwt.mjs';
 import { cleanEnv, forEachStore, pollgatectl } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir } from './lib/process.mjs';
 import { chances } from './lib/proxy.mjs';
@@ -64,6 +65,22 @@ async function verbs(base) {
 	isDeep([gone.code, gone.stdout], [4, ''], 'a session that is not there is a refusal');
 	like(gone.stderr, /recipient_gone/, '... and told');
 	await Promise.all([ann.stop(), bob.stop()]);
+}
+
+async function users(start) {
+	const secret = 'a secret that nobody guesses, of more than 32 bytes';
+	const file = path.join(dir, 'secret');
+	writeFileSync(file, secret, { mode: 0o600 });
+	const { base, stop } = await start({ options: { 'api-key-file': keys, 'auth': 'jwt', 'auth-key-file': file } });
+	const open = async (sub) => (await createSession(base, { auth: sign({ exp: now() + 600, pollgate: {}, sub }, secret) })).json;
+	const [one, two] = [await open('ann/ü 1'), await open('ann/ü 1')];
+	const notified = await run(base, ['notify', 'ann/ü 1', 'note', '{"x":1}']);
+	isDeep([notified.code, notified.json], [0, [{ sessions: 2 }]], 'notify sends to all sessions of a user, and tells how many');
+	for (const { token, cursor } of [one, two])
+		isDeep((await pollOnce(base, token, cursor)).json.messages.map(({ event, data }) => [event, data]), [['note', { x: 1 }]], 'each gets it');
+	isDeep((await run(base, ['user', 'ann/ü 1'])).json.map(({ id }) => id).sort(), [one.id, two.id].sort(), 'user lists them, each on a line');
+	isDeep((await run(base, ['user', 'bob'])), { code: 0, stdout: '', stderr: '', json: [] }, 'or nothing');
+	await stop();
 }
 
 async function usage(base) {
@@ -131,6 +148,7 @@ await forEachStore(async ({ start }) => {
 	await verbs(base);
 	await usage(base);
 	await stop();
+	await users(start);
 	await once(start);
 });
 await scope('nonsense', nonsense);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { USER_MAX = 255 };
-
 static const char *const right_names[GRANTS_RIGHTS] = {
 	[GRANTS_JOIN] = "join",
 	[GRANTS_SEND] = "send",
@@ -17,7 +15,7 @@ static const char *
 add_user(struct buf *b, struct jspan user)
 {
 	struct buf text = BUF_EMPTY;
-	bool good = !user.text || (jspan_text(user, &text) && text.len <= USER_MAX);
+	bool good = !user.text || (jspan_text(user, &text) && text.len <= GRANTS_USER_MAX);
 
 	buf_free(&text);
 	if (!good)

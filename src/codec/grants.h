@@ -13,6 +13,8 @@
 #include "base/buf.h"
 #include "codec/jspan.h"
 
+#define GRANTS_USER_MAX 255 /* Bytes of a user's name. */
+
 enum grants_right { GRANTS_JOIN, GRANTS_SEND, GRANTS_HISTORY, GRANTS_RIGHTS };
 
 struct grants { /* Lent by the text. */

@@ -86,8 +86,8 @@ take_namespace(struct reading *r, struct client_op *op)
 static bool
 read_target(struct reading *r, struct client_op *op, struct jspan to)
 {
-	enum { ID, IN, OTHERS, ALL, NAMES };
-	static const char *const names[NAMES] = {"id", "room", "others", "all"};
+	enum { ID, IN, OTHERS, ALL, USER, NAMES };
+	static const char *const names[NAMES] = {"id", "room", "others", "all", "user"};
 	struct jspan values[NAMES] = {{NULL, 0}}, room;
 	int given = 0;
 
@@ -96,7 +96,11 @@ read_target(struct reading *r, struct client_op *op, struct jspan to)
 	for (int i = 0; i < NAMES; i++)
 		given += values[i].text != NULL;
 	if (given != 1 || (values[ALL].text && jspan_type(values[ALL]) != JSPAN_TRUE))
-		return fail(r, "The \"to\" of an emit has one of: id, room, others, all (which is true).");
+		return fail(r, "The \"to\" of an emit has one of: id, room, others, user, all (which is true).");
+	if (values[USER].text && r->event->kind == HOOK_CONNECT)
+		return fail(r, "Who connects cannot send to a user yet.");
+	if (values[USER].text)
+		return native_op_user(&r->p, op, values[USER]);
 	op->kind = values[ID].text ? CLIENT_SEND_SESSION : CLIENT_SEND_ROOM;
 	op->others = values[OTHERS].text != NULL;
 	if (values[ID].text)

@@ -111,7 +111,7 @@ static bool
 parse_publish(struct native_parse *p, struct native_request *request, struct jspan document)
 {
 	if (jspan_type(document) != JSPAN_OBJECT)
-		return native_fail(p->error, "bad_request", "The body must be an object with \"room\" or \"to\", and \"event\".");
+		return native_fail(p->error, "bad_request", "The body must be an object with \"room\", \"to\" or \"user\", and \"event\".");
 	request->ops = mem_zero(1, sizeof *request->ops);
 	request->count = 1;
 	return native_op_publish(p, request->ops, document);

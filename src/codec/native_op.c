@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/grants.h"
+#include "codec/token.h"
 
 /* The members of an operation. */
-enum { OP, TO, ROOM, EVENT, DATA, SELF, HISTORY, MAX, SESSION, FIELDS };
+enum { OP, TO, ROOM, USER, EVENT, DATA, SELF, HISTORY, MAX, SESSION, FIELDS };
 
-static const char *const field_names[FIELDS] = {"op", "to", "room", "event", "data", "self", "history", "max", "session"};
+static const char *const field_names[FIELDS] = {"op", "to", "room", "user", "event", "data", "self", "history", "max", "session"};
 
 bool
 native_fail(struct native_error *error, const char *code, const char *format, ...)
@@ -79,6 +81,16 @@ native_op_id(struct native_parse *p, struct name *id, struct jspan value, const 
 {
 	if (!jspan_string(value, &p->text) || !name_parse(id, p->text.len ? p->text.data : "", p->text.len))
 		return native_fail(p->error, "bad_op", "\"%s\" must be a session's id.", what);
+	return true;
+}
+
+bool
+native_op_user(struct native_parse *p, struct client_op *op, struct jspan user)
+{
+	if (!jspan_text(user, &p->text) || p->text.len > GRANTS_USER_MAX)
+		return native_fail(p->error, "bad_op", "\"user\" must be a string of at most %d bytes.", GRANTS_USER_MAX);
+	op->kind = CLIENT_SEND_USER;
+	user_name_key(&op->to, p->text.data, p->text.len);
 	return true;
 }
 
@@ -169,7 +181,12 @@ parse_publish(struct native_parse *p, struct client_op *op, const struct jspan *
 {
 	if (fields[HISTORY].text && !fields[ROOM].text)
 		return native_fail(p->error, "bad_op", "Only a room has a history.");
-	return parse_history(p, op, fields[HISTORY]) && parse_message(p, op, fields);
+	if (!fields[USER].text)
+		return parse_history(p, op, fields[HISTORY]) && parse_message(p, op, fields);
+	if (fields[TO].text || fields[ROOM].text)
+		return native_fail(p->error, "bad_op", "A message has one of \"room\", \"to\" and \"user\".");
+	return native_op_user(p, op, fields[USER]) && native_op_event(p, op, fields[EVENT]) &&
+	    native_op_data(p, &op->data, fields[DATA], p->limits->message);
 }
 
 static bool

@@ -27,12 +27,13 @@ __attribute__((format(printf, 3, 4))) bool native_fail(struct native_error *erro
 bool native_op_parse(struct native_parse *p, struct client_op *op, struct jspan value);
 bool native_op_order(struct native_parse *p, struct client_op *op, struct jspan value);
 
-/* Parts of operations: an event's name; the id of a session, which is called `what`; an object with the members of a join; a backend's send; a room's name; data of at most max bytes. */
+/* Parts of operations: an event's name; the id of a session, which is called `what`; an object with the members of a join; a backend's send; a room's name; the user that a message is for; data of at most max bytes. */
 bool native_op_event(struct native_parse *p, struct client_op *op, struct jspan event);
 bool native_op_id(struct native_parse *p, struct name *id, struct jspan value, const char *what);
 bool native_op_join(struct native_parse *p, struct client_op *op, struct jspan value);
 bool native_op_publish(struct native_parse *p, struct client_op *op, struct jspan value);
 bool native_op_room(struct native_parse *p, struct client_op *op, struct jspan room);
+bool native_op_user(struct native_parse *p, struct client_op *op, struct jspan user);
 bool native_op_data(struct native_parse *p, struct jspan *to, struct jspan data, size_t max);
 
 #endif

@@ -11,11 +11,12 @@
 
 /*
  * GRANT is of no protocol: what a session may do is said by who let it in.  EVENT is for the application's backend, and waits in the
- * session's queue.  TELL, behind another operation, sends to a session what became of that.
+ * session's queue.  SEND_USER goes to all sessions of a user, and is no client's.  TELL, behind another operation, sends to a session what became of that.
  */
 enum client_op_kind {
 	CLIENT_SEND_SESSION,
 	CLIENT_SEND_ROOM,
+	CLIENT_SEND_USER,
 	CLIENT_JOIN,
 	CLIENT_LEAVE,
 	CLIENT_SET,
@@ -30,7 +31,7 @@ enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER, CLIEN
 
 struct client_op {
 	enum client_op_kind kind;
-	struct name to;    /* SEND_SESSION, TELL */
+	struct name to;    /* SEND_SESSION, TELL; SEND_USER: of the user, see token.h. */
 	bool is_forbidden; /* Refuse it: it has a number and a result, no more. */
 	char *room;        /* Owned; its title.  JOIN, LEAVE, SEND_ROOM. */
 	struct message_address address; /* SEND, EVENT, TELL.  Lent by the document, as are ... */

@@ -108,6 +108,16 @@ queue_name_key(struct name *key, const char *title, size_t len)
 }
 
 void
+user_name_key(struct name *key, const char *user, size_t len)
+{
+	EVP_MD_CTX *context = hash_start();
+
+	hash_add(context, "user ", 5);
+	hash_add(context, user, len);
+	hash_name(context, key);
+}
+
+void
 room_name_key(struct name *key, const char *title, size_t len)
 {
 	EVP_MD_CTX *context = hash_start();

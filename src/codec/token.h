@@ -35,6 +35,9 @@ void token_unveil(char token[TOKEN_LEN + 1], const char *veiled, const char *pad
 /* The name of the room with this title: the first 16 bytes of SHA-256("room " title) in base64url. */
 void room_name_key(struct name *key, const char *title, size_t len);
 
+/* The name of a user, made of what tokens and backends call it, in the same way. */
+void user_name_key(struct name *key, const char *user, size_t len);
+
 /* The name of the queue with this title, in the same way: no title of a room has it. */
 void queue_name_key(struct name *key, const char *title, size_t len);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "codec/grants.h"
 #include "codec/message.h"
 #include "codec/token.h"
 #include "core/hub.h"
@@ -112,6 +113,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 	switch (op->kind) {
 	case CLIENT_SEND_SESSION:
 	case CLIENT_SEND_ROOM:
+	case CLIENT_SEND_USER:
 		write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
 		return;
 	case CLIENT_TELL:
@@ -151,12 +153,27 @@ write_event(struct buf *b, const struct client_op *op, const struct name *id)
 	}
 }
 
+/* Whose session it is, if the grants say so. */
+static void
+take_user(struct store_op *to, struct jspan text)
+{
+	struct grants grants;
+	struct buf user = BUF_EMPTY;
+
+	if (!text.text || !grants_read(&grants, text.text, text.len) || !grants.user.text)
+		return;
+	to->has_user = jspan_string(grants.user, &user);
+	user_name_key(&to->target, user.data ? user.data : "", user.len);
+	buf_free(&user);
+}
+
 static void
 make_store_op(struct store_op *to, struct buf *payload, const struct client_op *op, const struct name *id)
 {
 	static const enum store_op_kind kinds[] = {
 		[CLIENT_SEND_SESSION] = STORE_SEND_SESSION,
 		[CLIENT_SEND_ROOM] = STORE_SEND_ROOM,
+		[CLIENT_SEND_USER] = STORE_SEND_USER,
 		[CLIENT_JOIN] = STORE_JOIN,
 		[CLIENT_LEAVE] = STORE_LEAVE,
 		[CLIENT_SET] = STORE_SET,
@@ -179,6 +196,8 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
 		to->data = op->data.text ? op->data.text : "";
 		to->data_len = op->data.len;
+		if (op->kind == CLIENT_GRANT)
+			take_user(to, op->data);
 	} else if (op->kind == CLIENT_TELL) {
 		to->data = op->data_end.text;
 		to->data_len = op->data_end.len;

@@ -155,6 +155,12 @@ make_send(struct ctl_request *request, const struct ctl_options *o)
 }
 
 static bool
+make_notify(struct ctl_request *request, const struct ctl_options *o)
+{
+	return make_message(request, o, "user");
+}
+
+static bool
 make_append(struct ctl_request *request, const struct ctl_options *o)
 {
 	begin_ops(request);
@@ -224,6 +230,16 @@ make_list(struct ctl_request *request, const struct ctl_options *o)
 }
 
 static bool
+make_user(struct ctl_request *request, const struct ctl_options *o)
+{
+	request->list = "sessions";
+	buf_adds(&request->path, "/api/v1/users/");
+	add_escaped(&request->path, o->args[0]);
+	buf_adds(&request->path, "/sessions");
+	return true;
+}
+
+static bool
 make_letter(struct ctl_request *request, const struct ctl_options *o)
 {
 	request->method = strcmp(o->verb, "replay") == 0 ? "POST" : "DELETE";
@@ -274,10 +290,12 @@ static const struct verb {
 } verbs[] = {
 	{"publish", 2, 3, make_publish},
 	{"send", 2, 3, make_send},
+	{"notify", 2, 3, make_notify},
 	{"append", 2, 3, make_append},
 	{"history", 1, 1, make_history},
 	{"members", 1, 1, make_members},
 	{"session", 1, 1, make_session},
+	{"user", 1, 1, make_user},
 	{"rooms", 0, 0, make_list},
 	{"sessions", 0, 0, make_list},
 	{"join", 2, 2, make_move},

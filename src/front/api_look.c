@@ -1,4 +1,4 @@
-/* What backends look at, by the API: sessions, rooms, lists of both. */
+/* What backends look at, by the API: sessions, rooms, lists of both, and the sessions of a user. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -235,6 +235,19 @@ api_sessions(struct front *front, struct http_request *req, const char *part)
 	(void)part;
 	if (call)
 		store_list_sessions(front->parts.store, at, max, on_sessions, call);
+}
+
+void
+api_user(struct front *front, struct http_request *req, const char *part)
+{
+	struct native_call *call = api_begin(front, req);
+	struct name user;
+
+	if (!call)
+		return;
+	user_name_key(&user, part, strlen(part));
+	native_call_park(call);
+	store_list_user(front->parts.store, &user, on_sessions, call);
 }
 
 void

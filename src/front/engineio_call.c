@@ -18,7 +18,7 @@
 #include "net/http.h"
 #include "store/store.h"
 
-enum { RETRY_MS = 250, PATIENCE_MS = 15000 }; /* A proxy that gives up is worse than an answer. */
+enum { RETRY_MS = 250, LATER_MS = 1000, PATIENCE_MS = 15000 }; /* A proxy that gives up is worse than an answer. */
 
 /* ---- Life ---- */
 
@@ -106,15 +106,32 @@ engineio_call_begin(struct engineio_call *call, void (*step)(struct engineio_cal
 	step(call);
 }
 
+static void
+try_in(struct engineio_call *call, int64_t ms)
+{
+	struct timeval tv = clock_timeval(ms);
+
+	if (clock_mono_ms() < call->deadline)
+		event_add(&call->retry, &tv);
+	else
+		call->kind->late(call);
+}
+
 void
 engineio_call_try_again(struct engineio_call *call)
 {
-	static const struct timeval soon = {RETRY_MS / 1000, RETRY_MS % 1000 * 1000};
+	call->late_code = NULL;
+	try_in(call, RETRY_MS);
+}
 
-	if (clock_mono_ms() < call->deadline)
-		event_add(&call->retry, &soon);
-	else
-		call->kind->late(call);
+void
+engineio_call_try_later(struct engineio_call *call, const char *code)
+{
+	uint32_t random;
+
+	evutil_secure_rng_get_bytes(&random, sizeof random);
+	call->late_code = code;
+	try_in(call, LATER_MS + random % LATER_MS);
 }
 
 bool

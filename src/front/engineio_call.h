@@ -77,6 +77,8 @@ void engineio_call_park(struct engineio_call *, struct http_request *req);
 /* Do step, which asks something of the store; again when the store cannot be used and the step says so, until that is too late. */
 void engineio_call_begin(struct engineio_call *, void (*step)(struct engineio_call *));
 void engineio_call_try_again(struct engineio_call *);
+/* The same for somebody else who cannot be asked, code: not all who wait at once. */
+void engineio_call_try_later(struct engineio_call *, const char *code);
 
 /* Read the state, and decide. */
 void engineio_call_look(struct engineio_call *);

@@ -42,6 +42,7 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/v1/sessions", api_sessions},
 	{HTTP_GET, "/api/v1/sessions/*", api_look},
 	{HTTP_DELETE, "/api/v1/sessions/*", api_disconnect},
+	{HTTP_GET, "/api/v1/users/**/sessions", api_user},
 	{HTTP_GET, "/api/v1/rooms", api_rooms},
 	{HTTP_GET, "/api/v1/rooms/**/members", api_members},
 	{HTTP_GET, "/api/v1/rooms/**/history", api_history},

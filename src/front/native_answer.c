@@ -58,6 +58,8 @@ write_done(struct buf *b, const struct answer *answer)
 		buf_add(b, answer->members.data, answer->members.len);
 		write_history(b, answer);
 		buf_adds(b, answer->result.existing ? ",\"existing\":true}" : "}");
+	} else if (answer->is_counted) {
+		buf_addf(b, "{\"sessions\":%u}", answer->result.sessions);
 	} else if (answer->result.id.ms > 0) {
 		buf_adds(b, "{\"id\":\"");
 		buf_adds(b, id);
@@ -96,6 +98,9 @@ native_write_answer(struct buf *b, const struct answer *answer)
 		return;
 	case STORE_QUEUE_FULL:
 		native_write_error(b, "overloaded", "As many events wait for the application as may.");
+		return;
+	case STORE_USER_FULL:
+		native_write_error(b, "too_many_sessions", "The user has as many sessions as it may have.");
 		return;
 	case STORE_FORBIDDEN: /* Nobody refuses anything yet. */
 		native_write_error(b, "forbidden", "The session may not do this.");

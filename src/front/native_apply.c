@@ -83,7 +83,7 @@ native_call_ask_room(struct native_call *call, struct answer *answer)
 static void
 count_op(const struct client_op *op)
 {
-	if (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM)
+	if (op->kind == CLIENT_SEND_SESSION || op->kind == CLIENT_SEND_ROOM || op->kind == CLIENT_SEND_USER)
 		metric_add(MESSAGES_SENT, 1);
 	else if (op->kind == CLIENT_EVENT)
 		metric_add(HOOK_EVENTS, 1);
@@ -99,6 +99,7 @@ take_result(struct native_call *call, struct answer *answer, struct client_op *o
 		metric_add(HOOK_FULL, 1);
 	if (answer->result.code != STORE_DONE)
 		return;
+	answer->is_counted = op->kind == CLIENT_SEND_USER;
 	if (!repeated)
 		count_op(op);
 	if (!repeated && op->is_event && !answer->result.existing)

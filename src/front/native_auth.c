@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "core/session.h"
 #include "front/auth.h"
 #include "front/native_call.h"
@@ -59,6 +60,36 @@ native_call_judge(struct native_call *call, struct http_request *req, native_nex
 /* ---- Granting ---- */
 
 static void
+refuse_full(struct native_call *call)
+{
+	native_call_refuse(call, 409, "too_many_sessions", "The user has as many sessions as it may have. Close one of them.");
+}
+
+static void
+on_closed(void *arg, const struct store_presence *presence)
+{
+	struct native_call *call = arg;
+
+	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
+	if (presence->status == STORE_UNAVAILABLE)
+		native_call_refuse_unavailable(call);
+	else
+		refuse_full(call);
+}
+
+/* The user has too many sessions.  One that was opened just now goes: it never was good for anything. */
+static void
+take_back(struct native_call *call)
+{
+	if (call->had_grants) {
+		refuse_full(call);
+		return;
+	}
+	metric_add(SESSIONS_REFUSED, 1);
+	sessions_close(call->front->parts.sessions, &call->id, on_closed, call);
+}
+
+static void
 on_granted(void *arg, const struct store_applied *applied)
 {
 	struct native_call *call = arg;
@@ -69,6 +100,8 @@ on_granted(void *arg, const struct store_applied *applied)
 		native_call_refuse_gone(call);
 	else if (applied->status != STORE_OK)
 		native_call_refuse_unavailable(call);
+	else if (applied->results[0].code == STORE_USER_FULL)
+		take_back(call);
 	else
 		call->next(call);
 }
@@ -102,6 +135,7 @@ on_looked(void *arg, const struct store_session *session)
 	struct native_call *call = arg;
 	struct grants before;
 
+	call->had_grants = session->grants.len > 0;
 	if (session->status == STORE_GONE)
 		native_call_refuse_gone(call);
 	else if (session->status != STORE_OK)

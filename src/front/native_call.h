@@ -29,6 +29,7 @@ struct answer {
 	uint32_t history;
 	bool has_history;
 	bool sent;       /* History alone is told of the room. */
+	bool is_counted; /* Of a send to a user: to how many sessions it went. */
 	struct store_result result;
 	struct buf members, messages; /* The JSON arrays. */
 	size_t total;
@@ -74,6 +75,7 @@ struct native_call {
 	struct buf text;        /* What the request lends of, as it has to wait. */
 	struct buf grants_text; /* What its session may do, ... */
 	struct grants grants;   /* ... read. */
+	bool had_grants;        /* It may stay if it gets no others. */
 	struct buf claimed;     /* Public data that a token claims, or the application gives. */
 	native_next_fn *next;
 	/* With --hook, of an opening: */

@@ -59,7 +59,8 @@ is_allowed(const struct native_call *call, const struct client_op *op)
 	case CLIENT_EVENT: /* The application judges for itself. */
 	case CLIENT_LEAVE:
 		return true;
-	case CLIENT_END: /* No client's. */
+	case CLIENT_SEND_USER: /* No client's. */
+	case CLIENT_END:
 	case CLIENT_GRANT:
 	case CLIENT_TELL:
 		break;

@@ -48,7 +48,7 @@ typedef void handler_fn(struct front *, struct http_request *req, const char *pa
 
 handler_fn native_open, native_close, native_poll, native_polls, native_events, native_ws, native_send, native_look, native_members,
     native_renew;
-handler_fn api_publish, api_ops, api_look, api_disconnect, api_members, api_history, api_sessions, api_rooms;
+handler_fn api_publish, api_ops, api_look, api_disconnect, api_members, api_history, api_sessions, api_rooms, api_user;
 handler_fn api_letters, api_letter_replay, api_letter_forget;
 handler_fn check_hold, check_stream, check_echo;
 handler_fn relay_accept;

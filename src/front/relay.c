@@ -37,7 +37,7 @@ struct relay {
 	bool is_joined;
 	bool is_judging;         /* The JSON Web Token is; nothing else is done before it is known to count. */
 	bool may_send;
-	struct buf grants, data; /* With --auth: what it grants, and public data. */
+	struct buf grants, data; /* With --auth: what it grants, until that is written; and public data. */
 	struct store_call *call; /* The step under way. */
 	struct event retry;
 	int tries;               /* Without a socket. */
@@ -170,7 +170,7 @@ on_receive(void *arg, enum ws_opcode opcode, const char *data, size_t len)
 	step(relay);
 }
 
-/* ---- Steps: opening the session, joining the room, sending, closing the session ---- */
+/* ---- Steps: opening the session, granting, joining the room, sending, closing the session ---- */
 
 /* A step is done: the next, if there is one. */
 static void
@@ -227,13 +227,21 @@ on_opened(void *arg, const struct store_opened *opened)
 	go_on(relay);
 }
 
+static const char *
+name_of(enum store_result_code code)
+{
+	if (code == STORE_USER_FULL)
+		return "too_many_sessions";
+	return code == STORE_ROOMS_LIMIT ? "too_many_rooms" : "refused";
+}
+
 /* What an operation may be refused for; NULL if it was done. */
 static const char *
 refusal_of(const struct store_applied *applied)
 {
 	for (size_t i = 0; i < applied->count; i++)
 		if (applied->results[i].code != STORE_DONE && applied->results[i].code != STORE_DONE_BEFORE)
-			return applied->results[i].code == STORE_ROOMS_LIMIT ? "too_many_rooms" : "refused";
+			return name_of(applied->results[i].code);
 	return NULL;
 }
 
@@ -242,6 +250,7 @@ take_done(struct relay *relay, const struct store_applied *applied)
 {
 	const char *refusal = refusal_of(applied);
 
+	metric_add(SESSIONS_REFUSED, relay->grants.len > 0 && refusal);
 	if (relay->sending > 0)
 		metric_add(MESSAGES_SENT, (int64_t)(applied->count - applied->repeated));
 	for (; relay->sending > 0; relay->sending--)
@@ -251,9 +260,13 @@ take_done(struct relay *relay, const struct store_applied *applied)
 		fail(relay, WS_TRY_LATER, refusal);
 		return;
 	}
-	if (!relay->is_joined && relay->socket)
-		socket_read(relay->socket, &relay->id, NULL);
-	relay->is_joined = true;
+	if (relay->grants.len > 0) {
+		buf_free(&relay->grants);
+	} else {
+		if (!relay->is_joined && relay->socket)
+			socket_read(relay->socket, &relay->id, NULL);
+		relay->is_joined = true;
+	}
 	go_on(relay);
 }
 
@@ -285,16 +298,17 @@ apply(struct relay *relay, const struct client_op *ops, size_t n)
 	relay->call = sessions_apply(relay->front->parts.sessions, &relay->id, relay->seq, ops, n, on_applied, relay);
 }
 
+/* Before it joins: it may be refused, and nobody is to see it then. */
+static void
+grant(struct relay *relay)
+{
+	apply(relay, &(struct client_op){.kind = CLIENT_GRANT, .data = {relay->grants.data, relay->grants.len}}, 1);
+}
+
 static void
 join(struct relay *relay)
 {
-	struct client_op ops[2];
-	size_t n = 0;
-
-	if (relay->grants.len > 0)
-		ops[n++] = (struct client_op){.kind = CLIENT_GRANT, .data = {relay->grants.data, relay->grants.len}};
-	ops[n++] = (struct client_op){.kind = CLIENT_JOIN, .room = relay->room};
-	apply(relay, ops, n);
+	apply(relay, &(struct client_op){.kind = CLIENT_JOIN, .room = relay->room}, 1);
 }
 
 /* The same frames with the same numbers until they are done. */
@@ -346,6 +360,8 @@ step(struct relay *relay)
 	else if (relay->seq == 0)
 		relay->call = store_open(front->parts.store, &relay->id, relay->data.data ? relay->data.data : "", relay->data.len,
 		    NULL, on_opened, relay);
+	else if (relay->grants.len > 0)
+		grant(relay);
 	else if (!relay->is_joined)
 		join(relay);
 	else if (!inbox_is_empty(&relay->inbox))

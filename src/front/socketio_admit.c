@@ -22,9 +22,8 @@ on_judged(void *arg, const struct auth_verdict *verdict)
 	struct engineio_post *post = arg;
 	struct socketio_step *step = &post->step;
 
-	if (verdict->status == 503) { /* Nobody knows: let it come again. */
-		post->call.late_code = verdict->code;
-		post->call.kind->late(&post->call);
+	if (verdict->status == 503) { /* Nobody knows. */
+		engineio_call_try_later(&post->call, verdict->code);
 		return;
 	}
 	if (verdict->status != 0) {
@@ -39,19 +38,15 @@ on_judged(void *arg, const struct auth_verdict *verdict)
 	step->admitted(post);
 }
 
-void
-socketio_judge(struct engineio_post *post, socketio_admitted_fn *admitted)
+static void
+judge(struct engineio_call *call)
 {
 	static const char *const names[] = {"token"};
-	struct auth *auth = post->call.front->auth;
+	struct engineio_post *post = (struct engineio_post *)call;
+	struct auth *auth = call->front->auth;
 	struct buf token = BUF_EMPTY;
 	struct jspan value = {NULL, 0};
 
-	post->step.admitted = admitted;
-	if (!auth) {
-		admitted(post);
-		return;
-	}
 	if (post->step.packet.data.text)
 		jspan_pick(post->step.packet.data, names, &value, 1);
 	if (jspan_text(value, &token))
@@ -59,6 +54,16 @@ socketio_judge(struct engineio_post *post, socketio_admitted_fn *admitted)
 	else
 		auth_check(auth, NULL, 0, on_judged, post);
 	buf_free(&token);
+}
+
+void
+socketio_judge(struct engineio_post *post, socketio_admitted_fn *admitted)
+{
+	post->step.admitted = admitted;
+	if (post->call.front->auth)
+		engineio_call_begin(&post->call, judge);
+	else
+		admitted(post);
 }
 
 /* ---- The application ---- */
@@ -90,8 +95,7 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 		    answer->code.len > 0 ? answer->code.data : NULL);
 		return;
 	case HOOK_UNAVAILABLE:
-		post->call.late_code = "hook_unavailable";
-		post->call.kind->late(&post->call);
+		engineio_call_try_later(&post->call, "hook_unavailable");
 	}
 }
 

@@ -1,22 +1,25 @@
 -- Apply a session's operations, all or none.
 --
 -- KEYS session, then for each operation: d, t: recipient mailbox; r: head log members catalogue; j: the same;
---      l: the same; q: queue; J, L: as j and l, and a queue; s, p, x: none; then, if there is an s, for each room it may have to tell: the same
+--      l: the same; q: queue; J, L: as j and l, and a queue; P: its user; s, p, x: none;
+--      then, if there is an s, p or P: the user it was assumed to have, if any, and for each room it may have to tell: the same
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
 --      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
 --      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q;
---      t channel name payload data refused; s payload data; p grants; x; then, if there is an s: the rooms that were assumed, and for each: channel name
--- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (other rooms than assumed: nothing applied)
+--      t channel name payload data refused; s payload data; p grants; P grants user now; x;
+--      then, if there is an s, p or P: the rooms and the user (or empty) that were assumed, and for each room: channel name
+-- -> nil (no such session) | next number (a hole: nothing applied) | status RETRY (others than assumed: nothing applied)
 --    | {state} (another one than expected: nothing applied) | results
 --    | {results, away, repeated, next number if all was repeated}
 -- Results are words: an id (e in front: was a member before), d done, b done before, t no target, f room full, n not joined,
--- R too many rooms, J too many joined, Q queue full, x refused by somebody else.  Those of the last call are kept for its repeat: with a number in the field r, of a swap
+-- R too many rooms, J too many joined, Q queue full, U the user has too many sessions,
+-- x refused by somebody else, # and a number: sent to so many.  Those of the last call are kept for its repeat: with a number in the field r, of a swap
 -- in the field s, which is: the state's number, the results of the swap that made it, its text, with line ends between them.
 local session_key, own_channel, count = KEYS[1], ARGV[5], tonumber(ARGV[3])
 room_expiry, may_create = ARGV[6], ARGV[7] == '1'
 
-local fields = redis.call('HMGET', session_key, 'l', 'q', 'r', 'w', 'g', 'u')
+local fields = redis.call('HMGET', session_key, 'l', 'q', 'r', 'w', 'g', 'u', 'o')
 if not fields[1] then
 	return false
 end
@@ -54,20 +57,24 @@ if before ~= '' and before ~= done then
 	end
 end
 
--- The rooms it is in, and the keys of those that may have to be told.
-local session = make_session(session_key, ARGV[4], away, rooms_text, fields[6])
+-- The rooms it is in, and the keys of those that may have to be told; the same of its user.
+local session = make_session(session_key, ARGV[4], away, rooms_text, fields[6], fields[7])
 do
-	local k, a, set = 2, 11, false
+	local k, a, tells = 2, 11, false
 	for _ = 1, count do
 		local kind = ARGV[a]
-		set = set or kind == 's'
+		tells = tells or kind == 's' or kind == 'p' or kind == 'P'
 		k, a = k + KEYS_OF[kind], a + ARGS_OF[kind]
 	end
-	if set then
-		if ARGV[a] ~= rooms_text then
+	if tells then
+		if ARGV[a] ~= rooms_text or ARGV[a + 1] ~= (session.user or '') then
 			return redis.status_reply('RETRY')
 		end
-		for b = a + 1, #ARGV, 2 do
+		if session.user then
+			user_keys[session.user] = KEYS[k]
+			k = k + 1
+		end
+		for b = a + 2, #ARGV, 2 do
 			room_keys[ARGV[b + 1]] = {k, ARGV[b]}
 			k = k + 4
 		end

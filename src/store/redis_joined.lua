@@ -1,7 +1,12 @@
--- The rooms that sessions are in.
--- KEYS session ...   -> for each its field g, empty for none
+-- What sessions have that scripts must know before, and the sessions that users have.
+-- KEYS session ... user ...   ARGV count (of the sessions) now
+-- -> for each session {its field g, its field o}, for each user {id of a session ...}
 local reply = {}
 for i = 1, #KEYS do
-	reply[i] = redis.call('HGET', KEYS[i], 'g') or ''
+	if i <= tonumber(ARGV[1]) then
+		reply[i] = redis.call('HMGET', KEYS[i], 'g', 'o')
+	else
+		reply[i] = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. ARGV[2], '+inf')
+	end
 end
 return reply

@@ -1,12 +1,12 @@
 -- A session falls silent (lapse), comes back (back) or ends (close): tell each of its rooms, once.
--- KEYS session mailbox deadlines queue, then for each room: head log members catalogue
--- ARGV lapse|back|close id channel now active_deadline away_deadline away_or_back_payload leave_payload assumed_rooms
---      queue_channel queue_name, then for each room: channel name
--- -> NONE | AWAY | BACK | CLOSED | GONE (there was no such session) | RETRY (other rooms than assumed: nothing done), as a status
+-- KEYS session mailbox deadlines queue, the user it was assumed to have, if any, then for each room: head log members catalogue
+-- ARGV lapse|back|close id channel now active_deadline away_deadline away_or_back_payload leave_payload
+--      queue_channel queue_name assumed_rooms assumed_user (or empty), then for each room: channel name
+-- -> NONE | AWAY | BACK | CLOSED | GONE (there was no such session) | RETRY (others than assumed: nothing done), as a status
 local action, id, now = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local session, mailbox, deadlines = KEYS[1], KEYS[2], KEYS[3]
-local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u', 'e')
-local away, data = fields[2], fields[4] or ''
+local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u', 'e', 'o')
+local away, data, user = fields[2], fields[4] or '', fields[6]
 
 if not fields[1] then
 	redis.call('ZREM', deadlines, id)
@@ -21,7 +21,7 @@ if action == 'lapse' then
 elseif action == 'back' and not away then
 	return redis.status_reply('NONE')
 end
-if (fields[3] or '') ~= ARGV[9] then
+if (fields[3] or '') ~= ARGV[11] or (user or '') ~= ARGV[12] then
 	return redis.status_reply('RETRY')
 end
 
@@ -38,8 +38,11 @@ if result == 'CLOSED' then
 	redis.call('UNLINK', session, mailbox)
 	redis.call('ZREM', deadlines, id)
 	redis.call('PUBLISH', ARGV[3], id .. ' -')
+	if user then
+		redis.call('ZREM', KEYS[5], id)
+	end
 	if fields[5] then
-		append_queue(KEYS[4], ARGV[10], ARGV[11], fields[5] .. data)
+		append_queue(KEYS[4], ARGV[9], ARGV[10], fields[5] .. data)
 	end
 elseif result == 'AWAY' then
 	redis.call('HSET', session, 'w', '1')
@@ -51,8 +54,12 @@ else
 	redis.call('ZADD', deadlines, ARGV[5], id)
 	redis.call('PEXPIRE', session, SESSION_TTL)
 end
-local k = 5
-for a = 12, #ARGV, 2 do
+if user and result ~= 'CLOSED' then
+	redis.call('ZADD', KEYS[5], string.format('%.0f', now + SESSION_TTL), id)
+	redis.call('PEXPIRE', KEYS[5], SESSION_TTL)
+end
+local k = user and 6 or 5
+for a = 13, #ARGV, 2 do
 	local head, log, members, channel, name = KEYS[k], KEYS[k + 1], KEYS[k + 2], ARGV[a], ARGV[a + 1]
 	local last = flag and redis.call('HGET', head, 'l')
 	if last then

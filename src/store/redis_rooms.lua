@@ -2,19 +2,24 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
--- J and L are j and l with an entry for a queue; Q is q for a queue that may be full.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, x = 0, c = 0, q = 1, Q = 1, t = 2, J = 5, L = 5}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, x = 1, c = 3, q = 4, Q = 4, t = 6, J = 9, L = 7}
+-- J and L are j and l with an entry for a queue; Q is q for a queue that may be full; P is p with a user.
+-- u, which is in orders only, has two of each besides for each session that it goes to.
+local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, P = 1, x = 0, c = 0, q = 1, Q = 1, t = 2, u = 0, J = 5, L = 5}
+local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, P = 4, x = 1, c = 3, q = 4, Q = 4, t = 6, u = 4, J = 9,
+	L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
 local room_keys = {}
 
+-- The keys of users whose sessions may have to be known: name -> its key.
+local user_keys = {}
+
 -- The greatest last id of the rooms that were forgotten in this call, in which Redis' clock may stand still.
 local forgotten
 
--- A session as it is in Redis, with the rooms that it is in; away and data as they are in its hash.
-local function make_session(key, id, away, rooms_text, data)
-	local session = {key = key, id = id, flag = away and 'w' or '-', data = data or '', joined = {}, order = {}}
+-- A session as it is in Redis, with the rooms that it is in; away, data and user as they are in its hash.
+local function make_session(key, id, away, rooms_text, data, user)
+	local session = {key = key, id = id, flag = away and 'w' or '-', data = data or '', user = user, joined = {}, order = {}}
 	for since, name, title in string.gmatch(rooms_text or '', '(%S+) (%S+) ([^\n]*)\n') do
 		session.joined[name] = {since = since, title = title}
 		session.order[#session.order + 1] = name
@@ -164,7 +169,39 @@ local function set(session, payload, data)
 	return 'd'
 end
 
-local function grant(session, grants)
+-- The session is no longer one of its user's.
+local function leave_user(session)
+	if session.user then
+		redis.call('ZREM', user_keys[session.user], session.id)
+		session.user = false
+	end
+end
+
+-- It is one of this user's from now on.  -> whether it may
+local function enter_user(session, key, user, now)
+	redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+	if not redis.call('ZSCORE', key, session.id) and redis.call('ZCARD', key) >= USER_SESSIONS_MAX then
+		return false
+	end
+	user_keys[user] = key
+	if session.user ~= user then
+		leave_user(session)
+		session.user = user
+		redis.call('HSET', session.key, 'o', user)
+	end
+	redis.call('ZADD', key, string.format('%.0f', now + SESSION_TTL), session.id)
+	redis.call('PEXPIRE', key, SESSION_TTL)
+	return true
+end
+
+-- key, user and now: if it is a user's.
+local function grant(session, grants, key, user, now)
+	if user and not enter_user(session, key, user, tonumber(now)) then
+		return 'U'
+	elseif not user and session.user then
+		leave_user(session)
+		redis.call('HDEL', session.key, 'o')
+	end
 	if grants == '' then
 		redis.call('HDEL', session.key, 'p')
 	else
@@ -206,7 +243,7 @@ end
 -- Tell what became of the operation before, the result of which is given.
 local function tell(k, a, before)
 	local id, payload = string.match(before, '^e?(%d+%-%d+)$'), ARGV[a + 3]
-	if not id and before ~= 'd' and before ~= 'b' then
+	if not id and not string.match(before, '^[db#]') then
 		payload = ARGV[a + 5]
 	elseif payload ~= '' then
 		payload = payload .. (id or '') .. ARGV[a + 4]
@@ -241,6 +278,8 @@ local function apply_op(session, k, a, before)
 		return tell(k, a, before)
 	elseif kind == 'p' then
 		return grant(session, b)
+	elseif kind == 'P' then
+		return grant(session, b, KEYS[k], c, d)
 	elseif kind == 'x' then
 		return 'x'
 	end

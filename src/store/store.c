@@ -122,6 +122,12 @@ store_list_sessions(struct store *store, struct entry_id at, uint32_t max, store
 }
 
 struct store_call *
+store_list_user(struct store *store, const struct name *user, store_sessions_fn *fn, void *arg)
+{
+	return store->ops->list_user(store, user, fn, arg);
+}
+
+struct store_call *
 store_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
 {
 	return store->ops->look(store, id, fn, arg);

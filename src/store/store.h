@@ -42,6 +42,7 @@ struct store_limits {
 	uint32_t max_sessions;  /* In the whole store.  An instance counts at least every few seconds, not at each call. */
 	uint32_t max_rooms;
 	uint32_t rooms_per_session;
+	uint32_t user_sessions_max; /* Sessions of one user; see STORE_GRANT. */
 	uint32_t orders_max;    /* Keys of orders that are remembered at once ... */
 	int64_t orders_ttl_ms;  /* ... and for how long each. */
 	uint32_t queue_max;     /* Entries of a queue; see STORE_QUEUE. */
@@ -89,6 +90,8 @@ struct store_swap {
 enum store_op_kind {
 	STORE_SEND_SESSION, /* Append payload to the mailbox of `target`. */
 	STORE_SEND_ROOM,    /* Append payload to the log of room `target`, which is made if need be. */
+	STORE_SEND_USER,    /* Only in orders: append payload to the mailbox of each session of user `target`.  One that becomes the user's
+	                       while the call is under way may be left out. */
 	STORE_JOIN,         /* Enter room `target`, made if need be; append `payload` (unless that is empty) + public data unless already a
 	                       member.  A room that the session is in but that the store lost is made anew: `since` stays, so that
 	                       readers see the gap. */
@@ -96,7 +99,8 @@ enum store_op_kind {
 	                       When the last member goes, by this, store_close or store_lapse, a room that no STORE_SEND_ROOM was
 	                       applied to since it was made is forgotten at once, with its log; nothing is appended then. */
 	STORE_SET,          /* `data` becomes the session's public data; append `payload` + data to each joined room. */
-	STORE_GRANT,        /* `data` becomes the session's grants.  Who watches the session hears on_changed. */
+	STORE_GRANT,        /* `data` becomes the session's grants, and it is a session of user `target` (if has_user) or of nobody from then
+	                       on, until it ends.  Refused if that user has user_sessions_max others.  Who watches hears on_changed. */
 	STORE_REFUSE,       /* Nothing: an operation that somebody else refused, but that has a number, and a result when repeated. */
 	STORE_QUEUE,        /* Append payload to the queue `target`; refused when that has queue_max entries. */
 	STORE_TELL,         /* Append to the mailbox of `target` what became of the operation before this one, so never the first of a call.
@@ -117,6 +121,7 @@ struct store_op {
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
 	bool is_taken_back;   /* QUEUE: also when it is full. */
+	bool has_user;        /* GRANT */
 	const char *event;    /* JOIN and LEAVE: if the session really enters or leaves, the entry for its queue; NULL for none.  TELL: see there. */
 	size_t event_len;
 };
@@ -130,13 +135,15 @@ enum store_result_code {
 	STORE_ROOMS_LIMIT,   /* max_rooms reached and the room would be a new one. */
 	STORE_JOINED_LIMIT,  /* rooms_per_session reached. */
 	STORE_FORBIDDEN,     /* REFUSE. */
-	STORE_QUEUE_FULL     /* QUEUE, or JOIN with an event: queue_max reached. */
+	STORE_QUEUE_FULL,    /* QUEUE, or JOIN with an event: queue_max reached. */
+	STORE_USER_FULL      /* GRANT: user_sessions_max reached. */
 };
 
 struct store_result {
 	enum store_result_code code;
 	struct entry_id id; /* SEND, QUEUE, TELL: of the entry.  JOIN: where reading starts (with `existing`, where the first JOIN said). */
 	bool existing;      /* JOIN: was a member before. */
+	uint32_t sessions;  /* SEND_USER: to so many. */
 };
 
 struct store_applied {
@@ -329,6 +336,8 @@ struct store_sessions {
 };
 typedef void store_sessions_fn(void *arg, const struct store_sessions *sessions);
 struct store_call *store_list_sessions(struct store *, struct entry_id at, uint32_t max, store_sessions_fn *, void *arg);
+/* The sessions of a user, all of them at once. */
+struct store_call *store_list_user(struct store *, const struct name *user, store_sessions_fn *, void *arg);
 
 /* A client of session id was heard from.  Cheap: collected and written together a few times a minute. */
 void store_touch(struct store *, const struct name *id);

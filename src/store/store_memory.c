@@ -137,6 +137,9 @@ run_task(struct memory *m, struct task *task)
 	case TASK_SESSIONS:
 		memory_run_sessions(m, task);
 		break;
+	case TASK_USER:
+		memory_run_user(m, task);
+		break;
 	case TASK_LOOK:
 		memory_run_look(m, task);
 		break;
@@ -183,7 +186,7 @@ static void
 memory_end(struct memory *m)
 {
 	memory_forget(m);
-	assert(!m->streams && m->sessions == 0 && m->rooms == 0);
+	assert(!m->streams && !m->users && m->sessions == 0 && m->rooms == 0);
 	bin_empty(&m->bin);
 	free(m->bin.kept);
 	free(m->due);
@@ -394,6 +397,7 @@ static const struct store_ops ops = {
     .list_members = list_members,
     .list_rooms = memory_list_rooms,
     .list_sessions = memory_list_sessions,
+    .list_user = memory_list_user,
     .look = look,
     .touch = memory_touch,
     .ack = ack,

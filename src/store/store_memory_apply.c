@@ -119,6 +119,21 @@ set(struct memory *m, struct session *s, const struct store_op *op)
 	return (struct store_result){.code = STORE_DONE};
 }
 
+static struct store_result
+send_user(struct memory *m, const struct store_op *op)
+{
+	return (struct store_result){.code = STORE_DONE, .sessions = memory_user_send(m, &op->target, op->payload, op->payload_len)};
+}
+
+static struct store_result
+grant(struct memory *m, struct session *s, const struct store_op *op)
+{
+	if (!memory_user_take(m, s, op->has_user ? &op->target : NULL))
+		return (struct store_result){.code = STORE_USER_FULL};
+	memory_session_grant(m, s, op->data, op->data_len);
+	return (struct store_result){.code = STORE_DONE};
+}
+
 /* before: what became of the operation before. */
 static struct store_result
 tell(struct memory *m, const struct store_op *op, const struct store_result *before)
@@ -153,6 +168,8 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op, const
 		return send_session(m, op);
 	case STORE_SEND_ROOM:
 		return send_room(m, op);
+	case STORE_SEND_USER:
+		return send_user(m, op);
 	case STORE_JOIN:
 		return join(m, s, op);
 	case STORE_LEAVE:
@@ -160,8 +177,7 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op, const
 	case STORE_SET:
 		return set(m, s, op);
 	case STORE_GRANT:
-		memory_session_grant(m, s, op->data, op->data_len);
-		return (struct store_result){.code = STORE_DONE};
+		return grant(m, s, op);
 	case STORE_REFUSE:
 		return (struct store_result){.code = STORE_FORBIDDEN};
 	case STORE_QUEUE:
@@ -178,7 +194,8 @@ void
 memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, struct store_result *result, bool *changed)
 {
 	*result = apply_kind(m, s, op, result);
-	*changed |= (op->kind == STORE_JOIN && !result->existing) || op->kind == STORE_LEAVE || op->kind == STORE_GRANT;
+	*changed |= (op->kind == STORE_JOIN && !result->existing) || op->kind == STORE_LEAVE ||
+	    (op->kind == STORE_GRANT && result->code == STORE_DONE);
 }
 
 /* The results of n operations that were applied before, the first of which had number seq. */

@@ -57,13 +57,18 @@ take_room(struct memory *m, const struct stream *s, size_t count)
 	rooms[count - 1] = (struct store_room){r->title, r->members, r->stream.chain.last};
 }
 
+struct store_member
+memory_session_told(const struct session *s)
+{
+	return (struct store_member){s->stream.name, s->away, s->data ? s->data : "", s->data_len};
+}
+
 static void
 take_session(struct memory *m, const struct stream *s, size_t count)
 {
 	struct store_member *sessions = memory_scratch(m, 0, count, sizeof(*sessions));
-	const struct session *session = (const struct session *)s;
 
-	sessions[count - 1] = (struct store_member){s->name, session->away, session->data ? session->data : "", session->data_len};
+	sessions[count - 1] = memory_session_told((const struct session *)s);
 }
 
 void

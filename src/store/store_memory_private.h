@@ -52,8 +52,17 @@ struct session_state {
 	struct store_result results[]; /* Of the swap that made it.  Behind them: the text. */
 };
 
+struct user {
+	UT_hash_handle hh;
+	struct name name;
+	uint32_t count; /* At least one. */
+	TAILQ_HEAD(, session) sessions;
+};
+
 struct session {
 	struct stream stream; /* First: a stream of kind SESSION is one. */
+	TAILQ_ENTRY(session) of_user;
+	struct user *user;    /* NULL: nobody's. */
 	struct entry_id acked;
 	int64_t touched; /* On the monotonic clock. */
 	uint64_t next_seq;
@@ -110,6 +119,7 @@ struct memory {
 	struct stream *streams; /* By name. */
 	uint32_t sessions, rooms;
 	TAILQ_HEAD(, room) by_age; /* All rooms, the least active first. */
+	struct user *users;   /* By name: those who have sessions. */
 	struct order *orders; /* By key. */
 	TAILQ_HEAD(, order) orders_by_age; /* The oldest first. */
 	struct lease *leases; /* By name. */
@@ -168,6 +178,13 @@ void memory_unwatch(struct memory *, const struct name *);
 bool memory_watched(struct memory *, const struct name *);
 void memory_forget(struct memory *); /* Frees all that is stored. */
 
+/* ---- Users (store_memory_user.c) ---- */
+
+/* The session is this user's from now on, or nobody's (NULL).  False, and nothing is done, if the user has as many as it may. */
+bool memory_user_take(struct memory *, struct session *, const struct name *user);
+/* Append payload to the mailboxes of the user's sessions: to how many. */
+uint32_t memory_user_send(struct memory *, const struct name *user, const char *payload, size_t len);
+
 /* ---- Deadlines (store_memory_due.c) ---- */
 
 void memory_due_add(struct memory *, struct session *);
@@ -191,6 +208,7 @@ enum task_kind {
 	TASK_MEMBERS,
 	TASK_ROOMS,
 	TASK_SESSIONS,
+	TASK_USER,
 	TASK_LOOK,
 	TASK_SWEEP,
 	TASK_TRY,
@@ -271,7 +289,7 @@ void memory_order_apply(struct memory *, const struct store_op *ops, size_t n, s
 
 void memory_leases_forget(struct memory *);
 
-/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _list.c, _order.c, _presence.c, _read.c) ---- */
+/* ---- Slots of the store, and running tasks of their kinds (store_memory_apply.c, _list.c, _order.c, _presence.c, _read.c, _user.c) ---- */
 
 store_apply_slot memory_apply;
 store_swap_slot memory_swap;
@@ -280,6 +298,7 @@ store_finish_slot memory_finish;
 store_lease_slot memory_lease;
 store_list_rooms_slot memory_list_rooms;
 store_list_sessions_slot memory_list_sessions;
+store_list_user_slot memory_list_user;
 store_touch_slot memory_touch;
 store_lapse_slot memory_lapse;
 store_presence_slot memory_back, memory_close;
@@ -292,6 +311,8 @@ void memory_run_tail(struct memory *, struct task *);
 void memory_run_members(struct memory *, struct task *);
 void memory_run_rooms(struct memory *, struct task *);
 void memory_run_sessions(struct memory *, struct task *);
+void memory_run_user(struct memory *, struct task *);
+struct store_member memory_session_told(const struct session *); /* What lists tell of it. */
 void memory_run_look(struct memory *, struct task *);
 
 #endif

@@ -272,6 +272,7 @@ session_free(struct memory *m, struct session *s)
 {
 	memory_session_set(m, s, NULL, 0);
 	memory_session_grant(m, s, NULL, 0);
+	memory_user_take(m, s, NULL);
 	memory_session_swap(m, s, NULL);
 	free(s->results);
 	free(s->end);

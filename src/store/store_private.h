@@ -29,6 +29,7 @@ typedef struct store_call *store_list_members_slot(struct store *, const struct 
     void *arg);
 typedef struct store_call *store_list_rooms_slot(struct store *, struct entry_id at, uint32_t max, store_rooms_fn *, void *arg);
 typedef struct store_call *store_list_sessions_slot(struct store *, struct entry_id at, uint32_t max, store_sessions_fn *, void *arg);
+typedef struct store_call *store_list_user_slot(struct store *, const struct name *user, store_sessions_fn *, void *arg);
 typedef struct store_call *store_look_slot(struct store *, const struct name *id, store_session_fn *, void *arg);
 typedef void store_touch_slot(struct store *, const struct name *id);
 typedef void store_ack_slot(struct store *, const struct name *id, struct entry_id pos, bool idle);
@@ -58,6 +59,7 @@ struct store_ops {
 	store_list_members_slot *list_members;
 	store_list_rooms_slot *list_rooms;
 	store_list_sessions_slot *list_sessions;
+	store_list_user_slot *list_user;
 	store_look_slot *look;
 	store_touch_slot *touch;
 	store_ack_slot *ack;
@@ -90,7 +92,8 @@ struct store_call {
 static inline bool
 store_op_has_owner(const struct store_op *op)
 {
-	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_QUEUE && op->kind != STORE_TELL;
+	return op->kind != STORE_SEND_SESSION && op->kind != STORE_SEND_ROOM && op->kind != STORE_SEND_USER && op->kind != STORE_QUEUE &&
+	    op->kind != STORE_TELL;
 }
 
 #endif

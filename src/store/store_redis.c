@@ -198,6 +198,7 @@ static const struct store_ops ops = {
 	.list_members = redis_store_list_members,
 	.list_rooms = redis_store_list_rooms,
 	.list_sessions = redis_store_list_sessions,
+	.list_user = redis_store_list_user,
 	.look = redis_store_look,
 	.touch = redis_store_touch,
 	.ack = redis_store_ack,

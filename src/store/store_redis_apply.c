@@ -17,12 +17,12 @@ struct apply_call {
 	uint64_t seq;
 	struct store_swap swap; /* The state's number is 0 if it is none; its text is owned, and there, only as ops are. */
 	size_t count;
-	struct store_op *ops; /* Owned, in one piece with what they point to.  Only when the session's rooms must be read first. */
+	struct store_op *ops; /* Owned, in one piece with what they point to.  Only when the session must be read first. */
 	int tries;
 };
 
 static void on_applied(struct redis_call *call, const redisReply *reply);
-static void read_rooms(struct apply_call *apply);
+static void read_session(struct apply_call *apply);
 
 /* ---- The answer ---- */
 
@@ -60,7 +60,7 @@ on_applied(struct redis_call *call, const redisReply *reply)
 	struct store_applied applied = {.next_seq = apply->seq ? apply->seq + apply->count : 0};
 
 	if (reply && reply->type == REDIS_REPLY_STATUS && apply->tries++ < RETRIES) {
-		read_rooms(apply); /* It entered or left one meanwhile. */
+		read_session(apply); /* It entered or left a room meanwhile. */
 	} else if (reply && reply->type == REDIS_REPLY_NIL) {
 		finish_without(apply, STORE_GONE, 0);
 	} else if (reply && reply->type == REDIS_REPLY_INTEGER) {
@@ -87,6 +87,7 @@ on_applied(struct redis_call *call, const redisReply *reply)
 static const unsigned keys_of[] = {
 	[STORE_SEND_SESSION] = 2,
 	[STORE_SEND_ROOM] = ROOM_KEYS,
+	[STORE_SEND_USER] = 0, /* See store_redis_order.c. */
 	[STORE_JOIN] = ROOM_KEYS,
 	[STORE_LEAVE] = ROOM_KEYS,
 	[STORE_SET] = 0,
@@ -107,7 +108,7 @@ is_event(const struct store_op *op)
 unsigned
 op_keys(const struct store_op *op)
 {
-	return keys_of[op->kind] + is_event(op);
+	return keys_of[op->kind] + is_event(op) + op->has_user;
 }
 
 void
@@ -123,6 +124,8 @@ call_add_op_keys(struct redis_call *call, const struct store_op *op, const struc
 	}
 	if (is_event(op))
 		call_add_queue_key_of(call, session);
+	if (op->has_user)
+		call_add_key(call, 'u', &op->target);
 }
 
 /* NULL is as good as empty. */
@@ -135,13 +138,15 @@ add_text(struct redis_command *command, const char *text, size_t len)
 void
 call_add_op(struct redis_call *call, const struct store_op *op, const struct name *session)
 {
-	static const char kinds[] = {'d', 'r', 'j', 'l', 's', 'p', 'x', 'q', 't', 'c'};
+	static const char kinds[] = {'d', 'r', 'u', 'j', 'l', 's', 'p', 'x', 'q', 't', 'c'};
 	struct redis_command *command = &call->command;
 
 	if (is_event(op))
 		redis_command_adds(command, op->kind == STORE_JOIN ? "J" : "L");
 	else if (op->is_taken_back)
 		redis_command_adds(command, "Q");
+	else if (op->has_user)
+		redis_command_adds(command, "P");
 	else
 		redis_command_add(command, &kinds[op->kind], 1);
 	if (keys_of[op->kind] > 0) {
@@ -156,6 +161,10 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 		add_text(command, op->data, op->data_len);
 	if (op->kind == STORE_TELL || op->kind == STORE_END)
 		add_text(command, op->event, op->event_len);
+	if (op->has_user) {
+		call_add_name(call, &op->target);
+		redis_command_addi(command, redis_store_now(call->call.store));
+	}
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);
 	if (is_event(op)) {
@@ -209,9 +218,9 @@ make_send(struct apply_call *apply, const struct store_op *op)
 	redis_command_add(&call->command, op->payload, op->payload_len);
 }
 
-/* rooms: those that the session is thought to be in; NULL when there is no SET. */
+/* found: what the session is thought to have; NULL if that does not matter. */
 static void
-make_apply(struct apply_call *apply, const struct store_op *ops, const char *rooms, size_t rooms_len)
+make_apply(struct apply_call *apply, const struct store_op *ops, const struct found *found)
 {
 	struct redis_call *call = &apply->call;
 	struct redis_store *store = redis_store_of(call->call.store);
@@ -219,14 +228,14 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 
 	for (size_t i = 0; i < apply->count; i++)
 		keys += op_keys(&ops[i]);
-	if (rooms)
-		keys += ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len);
+	if (found)
+		keys += found_keys(found);
 	redis_call_script(call, SCRIPT_APPLY, keys);
 	call_add_key(call, 's', &apply->id);
 	for (size_t i = 0; i < apply->count; i++)
 		call_add_op_keys(call, &ops[i], &apply->id);
-	if (rooms)
-		call_add_rooms_keys(call, rooms, rooms_len);
+	if (found)
+		call_add_found_keys(call, found);
 	add_numbers(apply);
 	redis_command_addu(&call->command, apply->count);
 	call_add_name(call, &apply->id);
@@ -236,13 +245,11 @@ make_apply(struct apply_call *apply, const struct store_op *ops, const char *roo
 	add_swap(apply, &apply->swap.state);
 	for (size_t i = 0; i < apply->count; i++)
 		call_add_op(call, &ops[i], &apply->id);
-	if (rooms) {
-		redis_command_add(&call->command, rooms, rooms_len);
-		call_add_rooms_channels(call, rooms, rooms_len);
-	}
+	if (found)
+		call_add_found(call, found);
 }
 
-/* ---- With a SET: the session's rooms are read first ---- */
+/* ---- With a SET or GRANT: the session's rooms, and whose it is, are read first ---- */
 
 static size_t
 size_of(const struct store_op *op)
@@ -293,16 +300,14 @@ free_ops(struct redis_call *call)
 	free((char *)apply->swap.state.text);
 }
 
-static void on_rooms(struct redis_call *call, const redisReply *reply);
+static void on_found(struct redis_call *call, const redisReply *reply);
 
 static void
-read_rooms(struct apply_call *apply)
+read_session(struct apply_call *apply)
 {
-	apply->call.on_reply = on_rooms;
+	apply->call.on_reply = on_found;
 	apply->call.repeatable = true;
-	redis_call_start(&apply->call, "HGET");
-	call_add_key(&apply->call, 's', &apply->id);
-	redis_command_adds(&apply->call.command, "g");
+	call_find(&apply->call, &apply->id);
 	redis_call_send(&apply->call);
 }
 
@@ -314,18 +319,16 @@ is_repeatable(const struct apply_call *apply)
 }
 
 static void
-on_rooms(struct redis_call *call, const redisReply *reply)
+on_found(struct redis_call *call, const redisReply *reply)
 {
 	struct apply_call *apply = (struct apply_call *)call;
+	struct found found;
 
-	if (!reply) {
+	if (!reply || !reply_found(reply, &found)) {
 		finish_without(apply, STORE_UNAVAILABLE, 0);
 		return;
 	}
-	if (is_string(reply))
-		make_apply(apply, apply->ops, reply->str, (size_t)reply->len);
-	else
-		make_apply(apply, apply->ops, "", 0);
+	make_apply(apply, apply->ops, &found);
 	call->on_reply = on_applied;
 	call->repeatable = is_repeatable(apply);
 	call->repeated = false;
@@ -347,22 +350,22 @@ static struct store_call *
 start_apply(struct apply_call *apply, const struct store_op *ops, size_t n)
 {
 	struct store_state *state = &apply->swap.state;
-	bool set = false;
+	bool reads = false;
 
 	apply->count = n;
 	for (size_t i = 0; i < n; i++)
-		set |= ops[i].kind == STORE_SET;
-	if (set) {
+		reads |= ops[i].kind == STORE_SET || ops[i].kind == STORE_GRANT;
+	if (reads) {
 		apply->ops = copy_ops(ops, n);
 		state->text = state->number ? mem_copy(state->text, state->len) : NULL;
 		apply->call.on_free = free_ops;
-		read_rooms(apply);
+		read_session(apply);
 		return &apply->call.call;
 	}
 	if (n == 1 && ops->kind == STORE_SEND_SESSION && !state->number)
 		make_send(apply, ops);
 	else
-		make_apply(apply, ops, NULL, 0);
+		make_apply(apply, ops, NULL);
 	apply->call.repeatable = is_repeatable(apply);
 	redis_call_send(&apply->call);
 	return &apply->call.call;

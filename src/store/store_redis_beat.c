@@ -16,8 +16,8 @@
 #define ACKS_PER_COMMAND 64
 
 /*
- * A session that is never away for a day must not outlive its hash's time to live: it is renewed when the session is touched
- * in one quarter of an hour out of 64 (16 hours), which is another one for each bucket.
+ * A session that is never away for a day must not outlive its hash's time to live: it is renewed (and its place among those of its
+ * user) when the session is touched in one quarter of an hour out of 64 (16 hours), which is another one for each bucket.
  */
 #define RENEW_MS 900000
 #define RENEW_TURNS 64
@@ -96,17 +96,56 @@ write_touches(struct redis_store *store, const struct heard *heard, int64_t dead
 }
 
 static void
+write_expiry(struct redis_store *store, char kind, const struct name *name, int64_t ms)
+{
+	struct redis_call *call = redis_call_new(store, sizeof *call, NULL);
+
+	redis_call_start(call, "PEXPIRE");
+	call_add_key(call, kind, name);
+	redis_command_addi(&call->command, ms);
+	redis_call_send(call);
+}
+
+struct renewal { /* Of a session's place among those of its user. */
+	struct redis_call call;
+	struct name session;
+};
+
+static void
+on_user(struct redis_call *call, const redisReply *reply)
+{
+	struct redis_store *store = redis_store_of(call->call.store);
+	int64_t ttl = store->limits.session_ttl_ms + DAY_MS;
+	struct name session = ((struct renewal *)call)->session, user;
+	bool has_user = reply && is_string(reply) && name_parse(&user, reply->str, (size_t)reply->len);
+
+	redis_call_free(call);
+	if (!has_user)
+		return;
+	call = redis_call_new(store, sizeof *call, NULL);
+	redis_call_start(call, "ZADD");
+	call_add_key(call, 'u', &user);
+	redis_command_adds(&call->command, "XX"); /* It may be gone. */
+	redis_command_addi(&call->command, redis_store_now(&store->store) + ttl);
+	call_add_name(call, &session);
+	redis_call_send(call);
+	write_expiry(store, 'u', &user, ttl);
+}
+
+static void
 renew(struct redis_store *store, const struct name *session, int64_t now)
 {
-	struct redis_call *call;
+	struct renewal *renewal;
 
 	if (keys_bucket(session) % RENEW_TURNS != now / RENEW_MS % RENEW_TURNS)
 		return;
-	call = redis_call_new(store, sizeof *call, NULL);
-	redis_call_start(call, "PEXPIRE");
-	call_add_key(call, 's', session);
-	redis_command_addi(&call->command, store->limits.session_ttl_ms + DAY_MS);
-	redis_call_send(call);
+	write_expiry(store, 's', session, store->limits.session_ttl_ms + DAY_MS);
+	renewal = redis_call_new(store, sizeof *renewal, on_user);
+	renewal->session = *session;
+	redis_call_start(&renewal->call, "HGET");
+	call_add_key(&renewal->call, 's', session);
+	redis_command_adds(&renewal->call.command, "o");
+	redis_call_send(&renewal->call);
 }
 
 static void
@@ -213,13 +252,8 @@ write_room(struct redis_store *store, const struct name *room)
 {
 	struct redis_call *call;
 
-	for (const char *kind = "rp"; *kind; kind++) {
-		call = redis_call_new(store, sizeof *call, NULL);
-		redis_call_start(call, "PEXPIRE");
-		call_add_key(call, *kind, room);
-		redis_command_addi(&call->command, store->limits.room_ttl_ms);
-		redis_call_send(call);
-	}
+	write_expiry(store, 'r', room, store->limits.room_ttl_ms);
+	write_expiry(store, 'p', room, store->limits.room_ttl_ms);
 	call = redis_call_new(store, sizeof *call, NULL);
 	redis_call_start(call, "ZADD");
 	keys_add_catalogue(store->keys, &call->command, room);

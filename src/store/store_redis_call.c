@@ -212,9 +212,9 @@ reply_state(const redisReply *reply, struct store_state *state)
 static bool
 parse_result(struct store_result *result, const char *word, size_t len)
 {
-	static const char letters[] = "dbtfnRJxQ";
+	static const char letters[] = "dbtfnRJxQU";
 	static const enum store_result_code codes[] = {STORE_DONE, STORE_DONE_BEFORE, STORE_NO_TARGET, STORE_ROOM_FULL,
-	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN, STORE_QUEUE_FULL};
+	    STORE_NOT_JOINED, STORE_ROOMS_LIMIT, STORE_JOINED_LIMIT, STORE_FORBIDDEN, STORE_QUEUE_FULL, STORE_USER_FULL};
 	const char *letter;
 
 	memset(result, 0, sizeof *result);
@@ -223,6 +223,10 @@ parse_result(struct store_result *result, const char *word, size_t len)
 		return true;
 	}
 	result->code = STORE_DONE;
+	if (len && *word == '#') {
+		result->sessions = (uint32_t)strtoul(word + 1, NULL, 10);
+		return true;
+	}
 	result->existing = len && *word == 'e';
 	return entry_id_parse(&result->id, word + result->existing, len - result->existing);
 }
@@ -317,26 +321,63 @@ call_add_queue_of(struct redis_call *call, const struct name *session)
 }
 
 void
-call_add_rooms_keys(struct redis_call *call, const char *rooms, size_t len)
+call_find(struct redis_call *call, const struct name *session)
 {
-	const char *p = rooms, *title;
+	redis_call_start(call, "HMGET");
+	call_add_key(call, 's', session);
+	redis_command_adds(&call->command, "g");
+	redis_command_adds(&call->command, "o");
+}
+
+bool
+reply_found(const redisReply *reply, struct found *found)
+{
+	const redisReply *rooms, *user;
+
+	*found = (struct found){.rooms = ""};
+	if (!has_fields(reply, 2))
+		return false;
+	rooms = reply->element[0];
+	user = reply->element[1];
+	if (is_string(rooms)) {
+		found->rooms = rooms->str;
+		found->rooms_len = (size_t)rooms->len;
+	}
+	found->has_user = is_string(user) && name_parse(&found->user, user->str, (size_t)user->len);
+	return true;
+}
+
+unsigned
+found_keys(const struct found *found)
+{
+	return found->has_user + ROOM_KEYS * (unsigned)count_rooms(found->rooms, found->rooms_len);
+}
+
+void
+call_add_found_keys(struct redis_call *call, const struct found *found)
+{
+	const char *p = found->rooms, *title;
 	struct entry_id since;
 	struct name room;
 	size_t title_len;
 
-	while (next_room(&p, rooms + len, &since, &room, &title, &title_len))
+	if (found->has_user)
+		call_add_key(call, 'u', &found->user);
+	while (next_room(&p, found->rooms + found->rooms_len, &since, &room, &title, &title_len))
 		call_add_room_keys(call, &room);
 }
 
 void
-call_add_rooms_channels(struct redis_call *call, const char *rooms, size_t len)
+call_add_found(struct redis_call *call, const struct found *found)
 {
-	const char *p = rooms, *title;
+	const char *p = found->rooms, *title;
 	struct entry_id since;
 	struct name room;
 	size_t title_len;
 
-	while (next_room(&p, rooms + len, &since, &room, &title, &title_len)) {
+	redis_command_add(&call->command, found->rooms, found->rooms_len);
+	redis_command_adds(&call->command, found->has_user ? found->user.s : "");
+	while (next_room(&p, found->rooms + found->rooms_len, &since, &room, &title, &title_len)) {
 		call_add_channel(call, &room);
 		call_add_name(call, &room);
 	}

@@ -6,11 +6,13 @@
  *
  *	PREFIX:{tag}s:ID    a session: hash.  l: last id of its mailbox; a: how far its client has it.  If there are: u: public data;
  *	                    w: away; g: its rooms (lines "since key title"); q, r: number and results of its last operations;
- *	                    s: its state; p: its grants; e: the head of the entry that its queue gets when it ends
+ *	                    s: its state; p: its grants; o: the user whose it is; e: the head of the entry that its queue gets
+ *	                    when it ends
  *	PREFIX:{tag}m:ID    its mailbox: stream with fields p (the id before) and d; made by the first append
  *	PREFIX:{tag}r:KEY   a room: hash.  l: last id of its log; t: title; s, if so: something was said in it
  *	PREFIX:{tag}l:KEY   its log: stream
  *	PREFIX:{tag}p:KEY   its members: hash, id -> '-' or 'w' (away) and the public data
+ *	PREFIX:{tag}u:USER  a user's sessions: sorted set, each with when it is past its time, should its hash go without a word
  *	PREFIX:{tag}d       when sessions are due: sorted set by milliseconds; 256 shards: up to some 30,000 sessions each is
  *	                    small enough to be stored densely (44 B for a session, else 140), and one ZADD still touches many
  *	PREFIX:{tag}c       when rooms are past their time: sorted set; 16 shards
@@ -40,7 +42,7 @@ unsigned keys_bucket(const struct name *);
 unsigned keys_deadline_shard(const struct name *session);
 
 /* Each adds one argument. */
-void keys_add(const struct keys *, struct redis_command *, char kind, const struct name *); /* kind: s m r l p o */
+void keys_add(const struct keys *, struct redis_command *, char kind, const struct name *); /* kind: s m r l p q u o w */
 void keys_add_shard(const struct keys *, struct redis_command *, char kind, unsigned shard); /* kind: d c; o has shard 0 alone. */
 void keys_add_deadlines(const struct keys *, struct redis_command *, const struct name *session);
 void keys_add_catalogue(const struct keys *, struct redis_command *, const struct name *room);

@@ -1,7 +1,8 @@
 /*
  * Lists of all rooms and sessions: their names from the sorted sets in which they are due, then what is told of them.  A place is
- * a shard and Redis' own cursor in it.
+ * a shard and Redis' own cursor in it.  The sessions of a user are in a set of their own.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@ struct list_call {
 	store_rooms_fn *rooms; /* NULL: sessions are listed. */
 	store_sessions_fn *sessions;
 	void *arg;
+	bool is_of_user;       /* Only the sessions of ... */
+	struct name user;      /* ... this one. */
 	struct entry_id next;
 	bool more;
 	size_t count;
@@ -112,7 +115,26 @@ ask_of_names(struct list_call *list)
 			call_add_key(call, 'p', &list->names[i]);
 	}
 	redis_command_adds(&call->command, list->rooms ? "r" : "s");
+	if (list->is_of_user)
+		call_add_name(call, &list->user);
 	redis_call_send(call);
+}
+
+/* Ask of those that the reply has from `first` on. */
+static void
+take_names(struct list_call *list, const redisReply *reply, size_t first)
+{
+	list->names = mem_zero(reply->elements + 1, sizeof *list->names);
+	for (size_t i = first; i < reply->elements; i++) {
+		const redisReply *name = reply->element[i];
+
+		if (is_string(name) && name_parse(&list->names[list->count], name->str, (size_t)name->len))
+			list->count++;
+	}
+	if (list->count > 0)
+		ask_of_names(list);
+	else
+		finish_without(list, STORE_OK);
 }
 
 static void
@@ -127,14 +149,7 @@ on_names(struct redis_call *call, const redisReply *reply)
 	list->next.ms += (uint64_t)reply->element[0]->integer;
 	list->next.seq = strtoull(reply->element[1]->str, NULL, 10);
 	list->more = list->next.ms < shards_of(list);
-	list->names = mem_zero(reply->elements, sizeof *list->names);
-	for (size_t i = 2; i < reply->elements; i++)
-		if (is_string(reply->element[i]) && name_parse(&list->names[list->count], reply->element[i]->str, (size_t)reply->element[i]->len))
-			list->count++;
-	if (list->count > 0)
-		ask_of_names(list);
-	else
-		finish_without(list, STORE_OK);
+	take_names(list, reply, 2);
 }
 
 static struct store_call *
@@ -173,4 +188,39 @@ redis_store_list_sessions(struct store *store, struct entry_id at, uint32_t max,
 	list->sessions = fn;
 	list->arg = arg;
 	return start_list(store, list, at, max);
+}
+
+/* ---- A user's ---- */
+
+static void
+on_user_names(struct redis_call *call, const redisReply *reply)
+{
+	struct list_call *list = (struct list_call *)call;
+
+	if (reply && reply->type == REDIS_REPLY_ARRAY)
+		take_names(list, reply, 0);
+	else
+		finish_without(list, STORE_UNAVAILABLE);
+}
+
+struct store_call *
+redis_store_list_user(struct store *store, const struct name *user, store_sessions_fn *fn, void *arg)
+{
+	struct list_call *list = redis_call_new(redis_store_of(store), sizeof *list, on_user_names);
+	struct redis_call *call = &list->call;
+	char now[24];
+
+	list->sessions = fn;
+	list->arg = arg;
+	list->is_of_user = true;
+	list->user = *user;
+	call->on_free = free_list;
+	call->repeatable = true;
+	snprintf(now, sizeof now, "(%lld", (long long)redis_store_now(store));
+	redis_call_start(call, "ZRANGEBYSCORE");
+	call_add_key(call, 'u', user);
+	redis_command_adds(&call->command, now);
+	redis_command_adds(&call->command, "+inf");
+	redis_call_send(call);
+	return &call->call;
 }

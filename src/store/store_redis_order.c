@@ -1,6 +1,6 @@
 /*
- * store_order: one script call, as for store_apply.  Whose rooms have to be told of an operation must be known before; so they are
- * read first, of all such sessions at once.  See redis_order.lua.
+ * store_order: one script call, as for store_apply.  Whose rooms have to be told of an operation, and which sessions a user has, must be
+ * known before; so that is read first, of all such sessions and users at once.  See redis_order.lua.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 struct owner { /* A session whose operations are in the order. */
 	struct name id;
-	bool tells; /* Its rooms, one by one: they must be known. */
+	bool tells; /* Its rooms, one by one, or its user's others: they must be known. */
 };
 
 struct order_call {
@@ -25,13 +25,19 @@ struct order_call {
 	struct name queue; /* Of the entry that it finishes. */
 	struct entry_id entry;
 	size_t count;
-	struct store_op *ops; /* Owned, in one piece with what they point to; only if a session tells its rooms. */
+	struct store_op *ops; /* Owned, in one piece with what they point to; only if something must be read first. */
 	size_t owners_count;
 	struct owner *owners; /* Owned. */
 	int tries;
 };
 
-static void on_rooms(struct redis_call *call, const redisReply *reply);
+/* What was read first. */
+struct known {
+	struct found *owners;    /* Owned: of each owner; rooms NULL if that does not matter. */
+	const redisReply **users; /* Owned: for each operation, the sessions it goes to; NULL unless it is a SEND_USER. */
+};
+
+static void on_known(struct redis_call *call, const redisReply *reply);
 static void on_ordered(struct redis_call *call, const redisReply *reply);
 
 /* ---- Whose they are ---- */
@@ -49,7 +55,7 @@ owner_of(const struct order_call *order, const struct store_op *op)
 	return i + 1;
 }
 
-/* True if the rooms of one of them must be known. */
+/* True if something must be read first. */
 static bool
 find_owners(struct order_call *order, const struct store_op *ops)
 {
@@ -58,8 +64,9 @@ find_owners(struct order_call *order, const struct store_op *ops)
 	order->owners = mem_zero(order->count, sizeof *order->owners);
 	for (size_t i = 0; i < order->count; i++) {
 		size_t n = owner_of(order, &ops[i]);
-		bool tells = ops[i].kind == STORE_SET || ops[i].kind == STORE_END;
+		bool tells = ops[i].kind == STORE_SET || ops[i].kind == STORE_END || ops[i].kind == STORE_GRANT;
 
+		any |= ops[i].kind == STORE_SEND_USER;
 		if (n == 0)
 			continue;
 		if (n > order->owners_count)
@@ -97,7 +104,7 @@ finish_ok(struct order_call *order, const redisReply *words, size_t repeated)
 	free(results);
 }
 
-static void read_rooms(struct order_call *order);
+static void read_first(struct order_call *order);
 
 static void
 on_ordered(struct redis_call *call, const redisReply *reply)
@@ -106,7 +113,7 @@ on_ordered(struct redis_call *call, const redisReply *reply)
 	const char *status = reply && reply->type == REDIS_REPLY_STATUS ? reply->str : "";
 
 	if (strcmp(status, "RETRY") == 0 && order->tries++ < RETRIES)
-		read_rooms(order); /* One of them entered or left one meanwhile. */
+		read_first(order); /* One of them entered or left a room meanwhile. */
 	else if (strcmp(status, "OTHER") == 0)
 		finish_without(order, STORE_OTHER);
 	else if (strcmp(status, "FULL") == 0)
@@ -123,21 +130,32 @@ on_ordered(struct redis_call *call, const redisReply *reply)
 
 /* ---- The command ---- */
 
-/* rooms[i]: those of owner i; NULL for whom that does not matter. */
 static unsigned
-count_keys(const struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+count_keys(const struct order_call *order, const struct store_op *ops, const struct known *known)
 {
 	unsigned keys = order->has_key ? 2 : order->finishes;
 
 	for (size_t i = 0; i < order->owners_count; i++)
-		keys += 4 + (rooms[i] ? ROOM_KEYS * (unsigned)count_rooms(rooms[i]->str, (size_t)rooms[i]->len) : 0);
+		keys += 4 + (known->owners[i].rooms ? found_keys(&known->owners[i]) : 0);
 	for (size_t i = 0; i < order->count; i++)
-		keys += op_keys(&ops[i]);
+		keys += op_keys(&ops[i]) + (known->users[i] ? 2 * (unsigned)known->users[i]->elements : 0);
 	return keys;
 }
 
+/* The i-th session of a user. */
+static struct name
+session_of(const redisReply *sessions, size_t i)
+{
+	const redisReply *id = sessions->element[i];
+	struct name name = {{0}};
+
+	if (!is_string(id) || !name_parse(&name, id->str, (size_t)id->len))
+		memset(name.s, '-', NAME_LEN); /* Which is nobody's. */
+	return name;
+}
+
 static void
-add_keys(struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+add_keys(struct order_call *order, const struct store_op *ops, const struct known *known)
 {
 	struct redis_call *call = &order->call;
 	const struct keys *keys = redis_store_of(call->call.store)->keys;
@@ -153,11 +171,33 @@ add_keys(struct order_call *order, const struct store_op *ops, const redisReply 
 		call_add_key(call, 'm', &order->owners[i].id);
 		keys_add_deadlines(keys, &call->command, &order->owners[i].id);
 		call_add_queue_key_of(call, &order->owners[i].id);
-		if (rooms[i])
-			call_add_rooms_keys(call, rooms[i]->str, (size_t)rooms[i]->len);
+		if (known->owners[i].rooms)
+			call_add_found_keys(call, &known->owners[i]);
 	}
-	for (size_t i = 0; i < order->count; i++)
+	for (size_t i = 0; i < order->count; i++) {
 		call_add_op_keys(call, &ops[i], &ops[i].session);
+		for (size_t j = 0; known->users[i] && j < known->users[i]->elements; j++) {
+			struct name session = session_of(known->users[i], j);
+
+			call_add_key(call, 's', &session);
+			call_add_key(call, 'm', &session);
+		}
+	}
+}
+
+static void
+add_send_user(struct redis_call *call, const struct store_op *op, const redisReply *sessions)
+{
+	redis_command_adds(&call->command, "u");
+	call_add_name(call, &op->target);
+	redis_command_add(&call->command, op->payload, op->payload_len);
+	redis_command_addu(&call->command, sessions->elements);
+	for (size_t i = 0; i < sessions->elements; i++) {
+		struct name session = session_of(sessions, i);
+
+		call_add_channel(call, &session);
+		call_add_name(call, &session);
+	}
 }
 
 static void
@@ -182,27 +222,28 @@ add_settings(struct order_call *order)
 }
 
 static void
-send_order(struct order_call *order, const struct store_op *ops, const redisReply *const *rooms)
+send_order(struct order_call *order, const struct store_op *ops, const struct known *known)
 {
 	struct redis_call *call = &order->call;
 
-	redis_call_script(call, SCRIPT_ORDER, count_keys(order, ops, rooms));
-	add_keys(order, ops, rooms);
+	redis_call_script(call, SCRIPT_ORDER, count_keys(order, ops, known));
+	add_keys(order, ops, known);
 	add_settings(order);
 	for (size_t i = 0; i < order->owners_count; i++) {
 		call_add_name(call, &order->owners[i].id);
 		call_add_channel(call, &order->owners[i].id);
 		call_add_queue_of(call, &order->owners[i].id);
-		if (rooms[i]) {
-			redis_command_add(&call->command, rooms[i]->str, (size_t)rooms[i]->len);
-			call_add_rooms_channels(call, rooms[i]->str, (size_t)rooms[i]->len);
-		} else {
+		if (known->owners[i].rooms)
+			call_add_found(call, &known->owners[i]);
+		else
 			redis_command_adds(&call->command, "-");
-		}
 	}
 	for (size_t i = 0; i < order->count; i++) {
 		redis_command_addu(&call->command, owner_of(order, &ops[i]));
-		call_add_op(call, &ops[i], &ops[i].session);
+		if (known->users[i])
+			add_send_user(call, &ops[i], known->users[i]);
+		else
+			call_add_op(call, &ops[i], &ops[i].session);
 	}
 	call->on_reply = on_ordered;
 	call->repeatable = order->has_key || order->finishes;
@@ -210,45 +251,77 @@ send_order(struct order_call *order, const struct store_op *ops, const redisRepl
 	redis_call_send(call);
 }
 
-/* ---- The rooms ---- */
+/* ---- What is read first ---- */
 
 static void
-read_rooms(struct order_call *order)
+known_start(struct known *known, const struct order_call *order)
 {
-	struct redis_call *call = &order->call;
-	unsigned tells = 0;
-
-	for (size_t i = 0; i < order->owners_count; i++)
-		tells += order->owners[i].tells;
-	call->on_reply = on_rooms;
-	call->repeatable = true;
-	redis_call_script(call, SCRIPT_JOINED, tells);
-	for (size_t i = 0; i < order->owners_count; i++)
-		if (order->owners[i].tells)
-			call_add_key(call, 's', &order->owners[i].id);
-	redis_call_send(call);
+	known->owners = mem_zero(order->owners_count, sizeof *known->owners);
+	known->users = mem_zero(order->count, sizeof *known->users);
 }
 
 static void
-on_rooms(struct redis_call *call, const redisReply *reply)
+known_free(struct known *known)
+{
+	free(known->owners);
+	free(known->users);
+}
+
+static void
+read_first(struct order_call *order)
+{
+	struct redis_call *call = &order->call;
+	unsigned tells = 0, users = 0;
+
+	for (size_t i = 0; i < order->owners_count; i++)
+		tells += order->owners[i].tells;
+	for (size_t i = 0; i < order->count; i++)
+		users += order->ops[i].kind == STORE_SEND_USER;
+	call->on_reply = on_known;
+	call->repeatable = true;
+	redis_call_script(call, SCRIPT_JOINED, tells + users);
+	for (size_t i = 0; i < order->owners_count; i++)
+		if (order->owners[i].tells)
+			call_add_key(call, 's', &order->owners[i].id);
+	for (size_t i = 0; i < order->count; i++)
+		if (order->ops[i].kind == STORE_SEND_USER)
+			call_add_key(call, 'u', &order->ops[i].target);
+	redis_command_addu(&call->command, tells);
+	redis_command_addi(&call->command, redis_store_now(call->call.store));
+	redis_call_send(call);
+}
+
+/* False if the reply is none. */
+static bool
+take_known(struct known *known, const struct order_call *order, const redisReply *reply)
+{
+	size_t told = 0;
+	bool good = reply->type == REDIS_REPLY_ARRAY;
+
+	for (size_t i = 0; good && i < order->owners_count; i++)
+		if (order->owners[i].tells)
+			good = told < reply->elements && reply_found(reply->element[told++], &known->owners[i]);
+	for (size_t i = 0; good && i < order->count; i++) {
+		if (order->ops[i].kind != STORE_SEND_USER)
+			continue;
+		good = told < reply->elements && reply->element[told]->type == REDIS_REPLY_ARRAY;
+		known->users[i] = good ? reply->element[told++] : NULL;
+	}
+	return good;
+}
+
+static void
+on_known(struct redis_call *call, const redisReply *reply)
 {
 	struct order_call *order = (struct order_call *)call;
-	const redisReply **rooms;
-	size_t told = 0;
-	bool good = reply && reply->type == REDIS_REPLY_ARRAY;
+	struct known known;
 
-	rooms = mem_zero(order->owners_count, sizeof *rooms);
-	for (size_t i = 0; good && i < order->owners_count; i++) {
-		if (!order->owners[i].tells)
-			continue;
-		good = told < reply->elements && is_string(reply->element[told]);
-		rooms[i] = good ? reply->element[told++] : NULL;
-	}
-	if (good)
-		send_order(order, order->ops, rooms);
+	known_start(&known, order);
+	if (reply && take_known(&known, order, reply))
+		send_order(order, order->ops, &known);
 	else
 		finish_without(order, STORE_UNAVAILABLE);
-	free(rooms);
+	known_free(&known);
 }
 
 static void
@@ -277,12 +350,13 @@ start_order(struct order_call *order, const struct store_op *ops, size_t n)
 	order->count = n;
 	if (find_owners(order, ops)) {
 		order->ops = copy_ops(ops, n);
-		read_rooms(order);
+		read_first(order);
 	} else {
-		const redisReply **none = mem_zero(order->owners_count, sizeof *none);
+		struct known none;
 
-		send_order(order, ops, none);
-		free(none);
+		known_start(&none, order);
+		send_order(order, ops, &none);
+		known_free(&none);
 	}
 	return &order->call.call;
 }

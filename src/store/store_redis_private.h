@@ -173,8 +173,19 @@ size_t count_rooms(const char *text, size_t len);
 struct store_joined *parse_rooms(char *text, size_t len, size_t *count);
 #define ROOM_KEYS 4
 void call_add_room_keys(struct redis_call *, const struct name *room); /* head log members catalogue */
-void call_add_rooms_keys(struct redis_call *, const char *rooms, size_t len);     /* The same of each room in a field g. */
-void call_add_rooms_channels(struct redis_call *, const char *rooms, size_t len); /* Channel and name of each. */
+
+/* Of a session, what a script is to find as it was read: it changes keys that depend on that. */
+struct found {
+	const char *rooms; /* Field g; lent by the reply. */
+	size_t rooms_len;
+	bool has_user;
+	struct name user; /* Field o. */
+};
+void call_find(struct redis_call *, const struct name *session); /* Start to read it. */
+bool reply_found(const redisReply *reply, struct found *found);   /* False if it is no answer to that. */
+unsigned found_keys(const struct found *);
+void call_add_found_keys(struct redis_call *, const struct found *); /* The user's, and those of each room. */
+void call_add_found(struct redis_call *, const struct found *);      /* Rooms and user, then channel and name of each room. */
 
 /* The channel and name of the queue of a session. */
 void call_add_queue_of(struct redis_call *, const struct name *session);
@@ -202,6 +213,7 @@ store_read_tail_slot redis_store_read_tail;
 store_list_members_slot redis_store_list_members;
 store_list_rooms_slot redis_store_list_rooms;
 store_list_sessions_slot redis_store_list_sessions;
+store_list_user_slot redis_store_list_user;
 store_look_slot redis_store_look;
 store_lapse_slot redis_store_lapse;
 store_presence_slot redis_store_back, redis_store_close;

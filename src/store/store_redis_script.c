@@ -60,10 +60,10 @@ scripts_make(struct script scripts[SCRIPTS], const struct store_limits *limits)
 	digits = digits_for(limits->session_ttl_ms < limits->room_ttl_ms ? limits->session_ttl_ms : limits->room_ttl_ms, &step);
 	buf_addf(&settings,
 	    "local MAILBOX_MAX, MAILBOX_TTL, ROOM_MAX, ROOM_TTL, SESSION_TTL = '%u', '%lld', '%u', '%lld', '%lld'\n"
-	    "local DIGITS, ROOMS_PER_SESSION, INLINE_MAX, CLAIM, QUEUE_MAX = %d, %u, %d, %lld, %u\n",
+	    "local DIGITS, ROOMS_PER_SESSION, INLINE_MAX, CLAIM, QUEUE_MAX, USER_SESSIONS_MAX = %d, %u, %d, %lld, %u, %u\n",
 	    limits->mailbox_max, (long long)(limits->session_ttl_ms + step), limits->room_max, (long long)(limits->room_ttl_ms + step),
 	    (long long)(limits->session_ttl_ms + DAY_MS), digits, limits->rooms_per_session, INLINE_MAX, CLAIM_BASE,
-	    limits->queue_max);
+	    limits->queue_max, limits->user_sessions_max);
 	for (int i = SCRIPT_NONE + 1; i < SCRIPTS; i++) {
 		struct buf text = BUF_EMPTY;
 

@@ -115,7 +115,7 @@ redis_store_look(struct store *store, const struct name *id, store_session_fn *f
 	return &call->call;
 }
 
-/* ---- Lapse, back, close: the rooms are read first, since a script must be told all keys; see redis_presence.lua ---- */
+/* ---- Lapse, back, close: the rooms and the user are read first, since a script must be told all keys; see redis_presence.lua ---- */
 
 struct presence_call {
 	struct redis_call call;
@@ -145,9 +145,7 @@ read_rooms(struct presence_call *presence)
 	struct redis_call *call = &presence->call;
 
 	call->on_reply = on_presence_rooms;
-	redis_call_start(call, "HGET");
-	call_add_key(call, 's', &presence->id);
-	redis_command_adds(&call->command, "g");
+	call_find(call, &presence->id);
 	redis_call_send(call);
 }
 
@@ -187,21 +185,20 @@ on_presence_rooms(struct redis_call *call, const redisReply *reply)
 	struct presence_call *presence = (struct presence_call *)call;
 	struct redis_store *store = redis_store_of(call->call.store);
 	const struct store_limits *limits = &store->limits;
-	const char *rooms = reply && is_string(reply) ? reply->str : "";
-	size_t rooms_len = reply && is_string(reply) ? (size_t)reply->len : 0;
+	struct found found;
 	int64_t now = redis_store_now(&store->store);
 
-	if (!reply) {
+	if (!reply || !reply_found(reply, &found)) {
 		finish_presence(presence, STORE_UNAVAILABLE, STORE_PRESENCE_NONE);
 		return;
 	}
 	call->on_reply = on_presence;
-	redis_call_script(call, SCRIPT_PRESENCE, 4 + ROOM_KEYS * (unsigned)count_rooms(rooms, rooms_len));
+	redis_call_script(call, SCRIPT_PRESENCE, 4 + found_keys(&found));
 	call_add_key(call, 's', &presence->id);
 	call_add_key(call, 'm', &presence->id);
 	keys_add_deadlines(store->keys, &call->command, &presence->id);
 	call_add_queue_key_of(call, &presence->id);
-	call_add_rooms_keys(call, rooms, rooms_len);
+	call_add_found_keys(call, &found);
 	redis_command_adds(&call->command, presence->action);
 	call_add_name(call, &presence->id);
 	call_add_channel(call, &presence->id);
@@ -210,9 +207,8 @@ on_presence_rooms(struct redis_call *call, const redisReply *reply)
 	redis_command_addi(&call->command, now + limits->session_ttl_ms - limits->away_after_ms);
 	redis_command_adds(&call->command, presence->payload ? presence->payload : "");
 	redis_command_adds(&call->command, presence->leave ? presence->leave : "");
-	redis_command_add(&call->command, rooms, rooms_len);
 	call_add_queue_of(call, &presence->id);
-	call_add_rooms_channels(call, rooms, rooms_len);
+	call_add_found(call, &found);
 	redis_call_send(call);
 }
 

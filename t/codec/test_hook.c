@@ -202,6 +202,9 @@ test_actions(void)
 	ok(a.ops[5].kind == CLIENT_SEND_SESSION && name_equal(&a.ops[5].to, &self) && is_span(a.ops[5].event, "\"$ack\"") &&
 	    is_span(a.ops[5].data, "{\"id\":\"5-6\",\"data\":[1]}"), "the ack is a message that names what it is for");
 	hook_answer_free(&a);
+	a = reads(HOOK_LEAVE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"user\":\"ann\"},\"event\":\"e\"}]}", "an emit to a user");
+	ok(a.ops[0].kind == CLIENT_SEND_USER, "goes to that");
+	hook_answer_free(&a);
 	a = reads(HOOK_JOIN, "{\"ack\":1,\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"leave\",\"room\":\"y\",\"session\":\"0123456789012345678901\"},"
 	    "{\"do\":\"set\",\"data\":null},{\"do\":\"disconnect\"}],\"unknown\":1}", "the others");
 	ok(a.count == 4, "only a message has an ack");

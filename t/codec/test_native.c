@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "codec/token.h"
 #include "t/tap.h"
 
 #define ID "AAAAAAAAAAAAAAAAAAAAAA"
@@ -119,12 +120,13 @@ test_order(void)
 		{"{\"ops\":[{\"op\":\"disconnect\",\"session\":\"" ID "A\"}]}", "bad_op"},
 		{"{\"ops\":[{\"op\":\"append\",\"to\":\"" ID "\",\"event\":\"e\"}]}", "bad_op"},
 		{"{\"ops\":[{\"op\":\"send\",\"to\":\"" ID "\",\"event\":\"e\",\"history\":1}]}", "bad_op"},
-		{"{\"ops\":[{\"op\":\"send\",\"user\":\"u\",\"event\":\"e\"}]}", "bad_op"},
+		{"{\"ops\":[{\"op\":\"send\",\"user\":7,\"event\":\"e\"}]}", "bad_op"},
 		{"{\"ops\":[{\"op\":\"send\",\"room\":\"r\",\"event\":\"$join\"}]}", "bad_op"},
 		{"{\"ops\":[1,2,3,4]}", "too_many_ops"},
 	};
 	struct native_limits more = limits;
 	struct native_request request;
+	struct name ann;
 	struct native_error error;
 
 	more.ops = 7;
@@ -145,6 +147,13 @@ test_order(void)
 	body = "{\"room\":\"r\",\"event\":\"e\",\"data\":1}";
 	ok(native_parse_publish(&request, body, strlen(body), &limits, &error) && request.count == 1, "one message alone is read");
 	native_request_free(&request);
+	body = "{\"user\":\"ann\",\"event\":\"e\",\"data\":1}";
+	user_name_key(&ann, "ann", 3);
+	ok(native_parse_publish(&request, body, strlen(body), &limits, &error) && request.ops[0].kind == CLIENT_SEND_USER &&
+	    name_equal(&request.ops[0].to, &ann), "it may be for a user");
+	native_request_free(&request);
+	body = "{\"user\":\"ann\",\"room\":\"r\",\"event\":\"e\"}";
+	ok(!native_parse_publish(&request, body, strlen(body), &limits, &error), "but then for nobody else");
 	ok(!native_parse_publish(&request, "1", 1, &limits, &error), "a number is none");
 	ok(!native_parse_publish(&request, "{\"event\":\"e\"}", 13, &limits, &error), "nor is what has no recipient");
 }

@@ -42,7 +42,7 @@ world_new(struct world *w, const struct world_options *options)
 {
 	struct store_limits limits = {.away_after_ms = 60000, .session_ttl_ms = 120000, .room_ttl_ms = 60000,
 	    .mailbox_max = or(options->mailbox_max, 5), .room_max = or(options->room_max, 50),
-	    .max_sessions = or(options->max_sessions, 100), .max_rooms = 100, .rooms_per_session = 10,
+	    .max_sessions = or(options->max_sessions, 100), .max_rooms = 100, .rooms_per_session = 10, .user_sessions_max = 100,
 	    .orders_max = 100, .orders_ttl_ms = 60000};
 	struct hub_config config = {.answer_max = options->answer_max ? options->answer_max : 4096,
 	    .away_after_ms = options->away_after_ms ? options->away_after_ms : 800,

@@ -14,6 +14,7 @@ contract_run(const struct contract *contract)
 	contract_state(contract);
 	contract_grants(contract);
 	contract_tell(contract);
+	contract_users(contract);
 	contract_order(contract);
 	contract_list(contract);
 	contract_queue(contract);

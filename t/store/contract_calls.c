@@ -34,6 +34,12 @@ room_named(const char *title)
 	return named('R', title);
 }
 
+struct name
+user_named(const char *text)
+{
+	return named('U', text);
+}
+
 static struct store_op
 op_of(enum store_op_kind kind, struct name target, const char *payload)
 {
@@ -87,6 +93,22 @@ struct store_op
 op_grant(const char *grants)
 {
 	return (struct store_op){.kind = STORE_GRANT, .data = grants, .data_len = strlen(grants)};
+}
+
+struct store_op
+op_grant_user(const struct name *user, const char *grants)
+{
+	struct store_op op = op_grant(grants);
+
+	op.has_user = true;
+	op.target = *user;
+	return op;
+}
+
+struct store_op
+op_send_user(const struct name *user, const char *payload)
+{
+	return op_of(STORE_SEND_USER, *user, payload);
 }
 
 struct store_op
@@ -513,6 +535,14 @@ start_list_sessions(struct kit *k, struct entry_id at, uint32_t max)
 	struct answer *a = answer_new(k);
 
 	return asked(a, store_list_sessions(k->at, at, max, on_sessions, a));
+}
+
+struct answer *
+start_list_user(struct kit *k, const struct name *user)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_list_user(k->at, user, on_sessions, a));
 }
 
 struct answer *

@@ -6,7 +6,7 @@
 #include "contract_kit.h"
 #include "contract_parts.h"
 
-#define KINDS 16
+#define KINDS 17
 
 static struct answer *
 start_kind(struct kit *k, size_t kind, const struct name *id)
@@ -29,6 +29,7 @@ start_kind(struct kit *k, size_t kind, const struct name *id)
 	case 11: return start_order(k, NULL, &op, 1);
 	case 12: return start_list_rooms(k, id_of(0, 0), 10);
 	case 13: return start_list_sessions(k, id_of(0, 0), 10);
+	case 15: return start_list_user(k, id);
 	case 14: return start_list_members(k, &room, 0);
 	default: return start_try(k, KIT_LIMIT_MS);
 	}

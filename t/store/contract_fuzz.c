@@ -75,6 +75,11 @@ make_op(struct fuzz *f, struct store_op *op, char texts[2][16])
 	case 1: *op = op_leave(title, texts[0]); break;
 	case 2: *op = op_set(texts[1], texts[0]); break;
 	case 8: *op = op_grant(texts[1]); break;
+	case 7:
+		*op = op_grant(texts[1]);
+		op->has_user = true;
+		op->target = model_user(1 + (int)any(f, USERS));
+		break;
 	case 9: *op = op_refuse(); break;
 	case 3:
 	case 4: *op = op_room(model_titles[any(f, ROOMS / 2)], texts[0]); break; /* In the others nothing is ever said. */
@@ -165,6 +170,11 @@ step_apply(struct fuzz *f, struct model_session *m)
 		ops[i].payload = ops[i].kind < STORE_GRANT ? texts[i][0] : "";
 		ops[i].data = ops[i].kind == STORE_SET || ops[i].kind == STORE_GRANT ? texts[i][1] : NULL;
 	}
+	if (how < 3 && m->open && any(f, 3) == 0) {
+		struct name user = model_user(1 + (int)any(f, USERS));
+
+		ops[0] = op_send_user(&user, texts[0][0]); /* Before grants, of which it may know nothing. */
+	}
 	a = how < 3 && m->open ? order(f, m, ops, n) : apply(f->k, &m->id, seq, ops, n);
 	renew = m->open && seq && seq <= m->next_seq && seq + n > m->next_seq;
 	check_applied(f, m, seq, ops, n, a);
@@ -195,6 +205,7 @@ step_open(struct fuzz *f, struct model_session *m)
 	m->open = true;
 	snprintf(m->data, sizeof(m->data), "%s", data);
 	m->grants[0] = '\0';
+	m->user = 0;
 	m->next_seq = m->first_seq = 1;
 	m->last_count = 0;
 	m->acked_most = a->position;
@@ -295,6 +306,21 @@ step_members(struct fuzz *f, size_t room)
 }
 
 static void
+step_user(struct fuzz *f, int user)
+{
+	struct name name = model_user(user);
+	struct answer *a = await(start_list_user(f->k, &name));
+	size_t found = 0;
+
+	hold(f, a->status == STORE_OK && a->count == model_sessions(f, user), "a user has the sessions that were granted to it");
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t j = 0; j < SESSIONS; j++)
+			found += name_equal(&a->members[i].id, &f->sessions[j].id) && f->sessions[j].open &&
+			    f->sessions[j].user == user && strcmp(a->members[i].data, f->sessions[j].data) == 0;
+	hold(f, found == a->count, "with their data");
+}
+
+static void
 step_tail(struct fuzz *f, size_t room)
 {
 	struct name name = room_named(model_titles[room]);
@@ -331,8 +357,10 @@ step(struct fuzz *f)
 		step_tail(f, room);
 	else if (what < 84)
 		step_members(f, room);
-	else if (what < 87)
+	else if (what < 86)
 		step_rooms(f, m);
+	else if (what < 88)
+		step_user(f, 1 + (int)any(f, USERS));
 	else if (what < 90)
 		step_look(f, m);
 	else if (what < 94)

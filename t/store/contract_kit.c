@@ -12,6 +12,7 @@ const struct store_limits kit_limits = {
     .max_sessions = 100000,
     .max_rooms = 10000,
     .rooms_per_session = 32,
+    .user_sessions_max = 100,
     .orders_max = 100000,
     .orders_ttl_ms = 60000,
     .queue_max = 1000,

@@ -101,6 +101,7 @@ void *kit_keep(struct kit *, const void *p, size_t len); /* A copy that lives un
 
 struct name session_named(const char *text); /* At most 20 characters of base64url. */
 struct name room_named(const char *title);   /* The same. */
+struct name user_named(const char *text);    /* The same. */
 
 struct store_op op_send(const struct name *target, const char *payload);
 struct store_op op_room(const char *title, const char *payload);
@@ -108,6 +109,8 @@ struct store_op op_join(const char *title, const char *payload);
 struct store_op op_leave(const char *title, const char *payload);
 struct store_op op_set(const char *data, const char *payload);
 struct store_op op_grant(const char *grants);
+struct store_op op_grant_user(const struct name *user, const char *grants);
+struct store_op op_send_user(const struct name *user, const char *payload);
 struct store_op op_refuse(void);
 struct store_op op_end(const char *payload);
 struct store_op op_queue(const struct name *queue, const char *payload);
@@ -135,6 +138,7 @@ struct answer *start_read_tail(struct kit *, const struct name *room, struct ent
 struct answer *start_list_members(struct kit *, const struct name *room, uint32_t max);
 struct answer *start_list_rooms(struct kit *, struct entry_id at, uint32_t max);
 struct answer *start_list_sessions(struct kit *, struct entry_id at, uint32_t max);
+struct answer *start_list_user(struct kit *, const struct name *user);
 struct answer *start_look(struct kit *, const struct name *id);
 struct answer *start_lapse(struct kit *, const struct name *id, const char *away, const char *leave);
 struct answer *start_back(struct kit *, const struct name *id, const char *back);

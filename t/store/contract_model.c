@@ -11,6 +11,7 @@ const struct store_limits model_limits = {
     .max_sessions = 1000,
     .max_rooms = 1000,
     .rooms_per_session = 3,
+    .user_sessions_max = 3,
 };
 
 const char *const model_titles[ROOMS] = {"fuzz-0", "fuzz-1", "fuzz-2", "fuzz-3"};
@@ -126,6 +127,52 @@ model_left(struct fuzz *f, size_t room, const char *payload, const char *data)
 	log->made = false;
 }
 
+struct name
+model_user(int user)
+{
+	return user_named(user == 1 ? "fuzz-1" : "fuzz-2");
+}
+
+size_t
+model_sessions(const struct fuzz *f, int user)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SESSIONS; i++)
+		n += f->sessions[i].open && f->sessions[i].user == user;
+	return n;
+}
+
+static int
+user_of(const struct store_op *op)
+{
+	struct name first = model_user(1);
+
+	return name_equal(&op->target, &first) ? 1 : 2;
+}
+
+static enum store_result_code
+model_grant(struct fuzz *f, struct model_session *m, const struct store_op *op)
+{
+	int user = op->has_user ? user_of(op) : 0;
+
+	if (user && user != m->user && model_sessions(f, user) >= model_limits.user_sessions_max)
+		return STORE_USER_FULL;
+	m->user = user;
+	snprintf(m->grants, sizeof(m->grants), "%s", op->data);
+	return STORE_DONE;
+}
+
+static enum store_result_code
+model_send_user(struct fuzz *f, const struct store_op *op, const struct store_result *r)
+{
+	hold(f, r->sessions == model_sessions(f, user_of(op)), "a user gets it at all its sessions");
+	for (size_t i = 0; i < SESSIONS; i++)
+		if (f->sessions[i].open && f->sessions[i].user == user_of(op))
+			stream_append(&f->sessions[i].mailbox, op->payload, "");
+	return STORE_DONE;
+}
+
 static size_t
 room_index(const struct store_op *op)
 {
@@ -202,8 +249,9 @@ model_op(struct fuzz *f, struct model_session *m, const struct store_op *op, con
 				stream_append(&f->rooms[i], op->payload, m->data);
 		return STORE_DONE;
 	case STORE_GRANT:
-		snprintf(m->grants, sizeof(m->grants), "%s", op->data);
-		return STORE_DONE;
+		return model_grant(f, m, op);
+	case STORE_SEND_USER:
+		return model_send_user(f, op, r);
 	case STORE_REFUSE:
 		return STORE_FORBIDDEN;
 	case STORE_TELL: /* See contract_tell.c. */

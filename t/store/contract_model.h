@@ -10,6 +10,7 @@
 
 #define SESSIONS 6
 #define ROOMS 4
+#define USERS 2
 #define MAX_OPS 4
 #define POSITIONS 6
 
@@ -37,6 +38,7 @@ struct model_session {
 	struct name id;
 	bool open;
 	char data[16], grants[16];
+	int user; /* 0: nobody's. */
 	uint64_t next_seq;
 	uint64_t first_seq; /* Of the last numbered call, ... */
 	size_t last_count;
@@ -81,6 +83,8 @@ size_t stream_loss(const struct model_stream *);
 void model_left(struct fuzz *, size_t room, const char *payload, const char *data);
 size_t model_members(const struct fuzz *, size_t room);
 size_t model_joined(const struct model_session *);
+struct name model_user(int user); /* From 1 on. */
+size_t model_sessions(const struct fuzz *, int user);
 /* Do op as the store did, and say with which code it must have ended. */
 enum store_result_code model_op(struct fuzz *, struct model_session *, const struct store_op *, const struct store_result *);
 

@@ -12,6 +12,7 @@ void contract_rooms(const struct contract *);
 void contract_numbers(const struct contract *);
 void contract_state(const struct contract *);
 void contract_grants(const struct contract *);
+void contract_users(const struct contract *);
 void contract_tell(const struct contract *);
 void contract_order(const struct contract *);
 void contract_list(const struct contract *);

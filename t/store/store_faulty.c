@@ -224,6 +224,17 @@ faulty_list_sessions(struct store *store, struct entry_id at, uint32_t max, stor
 }
 
 static struct store_call *
+faulty_list_user(struct store *store, const struct name *user, store_sessions_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LIST_USER, arg);
+
+	c->fn.sessions = fn;
+	while (to_run(c))
+		c->inner = store_list_user(c->faulty->inner, user, on_sessions, c->who);
+	return &c->call;
+}
+
+static struct store_call *
 faulty_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LOOK, arg);
@@ -438,6 +449,7 @@ static const struct store_ops ops = {
     .list_members = faulty_list_members,
     .list_rooms = faulty_list_rooms,
     .list_sessions = faulty_list_sessions,
+    .list_user = faulty_list_user,
     .look = faulty_look,
     .touch = faulty_touch,
     .ack = faulty_ack,

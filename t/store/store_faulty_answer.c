@@ -99,6 +99,7 @@ keep(struct faulty_call *c)
 		copy_listed_rooms(c, &c->answer.rooms);
 		break;
 	case FAULTY_LIST_SESSIONS:
+	case FAULTY_LIST_USER:
 		c->answer.sessions.sessions = copy_members(c, c->answer.sessions.sessions, c->answer.sessions.count);
 		break;
 	case FAULTY_LOOK:
@@ -182,6 +183,7 @@ deliver(struct faulty_call *c)
 		c->fn.rooms(c->arg, &c->answer.rooms);
 		break;
 	case FAULTY_LIST_SESSIONS:
+	case FAULTY_LIST_USER:
 		c->fn.sessions(c->arg, &c->answer.sessions);
 		break;
 	case FAULTY_LOOK:

@@ -436,6 +436,41 @@ test_nothing_left(struct kit *k)
 	is_int(redis_server_do(&server, "DBSIZE") - before, 1, "which is all that is left");
 }
 
+/* A user's set ends with its last session, and with time if nobody does it. */
+static void
+test_users_left(struct kit *k)
+{
+	struct name id = open_session(k, "user-left", "", NULL), other = open_session(k, "user-left-2", "", NULL);
+	struct name ann = user_named("left"), bob = user_named("left-bob");
+	long long before = redis_server_do(&server, "DBSIZE"), ttl;
+	struct store_op op = op_send_user(&ann, "x");
+
+	do_one(k, &id, op_grant_user(&ann, "g"));
+	do_one(k, &other, op_grant_user(&ann, "g"));
+	ttl = redis_server_do(&server, "TTL %s", key_of('u', &ann));
+	ok(ttl > kit_limits.session_ttl_ms / 1000 + 80000, "a user has a time to live, which is that of a session");
+	redis_server_do(&server, "PEXPIRE %s 5000000", key_of('u', &ann));
+	redis_server_do(&server, "HSET %s w 1", key_of('s', &id));
+	await(start_back(k, &id, "$back"));
+	ok(redis_server_do(&server, "TTL %s", key_of('u', &ann)) >= ttl - 10, "a session that comes back lets its user live on");
+	redis_server_do(&server, "DEL %s", key_of('s', &id));
+	is_int((int64_t)await(start_list_user(k, &ann))->count, 1, "a session that was lost is not listed");
+	is_int((int64_t)await(start_order(k, NULL, &op, 1))->results[0].sessions, 1, "nor sent to");
+	open_session(k, "user-left", "", NULL);
+	is_int((int64_t)await(start_list_user(k, &ann))->count, 1, "nor if it was opened anew");
+	do_one(k, &id, op_grant_user(&bob, "g"));
+	is_int((int64_t)await(start_order(k, NULL, &op, 1))->results[0].sessions, 1, "and is another's");
+	redis_server_do(&server, "ZADD %s XX 1 %s", key_of('u', &ann), id.s);
+	do_one(k, &other, op_grant_user(&ann, "g"));
+	is_int(redis_server_do(&server, "ZCARD %s", key_of('u', &ann)), 1, "what is past its time is forgotten");
+	do_one(k, &other, op_grant(""));
+	is_int(redis_server_do(&server, "EXISTS %s", key_of('u', &ann)), 0, "a user without sessions is no more");
+	await(start_close(k, &id, "$leave"));
+	await(start_close(k, &other, "$leave"));
+	is_int(redis_server_do(&server, "EXISTS %s", key_of('u', &bob)), 0, "however they ended");
+	ok(redis_server_do(&server, "DBSIZE") < before, "nothing is left");
+}
+
 /* The rights that the manual asks for. */
 static void
 test_rights(struct kit *k)
@@ -448,6 +483,8 @@ test_rights(struct kit *k)
 	do_one(k, &id, op_join("rights", "$join"));
 	do_one(k, &id, op_send(&id, "x"));
 	do_one(k, &id, op_set("<e>", "$set"));
+	do_one(k, &id, op_grant_user(&room, "g"));
+	is_int((int64_t)await(start_list_user(k, &room))->count, 1, "who has only the rights of the manual can have users");
 	is_int((int64_t)await(start_list_members(k, &room, 10))->total, 1, "an ACL user with the rights of the manual can do everything");
 	is_int((int64_t)await(start_read_tail(k, &room, id_of(UINT64_MAX, 0), 10))->count, 2, "read the end of a log");
 	a = read_mailbox(k, &id, base);
@@ -501,6 +538,7 @@ main(void)
 	with_kit(test_frozen, "a frozen instance");
 	with_kit(test_memory, "no memory");
 	with_kit(test_nothing_left, "what is left");
+	with_kit(test_users_left, "what is left of users");
 	make_user();
 	login = "gate:secret@";
 	with_kit(test_rights, "rights");
