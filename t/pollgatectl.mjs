@@ -63,6 +63,10 @@ async function verbs(base) {
 	const gone = await ctl('session', bob.id);
 	isDeep([gone.code, gone.stdout], [4, ''], 'a session that is not there is a refusal');
 	like(gone.stderr, /recipient_gone/, '... and told');
+	for (const verb of ['replay', 'forget']) {
+		const letter = await ctl(verb, '1-1');
+		isDeep([letter.code, /letter_gone/.test(letter.stderr)], [4, true], `${verb} of a letter that is not there is refused`, letter.stderr);
+	}
 	await Promise.all([ann.stop(), bob.stop()]);
 }
 

@@ -75,7 +75,8 @@ configure(struct exchange *exchange, const struct ctl_options *o, const char *ke
 	}
 	for (size_t i = 0; i < o->headers_count; i++)
 		add_header(exchange, "%s", o->headers[i]);
-	return !curl_easy_setopt(c, CURLOPT_URL, exchange->url.data) && !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	return !curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request->method) &&
+	    !curl_easy_setopt(c, CURLOPT_URL, exchange->url.data) && !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
 	    !curl_easy_setopt(c, CURLOPT_HTTPHEADER, exchange->headers) && !curl_easy_setopt(c, CURLOPT_ERRORBUFFER, exchange->error) &&
 	    !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) && !curl_easy_setopt(c, CURLOPT_WRITEDATA, exchange) &&
 	    !curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, ATTEMPT_MS) &&
