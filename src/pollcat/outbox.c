@@ -223,7 +223,7 @@ on_answer(void *arg, const struct http_answer *answer)
 
 	outbox->call = NULL;
 	if (http_may_repeat(answer)) {
-		if (!retry_later(&outbox->retry, answer->retry_after_ms, outbox->options->give_up_ms))
+		if (!retry_later(&outbox->retry, answer->retry_after_ms, outbox->options->gateway.give_up_ms))
 			outbox->events->failed(outbox->arg, answer->status ? "the gateway answers no send" : answer->body);
 		return;
 	}
