@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct scan {
 	const unsigned char *p;
 	const unsigned char *end;
@@ -65,23 +67,6 @@ scan_number(struct scan *s)
 		return scan_digits(s) > 0;
 	}
 	return true;
-}
-
-/* The length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, none above U+10FFFF); 0 if it is none. */
-static size_t
-utf8_length(const unsigned char *p, size_t room)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-	if (len == 0 || len > room)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return len;
 }
 
 static int

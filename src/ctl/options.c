@@ -109,14 +109,6 @@ take_environment(struct ctl_options *o)
 	return gateway_take_url(&o->gateway, url && *url ? url : "http://localhost:8080");
 }
 
-bool
-ctl_is_text(const char *text, size_t len)
-{
-	struct utf8 utf8 = {0};
-
-	return utf8_read(&utf8, text, len) && utf8_is_whole(&utf8);
-}
-
 static const char *
 take_arguments(struct ctl_options *o, int argc, char **argv)
 {
@@ -126,7 +118,7 @@ take_arguments(struct ctl_options *o, int argc, char **argv)
 	o->args = argv + 1;
 	o->args_count = argc - 1;
 	for (int i = 0; i < o->args_count; i++) {
-		if (!ctl_is_text(o->args[i], strlen(o->args[i])))
+		if (!utf8_check(o->args[i], strlen(o->args[i])))
 			return "arguments must be UTF-8";
 	}
 	return o->key_file ? NULL : "a key is needed: --key-file or POLLGATECTL_KEY_FILE";

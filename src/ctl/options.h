@@ -27,7 +27,4 @@ void ctl_options_free(struct ctl_options *options);
 /* If --help or --version is given: say it, and return true. */
 bool ctl_options_inform(const struct ctl_options *options);
 
-/* Whether it is UTF-8. */
-bool ctl_is_text(const char *text, size_t len);
-
 #endif

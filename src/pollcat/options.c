@@ -5,6 +5,7 @@
 
 #include "base/name.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "codec/jspan.h"
 #include "pollcat/report.h"
 
@@ -72,17 +73,10 @@ is_json(const char *text)
 	return jspan_check(&value, text, strlen(text));
 }
 
-/* Whether it may stand in a JSON string: valid UTF-8, and not empty. */
 static bool
 is_text(const char *s)
 {
-	struct buf quoted = BUF_EMPTY;
-	bool good;
-
-	jspan_quote(&quoted, s, strlen(s));
-	good = *s && is_json(quoted.data);
-	buf_free(&quoted);
-	return good;
+	return *s && utf8_check(s, strlen(s));
 }
 
 static bool
