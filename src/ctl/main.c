@@ -1,18 +1,20 @@
 /*
  * pollgatectl: one request of the API of backends, from a shell.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "codec/native_read.h"
 #include "ctl/ask.h"
 #include "ctl/options.h"
 #include "ctl/verb.h"
 #include "pollcat/report.h"
+
+enum { KEY_FILE_MAX = 65536 }; /* The gateway's limit for its own. */
 
 /* ---- The key ---- */
 
@@ -29,25 +31,16 @@ is_key(const char *s, size_t len)
 static char *
 read_key(const char *path)
 {
-	FILE *file = fopen(path, "re");
-	char *line = NULL, *key = NULL;
-	size_t room = 0;
+	struct buf text;
+	struct secret_line line = {0};
+	const char *wrong = secret_read(&text, path, KEY_FILE_MAX);
+	char *key = NULL;
 
-	if (!file) {
-		report("--key-file %s: %s", path, strerror(errno));
-		return NULL;
-	}
-	while (!key && getline(&line, &room, file) >= 0) {
-		const char *start = line + strspn(line, " \t");
-		size_t len = strcspn(start, " \t\r\n");
-
-		if (*start != '#' && is_key(start, len))
-			key = mem_copy(start, len);
-	}
-	fclose(file);
-	free(line);
-	if (!key)
-		report("--key-file %s: there is no key in it", path);
+	if (!wrong && secret_next_line(&line, &text) && is_key(line.text, line.len))
+		key = mem_copy(line.text, line.len);
+	else
+		report("--key-file %s: %s", path, wrong ? wrong : "there is no key in it");
+	secret_wipe(&text);
 	return key;
 }
 
