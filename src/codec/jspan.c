@@ -330,20 +330,6 @@ jspan_next_element(struct jspan array, size_t *at, struct jspan *value)
 	return next_part(array, at, value);
 }
 
-static bool
-is_key(struct jspan key, const char *name)
-{
-	size_t len = strlen(name);
-	struct buf text = BUF_EMPTY;
-	bool same;
-
-	if (!memchr(key.text, '\\', key.len))
-		return key.len == len + 2 && memcmp(key.text + 1, name, len) == 0;
-	same = jspan_string(key, &text) && text.len == len && memcmp(text.data, name, len) == 0;
-	buf_free(&text);
-	return same;
-}
-
 void
 jspan_pick(struct jspan object, const char *const *names, struct jspan *values, size_t n)
 {
@@ -353,7 +339,7 @@ jspan_pick(struct jspan object, const char *const *names, struct jspan *values, 
 	memset(values, 0, n * sizeof *values);
 	while (jspan_next_member(object, &at, &key, &value))
 		for (size_t i = 0; i < n; i++)
-			if (is_key(key, names[i]))
+			if (jspan_is(key, names[i]))
 				values[i] = value;
 }
 
@@ -439,6 +425,22 @@ jspan_text(struct jspan value, struct buf *out)
 		return false;
 	buf_add(out, "", 0);
 	return strlen(out->data) == out->len;
+}
+
+bool
+jspan_is(struct jspan value, const char *text)
+{
+	size_t len = strlen(text);
+	struct buf unescaped = BUF_EMPTY;
+	bool same;
+
+	if (jspan_type(value) != JSPAN_STRING)
+		return false;
+	if (!memchr(value.text, '\\', value.len))
+		return value.len == len + 2 && memcmp(value.text + 1, text, len) == 0;
+	same = jspan_string(value, &unescaped) && unescaped.len == len && memcmp(unescaped.data, text, len) == 0;
+	buf_free(&unescaped);
+	return same;
 }
 
 bool

@@ -41,6 +41,9 @@ bool jspan_string(struct jspan value, struct buf *out);
 /* The same as a C string: out->data is one, and false, too, if a NUL would end it early. */
 bool jspan_text(struct jspan value, struct buf *out);
 
+/* Is it this string? */
+bool jspan_is(struct jspan value, const char *text);
+
 /* A number without fraction or exponent from 0 to max. */
 bool jspan_count(struct jspan value, uint64_t max, uint64_t *n);
 

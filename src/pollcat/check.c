@@ -127,16 +127,13 @@ static bool
 has_message(struct check *check, const char *text)
 {
 	struct native_received message = {0};
-	struct buf data = BUF_EMPTY;
 	struct jspan value;
 	size_t at = 0;
 	bool found = false;
 
 	while (!found && jspan_next_element(check->batch.messages, &at, &value))
-		found = native_read_message(&message, value) && name_equal(&message.from, &check->opened.id) &&
-		    jspan_string(message.data, &data) && strcmp(data.data, text) == 0;
+		found = native_read_message(&message, value) && name_equal(&message.from, &check->opened.id) && jspan_is(message.data, text);
 	native_received_free(&message);
-	buf_free(&data);
 	return found;
 }
 
