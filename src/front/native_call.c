@@ -203,13 +203,13 @@ native_read_cursor(struct front *front, struct http_request *req, const char *te
 	return false;
 }
 
-/* What the application is to be told of. */
+/* What the application is to be told of: nothing that it has ordered itself. */
 static void
 mark_events(struct native_call *call)
 {
 	const struct hook *hook = call->front->hook;
 
-	for (size_t i = 0; i < call->request.count; i++) {
+	for (size_t i = 0; i < call->request.count && !call->api; i++) {
 		struct client_op *op = &call->request.ops[i];
 
 		op->is_event = (op->kind == CLIENT_JOIN && hook_wants(hook, HOOK_JOIN)) || (op->kind == CLIENT_LEAVE && hook_wants(hook, HOOK_LEAVE));
