@@ -216,12 +216,21 @@ mark_events(struct native_call *call)
 	}
 }
 
+/* Whether somebody is asked before the store is: the request, and what it lends, may be gone by then. */
+static bool
+has_to_wait(const struct native_call *call, native_parse_fn *parse)
+{
+	if (call->front->auth)
+		return !call->api;
+	return parse == native_parse_open && hook_wants(call->front->hook, HOOK_CONNECT);
+}
+
 bool
 native_call_parse(struct native_call *call, native_parse_fn *parse, const char *body, size_t len)
 {
 	struct native_error error;
 
-	if (call->front->auth || call->front->hook) {
+	if (has_to_wait(call, parse)) {
 		buf_add(&call->text, body, len);
 		body = call->text.data;
 	}

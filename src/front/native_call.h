@@ -67,8 +67,8 @@ struct native_call {
 	struct entry_id letter; /* Of a request for one. */
 	bool api;               /* A backend's: one of those that may wait. */
 	native_next_fn *finish;
+	struct buf text;        /* What the request lends of, if it has to wait. */
 	/* With --auth: */
-	struct buf text;        /* What the request lends of, as it has to wait. */
 	struct buf grants_text; /* What its session may do, ... */
 	struct grants grants;   /* ... read. */
 	struct buf claimed;     /* Public data that a token claims, or the application gives. */
