@@ -115,6 +115,12 @@ native_call_refuse_gone(struct native_call *call)
 }
 
 void
+native_call_refuse_nobody(struct native_call *call)
+{
+	native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
+}
+
+void
 native_call_refuse_hole(struct native_call *call, uint64_t expected)
 {
 	finish(call, &(struct native_reply){409, NULL, "seq_hole", "Operations before these are missing.", expected, NULL});
@@ -201,6 +207,29 @@ native_read_cursor(struct front *front, struct http_request *req, const char *te
 		return true;
 	problem_reply(req, 400, "bad_cursor", "The cursor is not one that this gateway gave.");
 	return false;
+}
+
+bool
+native_call_found(struct native_call *call, const struct store_session *session)
+{
+	if (session->status == STORE_GONE)
+		native_call_refuse_nobody(call);
+	else if (session->status != STORE_OK)
+		native_call_refuse_unavailable(call);
+	return session->status == STORE_OK;
+}
+
+bool
+native_call_take_room(struct native_call *call, const char *title)
+{
+	if (!native_room_name(title, strlen(title), call->front->limits.room_name)) {
+		native_call_refuse(call, 400, "bad_request", "This is no name of a room.");
+		return false;
+	}
+	call->count = call->rooms = 1;
+	call->answers = mem_zero(1, sizeof *call->answers);
+	call->answers[0] = (struct answer){.call = call, .room = mem_string(title)};
+	return true;
 }
 
 /* What the application is to be told of: nothing that it has ordered itself. */
