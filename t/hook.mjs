@@ -303,6 +303,11 @@ async function limits({ start }) {
 	await acked(client, await say(client, 'poison'));
 	is((await request(base, 'DELETE', `/api/v1/letters/${(await letters())[0].id}`, { bearer: KEY })).status, 200, 'or it is forgotten');
 	isDeep(await letters(), [], 'and gone');
+	const taken = () => Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_events_total')));
+	const before = await taken();
+	const moved = { ops: [{ op: 'join', session: client.id, room: 'ordered' }, { op: 'leave', session: client.id, room: 'ordered' }] };
+	is((await request(base, 'POST', '/api/v1/ops', { bearer: KEY, body: moved })).json.results.length, 2, 'a backend moves a session');
+	isDeep(await taken(), before, 'which is no event for the application, nor counted as one');
 	const results = [];
 	for (const i of range(6))
 		results.push((await sendOps(base, client.token, [{ op: 'send', event: 'hold', data: i }])).json.results[0]);

@@ -64,6 +64,10 @@ async function verbs(base) {
 	const gone = await ctl('session', bob.id);
 	isDeep([gone.code, gone.stdout], [4, ''], 'a session that is not there is a refusal');
 	like(gone.stderr, /recipient_gone/, '... and told');
+	for (const verb of ['replay', 'forget']) {
+		const letter = await ctl(verb, '1-1');
+		isDeep([letter.code, /letter_gone/.test(letter.stderr)], [4, true], `${verb} of a letter that is not there is refused`, letter.stderr);
+	}
 	await Promise.all([ann.stop(), bob.stop()]);
 }
 
@@ -92,6 +96,9 @@ async function usage(base) {
 		is(code, 2, `2: ${args.join(' ')}`);
 		like(stderr, pattern, '... and says what is wrong');
 	}
+	is((await run('ftp://x', ['members', 'r'])).code, 2, '2 with a wrong POLLGATECTL_URL');
+	is((await run('ftp://x', [`--url=${base}`, 'members', 'r'])).code, 0, '... which does not matter when --url is given');
+	like((await run(base, ['-v', 'members', 'r'])).stderr, /^pollgatectl: \/api\/v1\/rooms\/r\/members: 200, \d+ ms\n$/, '-v tells each attempt');
 	is((await run(base, ['members', 'r'], '', { POLLGATECTL_KEY_FILE: '' })).code, 2, '2 without a key');
 	like((await run(base, ['--key-file=/nowhere', 'members', 'r'])).stderr, /No such file/, 'a file of keys that is not there is told');
 	const wrong = path.join(dir, 'wrong');

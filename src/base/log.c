@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 static enum log_format log_format = LOG_FORMAT_TEXT;
@@ -23,23 +24,6 @@ bool
 log_enabled(enum log_level level)
 {
 	return level <= max_level;
-}
-
-/* Length of the UTF-8 character at s (RFC 3629), or 0. */
-static size_t
-utf8_length(const unsigned char *s, const unsigned char *end)
-{
-	size_t len = *s < 0xC2 ? 0 : *s < 0xE0 ? 2 : *s < 0xF0 ? 3 : *s < 0xF5 ? 4 : 0;
-
-	if (!len || (size_t)(end - s) < len)
-		return 0;
-	if ((*s == 0xE0 && s[1] < 0xA0) || (*s == 0xED && s[1] > 0x9F) || (*s == 0xF0 && s[1] < 0x90) ||
-	    (*s == 0xF4 && s[1] > 0x8F))
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xC0) != 0x80)
-			return 0;
-	return len;
 }
 
 /*
@@ -60,7 +44,7 @@ add_escaped(struct buf *b, const struct buf *text, bool json)
 			if (json && (*s == '"' || *s == '\\'))
 				buf_adds(b, "\\");
 			buf_add(b, s++, 1);
-		} else if ((len = utf8_length(s, end)) == 0) {
+		} else if ((len = utf8_length(s, (size_t)(end - s))) == 0) {
 			buf_adds(b, "\xEF\xBF\xBD");
 			s++;
 		} else if (*s == 0xC2 && s[1] < 0xA0) {

@@ -33,6 +33,23 @@ utf8_read(struct utf8 *u, const void *p, size_t len)
 }
 
 bool
+utf8_check(const void *p, size_t len)
+{
+	struct utf8 u = {0};
+
+	return utf8_read(&u, p, len) && utf8_is_whole(&u);
+}
+
+size_t
+utf8_length(const void *p, size_t len)
+{
+	const unsigned char *s = p;
+	size_t length = *s < 0x80 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+
+	return length <= len && utf8_check(p, length) ? length : 0;
+}
+
+bool
 utf8_is_whole(const struct utf8 *u)
 {
 	return u->left == 0;

@@ -1,5 +1,5 @@
 /*
- * UTF-8 (RFC 3629) that comes in parts: no overlong forms, no surrogates, nothing above U+10FFFF.
+ * UTF-8 (RFC 3629), whole or in parts: no overlong forms, no surrogates, nothing above U+10FFFF.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
@@ -8,7 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero it for each text. */
+/* Whether a whole text is UTF-8. */
+bool utf8_check(const void *p, size_t len);
+
+/* The length of the character that begins at p, of at least one byte; 0 if none does within len. */
+size_t utf8_length(const void *p, size_t len);
+
+/* A text in parts.  Zero it for each text. */
 struct utf8 {
 	uint8_t left;      /* Bytes that the character under way still needs. */
 	uint8_t low, high; /* What the next of them may be. */

@@ -6,14 +6,6 @@
 #include "base/utf8.h"
 #include "codec/base64.h"
 
-static bool
-is_text(const char *text, size_t len)
-{
-	struct utf8 utf8 = {0};
-
-	return utf8_read(&utf8, text, len) && utf8_is_whole(&utf8);
-}
-
 bool
 engineio_read(struct engineio_packet *packet, const char *text, size_t len)
 {
@@ -25,7 +17,7 @@ engineio_read(struct engineio_packet *packet, const char *text, size_t len)
 	if (*text < '0' || *text > '6')
 		return false;
 	packet->type = (enum engineio_type)(*text - '0');
-	return is_text(packet->data, packet->len);
+	return utf8_check(packet->data, packet->len);
 }
 
 enum engineio_step

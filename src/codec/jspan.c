@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct scan {
 	const unsigned char *p;
 	const unsigned char *end;
@@ -65,23 +67,6 @@ scan_number(struct scan *s)
 		return scan_digits(s) > 0;
 	}
 	return true;
-}
-
-/* The length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, none above U+10FFFF); 0 if it is none. */
-static size_t
-utf8_length(const unsigned char *p, size_t room)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-	if (len == 0 || len > room)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return len;
 }
 
 static int
@@ -345,20 +330,6 @@ jspan_next_element(struct jspan array, size_t *at, struct jspan *value)
 	return next_part(array, at, value);
 }
 
-static bool
-is_key(struct jspan key, const char *name)
-{
-	size_t len = strlen(name);
-	struct buf text = BUF_EMPTY;
-	bool same;
-
-	if (!memchr(key.text, '\\', key.len))
-		return key.len == len + 2 && memcmp(key.text + 1, name, len) == 0;
-	same = jspan_string(key, &text) && text.len == len && memcmp(text.data, name, len) == 0;
-	buf_free(&text);
-	return same;
-}
-
 void
 jspan_pick(struct jspan object, const char *const *names, struct jspan *values, size_t n)
 {
@@ -368,7 +339,7 @@ jspan_pick(struct jspan object, const char *const *names, struct jspan *values, 
 	memset(values, 0, n * sizeof *values);
 	while (jspan_next_member(object, &at, &key, &value))
 		for (size_t i = 0; i < n; i++)
-			if (is_key(key, names[i]))
+			if (jspan_is(key, names[i]))
 				values[i] = value;
 }
 
@@ -459,11 +430,17 @@ jspan_text(struct jspan value, struct buf *out)
 bool
 jspan_is(struct jspan value, const char *text)
 {
-	struct buf own = BUF_EMPTY;
-	bool is = jspan_text(value, &own) && strcmp(own.data, text) == 0;
+	size_t len = strlen(text);
+	struct buf unescaped = BUF_EMPTY;
+	bool same;
 
-	buf_free(&own);
-	return is;
+	if (jspan_type(value) != JSPAN_STRING)
+		return false;
+	if (!memchr(value.text, '\\', value.len))
+		return value.len == len + 2 && memcmp(value.text + 1, text, len) == 0;
+	same = jspan_string(value, &unescaped) && unescaped.len == len && memcmp(unescaped.data, text, len) == 0;
+	buf_free(&unescaped);
+	return same;
 }
 
 bool

@@ -112,14 +112,10 @@ read_date(int64_t *ms, struct jspan value)
 static bool
 is_audience(struct jspan value, const struct jwt_rules *rules)
 {
-	struct buf text = BUF_EMPTY;
-	bool is = false;
-
-	if (jspan_text(value, &text))
-		for (size_t i = 0; i < rules->audiences_count && !is; i++)
-			is = strcmp(text.data, rules->audiences[i]) == 0;
-	buf_free(&text);
-	return is;
+	for (size_t i = 0; i < rules->audiences_count; i++)
+		if (jspan_is(value, rules->audiences[i]))
+			return true;
+	return false;
 }
 
 /* RFC 7519, 4.1.3: a string or an array of strings. */
@@ -137,16 +133,6 @@ has_audience(struct jspan audience, const struct jwt_rules *rules)
 	return false;
 }
 
-static bool
-is_issuer(struct jspan issuer, const char *wanted)
-{
-	struct buf text = BUF_EMPTY;
-	bool is = jspan_text(issuer, &text) && strcmp(text.data, wanted) == 0;
-
-	buf_free(&text);
-	return is;
-}
-
 const char *
 jwt_check(const struct jwt *jwt, const struct jwt_rules *rules, int64_t now_ms)
 {
@@ -161,7 +147,7 @@ jwt_check(const struct jwt *jwt, const struct jwt_rules *rules, int64_t now_ms)
 		return "Its \"nbf\" is not a number.";
 	if (begins.text && now_ms < ms - rules->leeway_ms)
 		return "It is not valid yet.";
-	if (*rules->issuer && !is_issuer(claim_of(jwt, "iss"), rules->issuer))
+	if (*rules->issuer && !jspan_is(claim_of(jwt, "iss"), rules->issuer))
 		return "It is of another issuer.";
 	if ((audience.text || rules->audiences_count > 0) && !has_audience(audience, rules))
 		return "It is for another audience.";

@@ -114,17 +114,6 @@ enum { KTY, USE, KEY_OPS, ALG, KID, N, E, CRV, X, Y, K, FIELDS };
 
 static const char *const field_names[FIELDS] = {"kty", "use", "key_ops", "alg", "kid", "n", "e", "crv", "x", "y", "k"};
 
-/* The value is this string. */
-static bool
-is_text(struct jspan value, const char *wanted)
-{
-	struct buf text = BUF_EMPTY;
-	bool is = jspan_text(value, &text) && strcmp(text.data, wanted) == 0;
-
-	buf_free(&text);
-	return is;
-}
-
 /* The bytes of a member in base64url, which must be there. */
 static bool
 read_bytes(struct buf *bytes, struct jspan value)
@@ -203,7 +192,7 @@ read_p256(const struct jspan *fields)
 	EVP_PKEY *pkey = NULL;
 
 	buf_add(&point, "\4", 1); /* SEC 1, 2.3.3: not compressed. */
-	if (is_text(fields[CRV], "P-256") && read_bytes(&point, fields[X]) && point.len == 1 + P256_LEN &&
+	if (jspan_is(fields[CRV], "P-256") && read_bytes(&point, fields[X]) && point.len == 1 + P256_LEN &&
 	    read_bytes(&point, fields[Y]) && point.len == 1 + 2 * P256_LEN)
 		pkey = make_p256(&point);
 	buf_free(&point);
@@ -217,12 +206,12 @@ is_for_this(const struct jspan *fields, const char *algorithm)
 	struct jspan operation;
 	size_t at = 0;
 
-	if ((fields[USE].text && !is_text(fields[USE], "sig")) || (fields[ALG].text && !is_text(fields[ALG], algorithm)))
+	if ((fields[USE].text && !jspan_is(fields[USE], "sig")) || (fields[ALG].text && !jspan_is(fields[ALG], algorithm)))
 		return false;
 	if (!fields[KEY_OPS].text)
 		return true;
 	while (jspan_type(fields[KEY_OPS]) == JSPAN_ARRAY && jspan_next_element(fields[KEY_OPS], &at, &operation))
-		if (is_text(operation, "verify"))
+		if (jspan_is(operation, "verify"))
 			return true;
 	return false;
 }
@@ -250,12 +239,12 @@ read_jwk(struct key *key, struct jspan value)
 	if (jspan_type(value) != JSPAN_OBJECT)
 		return false;
 	jspan_pick(value, field_names, fields, FIELDS);
-	if (is_text(fields[KTY], "oct"))
+	if (jspan_is(fields[KTY], "oct"))
 		good = is_for_this(fields, "HS256") && read_bytes(&key->secret, fields[K]) && key->secret.len >= SECRET_MIN;
-	else if (is_text(fields[KTY], "RSA"))
+	else if (jspan_is(fields[KTY], "RSA"))
 		good = is_for_this(fields, "RS256") && (key->pkey = read_rsa(fields)) && choose_algorithm(key);
 	else
-		good = is_text(fields[KTY], "EC") && is_for_this(fields, "ES256") && (key->pkey = read_p256(fields)) &&
+		good = jspan_is(fields[KTY], "EC") && is_for_this(fields, "ES256") && (key->pkey = read_p256(fields)) &&
 		    choose_algorithm(key);
 	if (good && read_kid(key, fields[KID]))
 		return true;

@@ -258,10 +258,9 @@ parse_kind(struct native_parse *p, struct client_op *op, struct jspan value, con
 
 	if (jspan_type(value) == JSPAN_OBJECT)
 		jspan_pick(value, field_names, fields, FIELDS);
-	if (jspan_string(fields[OP], &p->text) && p->text.len > 0)
-		for (const struct kind *kind = kinds; kind->name; kind++)
-			if (strcmp(p->text.data, kind->name) == 0)
-				return kind->parse(p, op, fields);
+	for (const struct kind *kind = kinds; kind->name; kind++)
+		if (jspan_is(fields[OP], kind->name))
+			return kind->parse(p, op, fields);
 	return refuse_kind(p, kinds);
 }
 

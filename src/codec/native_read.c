@@ -67,15 +67,13 @@ native_read_opened(struct native_opened *opened, const char *text, size_t len)
 bool
 native_offers(const struct native_opened *opened, const char *transport)
 {
-	struct buf name = BUF_EMPTY;
 	struct jspan value;
 	size_t at = 0;
-	bool found = false;
 
-	while (!found && opened->transports.text && jspan_next_element(opened->transports, &at, &value))
-		found = jspan_string(value, &name) && name.len > 0 && strcmp(name.data, transport) == 0;
-	buf_free(&name);
-	return found;
+	while (opened->transports.text && jspan_next_element(opened->transports, &at, &value))
+		if (jspan_is(value, transport))
+			return true;
+	return false;
 }
 
 void

@@ -36,8 +36,9 @@ encode(char text[TOKEN_LEN + 1], const unsigned char raw[RAW_LEN])
 	*out = '\0';
 }
 
+/* Each kind of text has a tag, which ends with a space, so that texts of two kinds never have the same hash.  A token has none. */
 static EVP_MD_CTX *
-hash_start(void)
+hash_start(const char *tag)
 {
 	static EVP_MD_CTX *context;
 	static EVP_MD *sha256;
@@ -48,7 +49,7 @@ hash_start(void)
 		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 		assert(context && sha256);
 	}
-	done = EVP_DigestInit_ex2(context, sha256, NULL);
+	done = EVP_DigestInit_ex2(context, sha256, NULL) && EVP_DigestUpdate(context, tag, strlen(tag));
 	assert(done);
 	return context;
 }
@@ -71,6 +72,15 @@ hash_name(EVP_MD_CTX *context, struct name *name)
 	encode(name->s, digest);
 }
 
+static void
+hash_text(struct name *name, const char *tag, const char *text, size_t len)
+{
+	EVP_MD_CTX *context = hash_start(tag);
+
+	hash_add(context, text, len);
+	hash_name(context, name);
+}
+
 bool
 token_new(char token[TOKEN_LEN + 1])
 {
@@ -85,82 +95,59 @@ token_new(char token[TOKEN_LEN + 1])
 bool
 token_session(struct name *id, const char *token)
 {
-	EVP_MD_CTX *context;
 	struct name shape;
 
 	_Static_assert(TOKEN_LEN == NAME_LEN, "name_parse() checks the shape of tokens, too");
 	if (!name_parse(&shape, token, strlen(token)))
 		return false;
-	context = hash_start();
-	hash_add(context, token, TOKEN_LEN);
-	hash_name(context, id);
+	hash_text(id, "", token, TOKEN_LEN);
 	return true;
 }
 
 void
 queue_name_key(struct name *key, const char *title, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
-
-	hash_add(context, "queue ", 6);
-	hash_add(context, title, len);
-	hash_name(context, key);
+	hash_text(key, "queue ", title, len);
 }
 
 void
 user_name_key(struct name *key, const char *user, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
-
-	hash_add(context, "user ", 5);
-	hash_add(context, user, len);
-	hash_name(context, key);
+	hash_text(key, "user ", user, len);
 }
 
 void
 room_name_key(struct name *key, const char *title, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
-
-	hash_add(context, "room ", 5);
-	hash_add(context, title, len);
-	hash_name(context, key);
+	hash_text(key, "room ", title, len);
 }
 
 void
 order_key_name(struct name *name, const char *key, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
-
-	hash_add(context, "order ", 6);
-	hash_add(context, key, len);
-	hash_name(context, name);
+	hash_text(name, "order ", key, len);
 }
 
 void
 order_request_name(struct name *name, const char *target, const char *body, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
+	EVP_MD_CTX *context = hash_start("request ");
 
-	hash_add(context, target, strlen(target) + 1);
+	hash_add(context, target, strlen(target) + 1); /* With its NUL: where the body begins. */
 	hash_add(context, body, len);
 	hash_name(context, name);
+}
+
+void
+api_key_name(struct name *name, const char *key, size_t len)
+{
+	hash_text(name, "key ", key, len);
 }
 
 static bool
 is_printable(char c)
 {
 	return c >= 0x20 && c < 0x7f;
-}
-
-void
-api_key_name(struct name *name, const char *key, size_t len)
-{
-	EVP_MD_CTX *context = hash_start();
-
-	hash_add(context, "key ", 4);
-	hash_add(context, key, len);
-	hash_name(context, name);
 }
 
 bool
@@ -184,11 +171,10 @@ order_key_parse(struct buf *b, const char *value, size_t max)
 void
 token_derive(char derived[TOKEN_LEN + 1], const char *token, const char *label, size_t len)
 {
-	EVP_MD_CTX *context = hash_start();
+	EVP_MD_CTX *context = hash_start("derived ");
 	struct name name;
 
 	hash_add(context, token, TOKEN_LEN);
-	hash_add(context, " ", 1); /* So that it is no session's name. */
 	hash_add(context, label, len);
 	hash_name(context, &name);
 	memcpy(derived, name.s, TOKEN_LEN + 1);

@@ -2,8 +2,8 @@
  * Tokens are secrets of one client each; what the gateway and its store know a session by is derived from the token and
  * public.  Rooms get a name of the same shape from their title.
  *
- * A session's name is a hash of 22 characters without a space, a room's one of "room " and the title: so no title can be
- * found, or chosen, that has the name of a session.
+ * A session's name is the hash of its token, 22 characters without a space; any other hash is one of a tag that ends with a space,
+ * such as "room ", and a text.  So no title can be found, or chosen, that has the name of a session.
  */
 #ifndef CODEC_TOKEN_H
 #define CODEC_TOKEN_H

@@ -1,20 +1,20 @@
 /*
  * pollgatectl: one request of the API of backends, from a shell.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include "base/mem.h"
+#include "base/secret.h"
 #include "codec/native_read.h"
-#include "ctl/http.h"
+#include "ctl/ask.h"
 #include "ctl/options.h"
 #include "ctl/verb.h"
 #include "pollcat/report.h"
+
+enum { KEY_FILE_MAX = 65536 }; /* The gateway's limit for its own. */
 
 /* ---- The key ---- */
 
@@ -31,25 +31,16 @@ is_key(const char *s, size_t len)
 static char *
 read_key(const char *path)
 {
-	FILE *file = fopen(path, "re");
-	char *line = NULL, *key = NULL;
-	size_t room = 0;
+	struct buf text;
+	struct secret_line line = {0};
+	const char *wrong = secret_read(&text, path, KEY_FILE_MAX);
+	char *key = NULL;
 
-	if (!file) {
-		report("--key-file %s: %s", path, strerror(errno));
-		return NULL;
-	}
-	while (!key && getline(&line, &room, file) >= 0) {
-		const char *start = line + strspn(line, " \t");
-		size_t len = strcspn(start, " \t\r\n");
-
-		if (*start != '#' && is_key(start, len))
-			key = mem_copy(start, len);
-	}
-	fclose(file);
-	free(line);
-	if (!key)
-		report("--key-file %s: there is no key in it", path);
+	if (!wrong && secret_next_line(&line, &text) && is_key(line.text, line.len))
+		key = mem_copy(line.text, line.len);
+	else
+		report("--key-file %s: %s", path, wrong ? wrong : "there is no key in it");
+	secret_wipe(&text);
 	return key;
 }
 
@@ -85,7 +76,7 @@ print_results(const struct ctl_answer *answer)
 	size_t at = 0;
 	enum status status = STATUS_OK;
 
-	if (!native_read_sent(&seq, &results, answer->body.data ? answer->body.data : "", answer->body.len))
+	if (!native_read_sent(&seq, &results, answer->body.data, answer->body.len))
 		return no_answer();
 	while (status != STATUS_FAILED && jspan_next_element(results, &at, &result)) {
 		struct native_problem problem = {0};
@@ -112,7 +103,7 @@ print_list(struct ctl_request *request, const struct ctl_answer *answer)
 	enum status status = STATUS_OK;
 	size_t at = 0;
 
-	if (jspan_check(&document, answer->body.data ? answer->body.data : "", answer->body.len) && jspan_type(document) == JSPAN_OBJECT)
+	if (jspan_check(&document, answer->body.data, answer->body.len) && jspan_type(document) == JSPAN_OBJECT)
 		jspan_pick(document, names, values, 2);
 	if (jspan_type(values[0]) != JSPAN_ARRAY)
 		return no_answer();
@@ -140,7 +131,7 @@ report_problem(const struct ctl_answer *answer)
 	struct native_problem problem = {0};
 	enum status status;
 
-	if (!native_read_problem(&problem, answer->body.data ? answer->body.data : "", answer->body.len)) {
+	if (!native_read_problem(&problem, answer->body.data, answer->body.len)) {
 		native_problem_free(&problem);
 		return no_answer();
 	}
@@ -161,7 +152,7 @@ print_answer(struct ctl_request *request, const struct ctl_answer *answer)
 		return print_results(answer);
 	if (request->list)
 		return print_list(request, answer);
-	if (!jspan_check(&document, answer->body.data ? answer->body.data : "", answer->body.len))
+	if (!jspan_check(&document, answer->body.data, answer->body.len))
 		return no_answer();
 	return print(document.text, document.len);
 }
@@ -171,6 +162,7 @@ print_answer(struct ctl_request *request, const struct ctl_answer *answer)
 static enum status
 ask(const struct ctl_options *o)
 {
+	struct http *http = http_new(&o->gateway);
 	struct ctl_request request = {0};
 	struct ctl_answer answer = {0};
 	char *key = NULL;
@@ -180,12 +172,13 @@ ask(const struct ctl_options *o)
 		key = read_key(o->key_file);
 		do {
 			buf_free(&answer.body);
-			status = key && ctl_ask(&answer, o, key, &request) ? print_answer(&request, &answer) : STATUS_FAILED;
+			status = key && ctl_ask(&answer, http, o, key, &request) ? print_answer(&request, &answer) : STATUS_FAILED;
 		} while (status == STATUS_OK && request.list);
 	}
 	free(key);
 	ctl_request_free(&request);
 	buf_free(&answer.body);
+	http_free(http);
 	return status;
 }
 
@@ -196,18 +189,11 @@ main(int argc, char **argv)
 	enum status status = STATUS_OK;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!ctl_options_parse(&options, argc, argv))
+	if (!ctl_options_parse(&options, argc, argv)) {
 		status = STATUS_USAGE;
-	else if (options.help)
-		ctl_options_help();
-	else if (options.version)
-		printf("pollgatectl %s\n", PACKAGE_VERSION);
-	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
-		status = STATUS_FAILED;
-	else {
-		report_verbose(options.verbose);
+	} else if (!ctl_options_inform(&options)) {
+		report_verbose(options.gateway.verbose);
 		status = ask(&options);
-		curl_global_cleanup();
 	}
 	ctl_options_free(&options);
 	return (int)status;

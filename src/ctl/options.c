@@ -1,12 +1,9 @@
 #include "ctl/options.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/mem.h"
 #include "base/name.h"
 #include "base/units.h"
 #include "base/utf8.h"
@@ -44,17 +41,12 @@ static const char help_text[] =
     "  --count NUMBER         so many messages of a history, or members\n"
     "  --before ID            the messages of a history before this one\n"
     "  --idempotency-key KEY  do it once, however often it is asked for with this key\n"
-    "  --give-up TIME         end when there was no answer for so long (30s)\n"
-    "  -H, --header LINE      add this header to the request\n"
-    "  --cacert FILE          trust the certificate authorities in this file\n"
-    "  -k, --insecure         do not verify the certificate\n"
-    "  -v, --verbose          tell what is done on standard error\n"
-    "  -h, --help             show this\n"
-    "  -V, --version          show the version\n"
+    "\n"
+    GATEWAY_HELP
     "\n"
     "Status: 0 done, 1 failed, 2 usage, 4 refused.\n";
 
-enum { O_URL = 256, O_KEY_FILE, O_TEXT, O_COUNT, O_BEFORE, O_IDEMPOTENCY_KEY, O_GIVE_UP, O_CACERT };
+enum { O_URL = GATEWAY_OPTIONS_END, O_KEY_FILE, O_TEXT, O_COUNT, O_BEFORE, O_IDEMPOTENCY_KEY };
 
 static const struct option long_options[] = {
     {"url", required_argument, NULL, O_URL},
@@ -63,39 +55,8 @@ static const struct option long_options[] = {
     {"count", required_argument, NULL, O_COUNT},
     {"before", required_argument, NULL, O_BEFORE},
     {"idempotency-key", required_argument, NULL, O_IDEMPOTENCY_KEY},
-    {"give-up", required_argument, NULL, O_GIVE_UP},
-    {"header", required_argument, NULL, 'H'},
-    {"cacert", required_argument, NULL, O_CACERT},
-    {"insecure", no_argument, NULL, 'k'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    GATEWAY_LONG_OPTIONS,
 };
-
-void
-ctl_options_help(void)
-{
-	fputs(help_text, stdout);
-}
-
-/* NULL, or what is wrong with the URL. */
-static const char *
-take_url(struct ctl_options *o, const char *text)
-{
-	struct buf url = BUF_EMPTY;
-
-	if (!strstr(text, "://"))
-		buf_adds(&url, "http://");
-	buf_adds(&url, text);
-	while (url.len > 0 && url.data[url.len - 1] == '/')
-		url.data[--url.len] = '\0';
-	free(o->url);
-	o->url = url.data;
-	if (strncmp(o->url, "http://", 7) != 0 && strncmp(o->url, "https://", 8) != 0)
-		return "--url must begin with http:// or https://";
-	return strpbrk(o->url, "?# ") ? "--url must be the gateway's, without a query" : NULL;
-}
 
 /* As a string of RFC 8941 without escapes. */
 static bool
@@ -109,16 +70,19 @@ is_idempotency_key(const char *s)
 
 /* NULL, or what the option takes. */
 static const char *
-take_value(struct ctl_options *o, int option, char *value)
+take_option(struct ctl_options *o, int option, char *value)
 {
 	struct entry_id id;
 	int64_t n;
 
 	switch (option) {
 	case O_URL:
-		return take_url(o, value);
+		return gateway_take_url(&o->gateway, value);
 	case O_KEY_FILE:
 		o->key_file = value;
+		return NULL;
+	case O_TEXT:
+		o->text = true;
 		return NULL;
 	case O_COUNT:
 		o->count = value;
@@ -129,55 +93,22 @@ take_value(struct ctl_options *o, int option, char *value)
 	case O_IDEMPOTENCY_KEY:
 		o->idempotency_key = value;
 		return is_idempotency_key(value) ? NULL : "--idempotency-key takes printable characters of ASCII, without \" and \\";
-	case O_GIVE_UP:
-		return units_parse_duration(&o->give_up_ms, value) ? NULL : "--give-up takes 0 or a number with ms, s, m, h or d";
-	case O_CACERT:
-		o->cacert = value;
-		return NULL;
-	default: /* 'H' */
-		if (!strchr(value, ':') || strpbrk(value, "\r\n"))
-			return "--header takes a line such as \"Name: value\"";
-		o->headers = mem_resize(o->headers, o->headers_count + 1, sizeof *o->headers);
-		o->headers[o->headers_count++] = value;
-		return NULL;
-	}
-}
-
-static bool *
-find_switch(struct ctl_options *o, int option)
-{
-	switch (option) {
-	case O_TEXT:
-		return &o->text;
-	case 'k':
-		return &o->insecure;
-	case 'v':
-		return &o->verbose;
-	case 'h':
-		return &o->help;
-	case 'V':
-		return &o->version;
 	default:
-		return NULL;
+		return gateway_take_option(&o->gateway, option, value);
 	}
 }
 
+/* What no option said; NULL, or what is wrong with it. */
 static const char *
 take_environment(struct ctl_options *o)
 {
 	const char *url = getenv("POLLGATECTL_URL"), *key_file = getenv("POLLGATECTL_KEY_FILE");
 
-	if (key_file && *key_file)
+	if (!o->key_file && key_file && *key_file)
 		o->key_file = key_file;
-	return take_url(o, url && *url ? url : "http://localhost:8080");
-}
-
-bool
-ctl_is_text(const char *text, size_t len)
-{
-	struct utf8 utf8 = {0};
-
-	return utf8_read(&utf8, text, len) && utf8_is_whole(&utf8);
+	if (o->gateway.url)
+		return NULL;
+	return gateway_take_url(&o->gateway, url && *url ? url : "http://localhost:8080");
 }
 
 static const char *
@@ -189,32 +120,34 @@ take_arguments(struct ctl_options *o, int argc, char **argv)
 	o->args = argv + 1;
 	o->args_count = argc - 1;
 	for (int i = 0; i < o->args_count; i++) {
-		if (!ctl_is_text(o->args[i], strlen(o->args[i])))
+		if (!utf8_check(o->args[i], strlen(o->args[i])))
 			return "arguments must be UTF-8";
 	}
 	return o->key_file ? NULL : "a key is needed: --key-file or POLLGATECTL_KEY_FILE";
 }
 
 bool
+ctl_options_inform(const struct ctl_options *o)
+{
+	return gateway_inform(&o->gateway, help_text);
+}
+
+bool
 ctl_options_parse(struct ctl_options *o, int argc, char **argv)
 {
-	const char *wrong;
+	const char *wrong = NULL;
 	int option;
 
-	*o = (struct ctl_options){.give_up_ms = 30000};
-	wrong = take_environment(o);
-	while (!wrong && (option = getopt_long(argc, argv, "H:kvhV", long_options, NULL)) != -1) {
-		bool *on = find_switch(o, option);
-
+	*o = (struct ctl_options){.gateway = GATEWAY_INIT("pollgatectl")};
+	while (!wrong && (option = getopt_long(argc, argv, GATEWAY_SHORT_OPTIONS, long_options, NULL)) != -1) {
 		if (option == '?')
 			return false;
-		if (on)
-			*on = true;
-		else
-			wrong = take_value(o, option, optarg);
+		wrong = take_option(o, option, optarg);
 	}
-	if (o->help || o->version)
+	if (o->gateway.help || o->gateway.version)
 		return true;
+	if (!wrong)
+		wrong = take_environment(o);
 	if (!wrong)
 		wrong = take_arguments(o, argc - optind, argv + optind);
 	if (wrong)
@@ -225,6 +158,5 @@ ctl_options_parse(struct ctl_options *o, int argc, char **argv)
 void
 ctl_options_free(struct ctl_options *o)
 {
-	free(o->url);
-	free(o->headers);
+	gateway_free(&o->gateway);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "base/utf8.h"
 #include "codec/jspan.h"
 #include "pollcat/report.h"
 
@@ -83,7 +84,7 @@ add_data(struct buf *body, const struct ctl_options *o, const char *argument)
 		buf_free(&data);
 		return false;
 	}
-	if (o->text && !ctl_is_text(data.data, data.len))
+	if (o->text && !utf8_check(data.data, data.len))
 		wrong = "DATA is not UTF-8";
 	if (!o->text && !is_json(data.data, data.len))
 		wrong = "DATA is not JSON; --text sends it as text";

@@ -67,18 +67,12 @@ api_begin(struct front *front, struct http_request *req)
 	return call;
 }
 
-void
-api_refuse_nobody(struct native_call *call)
-{
-	native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
-}
-
 bool
 api_read_id(struct native_call *call, const char *part)
 {
 	if (name_parse(&call->id, part, strlen(part)))
 		return true;
-	api_refuse_nobody(call);
+	native_call_refuse_nobody(call);
 	return false;
 }
 
@@ -185,7 +179,7 @@ finish_one(struct native_call *call)
 
 	switch (call->answers[0].result.code) {
 	case STORE_NO_TARGET:
-		api_refuse_nobody(call);
+		native_call_refuse_nobody(call);
 		return;
 	case STORE_ROOMS_LIMIT:
 		native_call_refuse(call, 503, "too_many_rooms", "The gateway holds as many rooms as it may.");

@@ -12,7 +12,7 @@ struct native_call *api_begin(struct front *front, struct http_request *req);
 /* Set call->id to what part of the path says.  False, after an answer, if it is no id. */
 bool api_read_id(struct native_call *call, const char *part);
 
-/* Answer: there is no such session. */
-void api_refuse_nobody(struct native_call *call);
+/* Answer with body, an object that ends with a list, and with where that goes on if there is more; frees body. */
+void api_reply_list(struct native_call *call, struct buf *body, bool more, struct entry_id next);
 
 #endif

@@ -1,17 +1,13 @@
 /* The keys of backends: see api_keys.h. */
 #include "front/api_keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "codec/token.h"
 
 enum { KEY_MIN = 16, KEY_MAX = 512, FILE_MAX = 65536 };
@@ -23,44 +19,6 @@ struct api_keys {
 
 /* ---- The file ---- */
 
-/* False, with errno set, if there is no file to be read; EFBIG if it is too large, EPERM if everybody may write it. */
-static bool
-read_all(struct buf *text, int fd)
-{
-	char chunk[4096];
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) != 0)
-		return false;
-	if (st.st_mode & S_IWOTH) {
-		errno = EPERM;
-		return false;
-	}
-	while ((n = read(fd, chunk, sizeof chunk)) > 0) {
-		buf_add(text, chunk, (size_t)n);
-		if (text->len > FILE_MAX) {
-			errno = EFBIG;
-			return false;
-		}
-	}
-	OPENSSL_cleanse(chunk, sizeof chunk);
-	return n == 0;
-}
-
-static const char *
-explain(int error)
-{
-	switch (error) {
-	case EPERM:
-		return "everybody may write it";
-	case EFBIG:
-		return "it is larger than 64 kB";
-	default:
-		return strerror(error);
-	}
-}
-
 static bool
 good_key(const char *line, size_t len)
 {
@@ -70,39 +28,19 @@ good_key(const char *line, size_t len)
 	return len >= KEY_MIN && len <= KEY_MAX;
 }
 
-/* The part of a line that matters: without white space around it, nothing of a comment. */
-static size_t
-trim(const char **line, size_t len)
-{
-	while (len > 0 && strchr(" \t\r", (*line)[len - 1]))
-		len--;
-	while (len > 0 && strchr(" \t", **line)) {
-		++*line;
-		len--;
-	}
-	return len > 0 && **line == '#' ? 0 : len;
-}
-
 static bool
 take_lines(struct api_keys *keys, const struct buf *text, const char *path)
 {
-	const char *p = text->data, *end = text->data + text->len;
+	struct secret_line line = {0};
 
-	for (int number = 1; p < end; number++) {
-		const char *line = p, *line_end = memchr(p, '\n', (size_t)(end - p));
-		size_t len;
-
-		p = line_end ? line_end + 1 : end;
-		len = trim(&line, (size_t)((line_end ? line_end : end) - line));
-		if (len == 0)
-			continue;
-		if (!good_key(line, len)) {
-			log_error("--api-key-file %s: line %d: a key has %d to %d printable characters without spaces", path, number, KEY_MIN,
+	while (secret_next_line(&line, text)) {
+		if (!good_key(line.text, line.len)) {
+			log_error("--api-key-file %s: line %d: a key has %d to %d printable characters without spaces", path, line.number, KEY_MIN,
 			    KEY_MAX);
 			return false;
 		}
 		keys->hashes = mem_resize(keys->hashes, keys->count + 1, sizeof *keys->hashes);
-		api_key_name(&keys->hashes[keys->count++], line, len);
+		api_key_name(&keys->hashes[keys->count++], line.text, line.len);
 	}
 	if (keys->count == 0)
 		log_error("--api-key-file %s: there is no key in it", path);
@@ -113,23 +51,18 @@ struct api_keys *
 api_keys_read(const char *path)
 {
 	struct api_keys *keys = mem_zero(1, sizeof *keys);
-	struct buf text = BUF_EMPTY;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool read = fd >= 0 && read_all(&text, fd);
+	struct buf text;
+	const char *wrong = secret_read(&text, path, FILE_MAX);
 
-	if (!read)
-		log_error("--api-key-file %s: %s", path, explain(errno));
-	if (!read || !take_lines(keys, &text, path)) {
+	if (wrong)
+		log_error("--api-key-file %s: %s", path, wrong);
+	if (wrong || !take_lines(keys, &text, path)) {
 		api_keys_free(keys);
 		keys = NULL;
 	} else {
 		log_info("%zu keys of backends", keys->count);
 	}
-	if (fd >= 0)
-		close(fd);
-	if (text.len > 0)
-		OPENSSL_cleanse(text.data, text.len);
-	buf_free(&text);
+	secret_wipe(&text);
 	return keys;
 }
 

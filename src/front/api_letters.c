@@ -55,7 +55,6 @@ on_letters(void *arg, const struct store_view *view)
 {
 	struct native_call *call = arg;
 	struct buf body = BUF_EMPTY;
-	char next[ENTRY_ID_SIZE];
 
 	if (view->status != STORE_OK) {
 		native_call_refuse_unavailable(call);
@@ -67,11 +66,7 @@ on_letters(void *arg, const struct store_view *view)
 		write_letter(&body, &view->entries[i]);
 	}
 	buf_adds(&body, "]");
-	if (view->more)
-		buf_addf(&body, ",\"next\":\"%s\"", entry_id_format(next, view->last));
-	buf_adds(&body, "}");
-	native_call_reply(call, 200, &body);
-	buf_free(&body);
+	api_reply_list(call, &body, view->more, view->last);
 }
 
 void

@@ -1,7 +1,6 @@
 /* What backends look at, by the API: sessions, rooms, lists of both, and the sessions of a user. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "codec/grants.h"
 #include "front/api.h"
 #include "front/native_call.h"
@@ -39,14 +38,8 @@ on_look(void *arg, const struct store_session *session)
 	struct native_call *call = arg;
 	struct buf body = BUF_EMPTY;
 
-	if (session->status == STORE_GONE) {
-		api_refuse_nobody(call);
+	if (!native_call_found(call, session))
 		return;
-	}
-	if (session->status != STORE_OK) {
-		native_call_refuse_unavailable(call);
-		return;
-	}
 	buf_adds(&body, "{");
 	native_write_session(&body, &call->id, session);
 	write_user(&body, session);
@@ -70,24 +63,6 @@ api_look(struct front *front, struct http_request *req, const char *part)
 
 /* ---- Rooms ---- */
 
-/* A call with one answer, about the room `part`; NULL, after an answer, if req is not to be served. */
-static struct native_call *
-begin_room(struct front *front, struct http_request *req, const char *part)
-{
-	struct native_call *call = api_begin(front, req);
-
-	if (!call)
-		return NULL;
-	if (!native_room_name(part, strlen(part), front->limits.room_name)) {
-		native_call_refuse(call, 400, "bad_request", "This is no name of a room.");
-		return NULL;
-	}
-	call->count = call->rooms = 1;
-	call->answers = mem_zero(1, sizeof *call->answers);
-	call->answers[0] = (struct answer){.call = call, .room = mem_string(part)};
-	return call;
-}
-
 /* A parameter that is a number, at most `most`, which is also what it is without one.  False, after an answer, if it is none. */
 static bool
 read_count(struct native_call *call, struct http_request *req, const char *name, uint32_t most, uint32_t *n)
@@ -106,10 +81,10 @@ read_count(struct native_call *call, struct http_request *req, const char *name,
 void
 api_members(struct front *front, struct http_request *req, const char *part)
 {
-	struct native_call *call = begin_room(front, req, part);
+	struct native_call *call = api_begin(front, req);
 	uint32_t max;
 
-	if (!call || !read_count(call, req, "max", front->parts.options->members_max, &max))
+	if (!call || !native_call_take_room(call, part) || !read_count(call, req, "max", front->parts.options->members_max, &max))
 		return;
 	call->finish = native_finish_members;
 	native_call_park(call);
@@ -146,11 +121,11 @@ read_place(struct native_call *call, struct http_request *req, const char *name,
 void
 api_history(struct front *front, struct http_request *req, const char *part)
 {
-	struct native_call *call = begin_room(front, req, part);
+	struct native_call *call = api_begin(front, req);
 	struct entry_id upto = entry_id_newest;
 
-	if (!call || !read_count(call, req, "count", front->parts.options->history_max, &call->answers[0].history) ||
-	    !read_place(call, req, "before", &upto))
+	if (!call || !native_call_take_room(call, part) ||
+	    !read_count(call, req, "count", front->parts.options->history_max, &call->answers[0].history) || !read_place(call, req, "before", &upto))
 		return;
 	call->finish = finish_history;
 	native_call_park(call);
@@ -159,9 +134,8 @@ api_history(struct front *front, struct http_request *req, const char *part)
 
 /* ---- Lists ---- */
 
-/* Answer with the list in body, and where it goes on. */
-static void
-reply_list(struct native_call *call, struct buf *body, bool more, struct entry_id next)
+void
+api_reply_list(struct native_call *call, struct buf *body, bool more, struct entry_id next)
 {
 	char text[ENTRY_ID_SIZE];
 
@@ -184,7 +158,7 @@ on_sessions(void *arg, const struct store_sessions *list)
 	}
 	buf_adds(&body, "{\"sessions\":");
 	native_write_members(&body, &(struct store_members){.count = list->count, .members = list->sessions});
-	reply_list(call, &body, list->more, list->next);
+	api_reply_list(call, &body, list->more, list->next);
 }
 
 static void
@@ -207,7 +181,7 @@ on_rooms(void *arg, const struct store_rooms *list)
 		buf_addf(&body, ",\"count\":%zu,\"last\":\"%s\"}", room->members, entry_id_format(last, room->last));
 	}
 	buf_adds(&body, "]");
-	reply_list(call, &body, list->more, list->next);
+	api_reply_list(call, &body, list->more, list->next);
 }
 
 /* A call for a part of a list; NULL, after an answer, if req is not to be served. */

@@ -1,16 +1,14 @@
 /* Keys, and when they are fetched: see keyring.h. */
 #include "front/keyring.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "net/fetch.h"
 
 enum { FILE_MAX = 65536 };
@@ -29,39 +27,15 @@ struct keyring {
 
 /* ---- A file ---- */
 
-/* NULL, or what is wrong. */
-static const char *
-read_file(struct buf *b, const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char block[4096];
-	size_t len;
-	const char *wrong = NULL;
-
-	if (!file)
-		return strerror(errno);
-	while (b->len <= FILE_MAX && (len = fread(block, 1, sizeof block, file)) > 0)
-		buf_add(b, block, len);
-	if (ferror(file))
-		wrong = strerror(errno);
-	else if (b->len > FILE_MAX)
-		wrong = "is larger than 64 KiB";
-	fclose(file);
-	memset(block, 0, sizeof block);
-	return wrong;
-}
-
 static bool
 load_file(struct keyring *ring, const char *path)
 {
-	struct buf text = BUF_EMPTY;
-	const char *wrong = read_file(&text, path);
+	struct buf text;
+	const char *wrong = secret_read(&text, path, FILE_MAX);
 
-	buf_add(&text, "", 0);
 	if (!wrong)
 		ring->keys = keyset_read(text.data, text.len, &wrong);
-	memset(text.data, 0, text.len);
-	buf_free(&text);
+	secret_wipe(&text);
 	if (wrong)
 		log_error("--auth-key-file %s: %s", path, wrong);
 	return !wrong;

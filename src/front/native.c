@@ -8,7 +8,6 @@
 #include "core/hub.h"
 #include "core/session.h"
 #include "front/native_call.h"
-#include "front/problem.h"
 #include "hook/hook.h"
 #include "net/http.h"
 
@@ -250,14 +249,8 @@ on_look(void *arg, const struct store_session *session)
 	struct native_call *call = arg;
 	struct buf body = BUF_EMPTY;
 
-	if (session->status == STORE_GONE) {
-		native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
+	if (!native_call_found(call, session))
 		return;
-	}
-	if (session->status != STORE_OK) {
-		native_call_refuse_unavailable(call);
-		return;
-	}
 	buf_adds(&body, "{");
 	native_write_session(&body, &call->id, session);
 	buf_adds(&body, "}");
@@ -275,17 +268,16 @@ void
 native_look(struct front *front, struct http_request *req, const char *part)
 {
 	struct native_call *call;
-	struct name asker, id;
+	struct name asker;
 
 	if (!native_authenticate(req, &asker))
 		return;
-	if (!name_parse(&id, part, strlen(part))) {
-		problem_reply(req, 404, "recipient_gone", "There is no session with this id.");
+	call = native_call_of(front, req);
+	if (!name_parse(&call->id, part, strlen(part))) {
+		native_call_refuse_nobody(call);
 		return;
 	}
 	store_touch(front->parts.store, &asker);
-	call = native_call_of(front, req);
-	call->id = id;
 	native_call_park(call);
 	native_call_ask_grants(call, &asker, look);
 }
@@ -309,16 +301,11 @@ native_members(struct front *front, struct http_request *req, const char *part)
 
 	if (!native_authenticate(req, &asker))
 		return;
-	if (!native_room_name(part, strlen(part), front->limits.room_name)) {
-		problem_reply(req, 400, "bad_request", "This is no name of a room.");
-		return;
-	}
-	store_touch(front->parts.store, &asker);
 	call = native_call_of(front, req);
+	if (!native_call_take_room(call, part))
+		return;
+	store_touch(front->parts.store, &asker);
 	call->finish = native_finish_members;
-	call->count = call->rooms = 1;
-	call->answers = mem_zero(1, sizeof *call->answers);
-	call->answers[0] = (struct answer){.call = call, .room = mem_string(part)};
 	native_call_park(call);
 	native_call_ask_grants(call, &asker, list_members);
 }

@@ -113,6 +113,12 @@ native_call_refuse_gone(struct native_call *call)
 }
 
 void
+native_call_refuse_nobody(struct native_call *call)
+{
+	native_call_refuse(call, 404, "recipient_gone", "There is no session with this id.");
+}
+
+void
 native_call_refuse_hole(struct native_call *call, uint64_t expected)
 {
 	finish(call, &(struct native_reply){409, NULL, "seq_hole", "Operations before these are missing.", expected, NULL});
@@ -201,17 +207,49 @@ native_read_cursor(struct front *front, struct http_request *req, const char *te
 	return false;
 }
 
-/* What the application is to be told of. */
+bool
+native_call_found(struct native_call *call, const struct store_session *session)
+{
+	if (session->status == STORE_GONE)
+		native_call_refuse_nobody(call);
+	else if (session->status != STORE_OK)
+		native_call_refuse_unavailable(call);
+	return session->status == STORE_OK;
+}
+
+bool
+native_call_take_room(struct native_call *call, const char *title)
+{
+	if (!native_room_name(title, strlen(title), call->front->limits.room_name)) {
+		native_call_refuse(call, 400, "bad_request", "This is no name of a room.");
+		return false;
+	}
+	call->count = call->rooms = 1;
+	call->answers = mem_zero(1, sizeof *call->answers);
+	call->answers[0] = (struct answer){.call = call, .room = mem_string(title)};
+	return true;
+}
+
+/* What the application is to be told of: nothing that it has ordered itself. */
 static void
 mark_events(struct native_call *call)
 {
 	const struct hook *hook = call->front->hook;
 
-	for (size_t i = 0; i < call->request.count; i++) {
+	for (size_t i = 0; i < call->request.count && !call->api; i++) {
 		struct client_op *op = &call->request.ops[i];
 
 		op->is_event = (op->kind == CLIENT_JOIN && hook_wants(hook, HOOK_JOIN)) || (op->kind == CLIENT_LEAVE && hook_wants(hook, HOOK_LEAVE));
 	}
+}
+
+/* Whether somebody is asked before the store is: the request, and what it lends, may be gone by then. */
+static bool
+has_to_wait(const struct native_call *call, native_parse_fn *parse)
+{
+	if (call->front->auth)
+		return !call->api;
+	return parse == native_parse_open && hook_wants(call->front->hook, HOOK_CONNECT);
 }
 
 bool
@@ -219,7 +257,7 @@ native_call_parse(struct native_call *call, native_parse_fn *parse, const char *
 {
 	struct native_error error;
 
-	if (call->front->auth || call->front->hook) {
+	if (has_to_wait(call, parse)) {
 		buf_add(&call->text, body, len);
 		body = call->text.data;
 	}

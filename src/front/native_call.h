@@ -71,8 +71,8 @@ struct native_call {
 	struct entry_id letter; /* Of a request for one. */
 	bool api;               /* A backend's: one of those that may wait. */
 	native_next_fn *finish;
+	struct buf text;        /* What the request lends of, if it has to wait. */
 	/* With --auth: */
-	struct buf text;        /* What the request lends of, as it has to wait. */
 	struct buf grants_text; /* What its session may do, ... */
 	struct grants grants;   /* ... read. */
 	bool had_grants;        /* It may stay if it gets no others. */
@@ -97,7 +97,14 @@ void native_call_reply(struct native_call *call, int status, const struct buf *b
 void native_call_refuse(struct native_call *call, int status, const char *code, const char *detail);
 void native_call_refuse_unavailable(struct native_call *call);
 void native_call_refuse_gone(struct native_call *call);
+void native_call_refuse_nobody(struct native_call *call); /* There is no session of the id that was asked about. */
 void native_call_refuse_hole(struct native_call *call, uint64_t expected);
+
+/* False, after an answer, if the session that was asked about is not there. */
+bool native_call_found(struct native_call *call, const struct store_session *session);
+
+/* Make room for one answer, about the room of this title.  False, after an answer, if that is no name of one; call is gone then. */
+bool native_call_take_room(struct native_call *call, const char *title);
 
 /* 403, with the application's word for why if there is one. */
 void native_call_refuse_reason(struct native_call *call, const char *detail, const char *reason);

@@ -1,15 +1,14 @@
 /* The hook as a whole: leases, connects, life.  See hook.h. */
 #include "hook/hook.h"
 
-#include <errno.h>
 #include <event2/util.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "codec/token.h"
 #include "hook/private.h"
 
@@ -18,7 +17,7 @@
 #define REREAD_TICKS 20   /* In case a notice was lost. */
 #define TRIES_PER_TICK 4  /* So that instances which begin together share the queues. */
 #define CONNECTS_WAITING 1000
-#define SECRETS_SIZE 4096
+#define SECRETS_MAX 4096
 
 /* ---- Leases ---- */
 
@@ -204,20 +203,12 @@ choose_events(struct hook *hook, const struct option_list *events)
 static bool
 read_secrets(struct hook *hook, const char *path)
 {
-	char text[SECRETS_SIZE];
-	FILE *file = fopen(path, "re");
-	const char *wrong = NULL;
-	size_t len = file ? fread(text, 1, sizeof text, file) : 0;
+	struct buf text;
+	const char *wrong = secret_read(&text, path, SECRETS_MAX);
 
-	if (!file || ferror(file))
-		wrong = strerror(errno);
-	else if (len == sizeof text)
-		wrong = "is too large";
-	else
-		hook->secrets = hook_secrets_read(text, len, &wrong);
-	if (file)
-		fclose(file);
-	explicit_bzero(text, sizeof text);
+	if (!wrong)
+		hook->secrets = hook_secrets_read(text.data, text.len, &wrong);
+	secret_wipe(&text);
 	if (!hook->secrets)
 		log_error("--hook-secret-file %s: %s", path, wrong);
 	return hook->secrets != NULL;

@@ -126,7 +126,6 @@ static void
 read_close(const struct ws_parser *parser, struct ws_event *event)
 {
 	const unsigned char *p = (const unsigned char *)parser->control;
-	struct utf8 utf8 = {0};
 
 	event->code = WS_NO_CODE;
 	if (parser->control_len == 0)
@@ -137,7 +136,7 @@ read_close(const struct ws_parser *parser, struct ws_event *event)
 	event->data += 2;
 	event->len -= 2;
 	event->code = WS_BAD_TEXT;
-	if (utf8_read(&utf8, event->data, event->len) && utf8_is_whole(&utf8))
+	if (utf8_check(event->data, event->len))
 		event->code = (unsigned)p[0] << 8 | p[1];
 }
 

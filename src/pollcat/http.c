@@ -20,8 +20,9 @@
 enum { FDS_MAX = 4, RECEIVE_BYTES = 16384 };
 
 struct http {
-	const struct http_config *config;
+	const struct gateway *gateway;
 	CURLM *multi;
+	struct buf agent;    /* What it says that it is. */
 	bool token_in_query; /* Authorization is taken by the user. */
 	struct http_call *calls;
 };
@@ -43,14 +44,15 @@ struct http_call {
 };
 
 struct http *
-http_new(const struct http_config *config)
+http_new(const struct gateway *gateway)
 {
 	struct http *http = mem_zero(1, sizeof *http);
 
-	http->config = config;
-	http->token_in_query = strchr(config->url, '@') != NULL;
-	for (size_t i = 0; i < config->headers_count; i++)
-		if (strncasecmp(config->headers[i], "authorization:", 14) == 0)
+	http->gateway = gateway;
+	buf_addf(&http->agent, "%s/" PACKAGE_VERSION, gateway->program);
+	http->token_in_query = strchr(gateway->url, '@') != NULL;
+	for (size_t i = 0; i < gateway->headers_count; i++)
+		if (strncasecmp(gateway->headers[i], "authorization:", 14) == 0)
 			http->token_in_query = true;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->multi = curl_multi_init())) {
 		report("libcurl cannot be set up");
@@ -66,6 +68,7 @@ http_free(struct http *http)
 		http_cancel(http->calls);
 	curl_multi_cleanup(http->multi);
 	curl_global_cleanup();
+	buf_free(&http->agent);
 	free(http);
 }
 
@@ -92,13 +95,15 @@ call_address(struct http_call *call, const struct http_ask *ask)
 {
 	struct buf header = BUF_EMPTY;
 
-	buf_addf(&call->url, "%s%s", call->http->config->url, ask->path);
+	buf_addf(&call->url, "%s%s", call->http->gateway->url, ask->path);
 	if (ask->token && call->http->token_in_query) {
 		buf_addf(&call->url, "%ctoken=%s", strchr(ask->path, '?') ? '&' : '?', ask->token);
 	} else if (ask->token) {
 		buf_addf(&header, "Authorization: Bearer %s", ask->token);
 		call_add_header(call, header.data);
 	}
+	for (const char *const *line = ask->headers; line && *line; line++)
+		call_add_header(call, *line);
 	buf_free(&header);
 }
 
@@ -115,29 +120,30 @@ call_configure_connection(struct http_call *call)
 static bool
 call_configure(struct http_call *call, const struct http_ask *ask)
 {
-	const struct http_config *config = call->http->config;
+	const struct gateway *gateway = call->http->gateway;
 	CURL *c = call->curl;
 	bool post = strcmp(ask->method, "POST") == 0;
 
 	call_address(call, ask);
-	for (size_t i = 0; i < config->headers_count; i++)
-		call_add_header(call, config->headers[i]);
+	for (size_t i = 0; i < gateway->headers_count; i++)
+		call_add_header(call, gateway->headers[i]);
 	if (post) {
 		call_add_header(call, "Content-Type: application/json");
 		call_add_header(call, "Expect:"); /* A round trip for nothing. */
 	}
 	return !curl_easy_setopt(c, CURLOPT_URL, call->url.data) && !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	    !curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method) &&
 	    !curl_easy_setopt(c, CURLOPT_HTTPHEADER, call->headers) && !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
 	    !curl_easy_setopt(c, CURLOPT_ERRORBUFFER, call->error) && !curl_easy_setopt(c, CURLOPT_PRIVATE, call) &&
 	    !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) && !curl_easy_setopt(c, CURLOPT_WRITEDATA, call) &&
 	    !curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_LIMIT_MS) &&
 	    !curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ask->limit_ms) &&
-	    !curl_easy_setopt(c, CURLOPT_USERAGENT, "pollcat/" PACKAGE_VERSION) &&
-	    (!config->cacert || !curl_easy_setopt(c, CURLOPT_CAINFO, config->cacert)) &&
-	    (!config->insecure ||
+	    !curl_easy_setopt(c, CURLOPT_USERAGENT, call->http->agent.data) &&
+	    (!gateway->cacert || !curl_easy_setopt(c, CURLOPT_CAINFO, gateway->cacert)) &&
+	    (!gateway->insecure ||
 	        (!curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) && !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L))) &&
 	    (!post || (!curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->len) &&
-	        !curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, ask->body))) &&
+	        !curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, ask->len ? ask->body : ""))) &&
 	    (!call->connected || call_configure_connection(call));
 }
 
@@ -224,7 +230,7 @@ call_finish(struct http_call *call, CURLcode code)
 	}
 	answer = (struct http_answer){.status = (int)status, .body = body.data ? body.data : "", .len = body.len,
 	    .retry_after_ms = retry_after > 0 && retry_after < 3600 ? retry_after * 1000 : 0, .hopeless = is_hopeless(code)};
-	path = call->url.data + strlen(call->http->config->url); /* The URL may have a password, and the query the token. */
+	path = call->url.data + strlen(call->http->gateway->url); /* The URL may have a password, and the query the token. */
 	report_detail("%.*s: %ld%s%s, %lld ms", (int)strcspn(path, "?"), path, status, code ? " " : "",
 	    code ? answer.body : "", (long long)(clock_mono_ms() - call->started));
 	call->body = (struct buf)BUF_EMPTY;
@@ -373,7 +379,7 @@ http_write_head(const struct http *http, struct buf *b, const char *path, const 
 	CURLU *url = curl_url();
 	char *host, *port, *user, *password, *prefix;
 
-	assert(url && curl_url_set(url, CURLUPART_URL, http->config->url, CURLU_DEFAULT_SCHEME) == CURLUE_OK);
+	assert(url && curl_url_set(url, CURLUPART_URL, http->gateway->url, CURLU_DEFAULT_SCHEME) == CURLUE_OK);
 	host = part_of(url, CURLUPART_HOST, 0);
 	port = part_of(url, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
 	user = part_of(url, CURLUPART_USER, CURLU_URLDECODE);
@@ -382,13 +388,13 @@ http_write_head(const struct http *http, struct buf *b, const char *path, const 
 	buf_addf(b, "GET %s%s", prefix && strcmp(prefix, "/") != 0 ? prefix : "", path);
 	if (http->token_in_query)
 		buf_addf(b, "%ctoken=%s", strchr(path, '?') ? '&' : '?', token);
-	buf_addf(b, " HTTP/1.1\r\nHost: %s%s%s\r\nUser-Agent: pollcat/" PACKAGE_VERSION "\r\n", host, port ? ":" : "", port ? port : "");
+	buf_addf(b, " HTTP/1.1\r\nHost: %s%s%s\r\nUser-Agent: %s\r\n", host, port ? ":" : "", port ? port : "", http->agent.data);
 	if (!http->token_in_query)
 		buf_addf(b, "Authorization: Bearer %s\r\n", token);
 	if (user)
 		add_basic(b, user, password);
-	for (size_t i = 0; i < http->config->headers_count; i++)
-		buf_addf(b, "%s\r\n", http->config->headers[i]);
+	for (size_t i = 0; i < http->gateway->headers_count; i++)
+		buf_addf(b, "%s\r\n", http->gateway->headers[i]);
 	buf_adds(b, more);
 	buf_adds(b, "\r\n");
 	curl_free(host);

@@ -9,22 +9,16 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "pollcat/gateway.h"
 
 struct http;
 struct http_call;
 
-struct http_config {
-	const char *url; /* Of the gateway, without a slash at its end. */
-	const char *cacert; /* NULL: the system's. */
-	bool insecure;
-	size_t headers_count;
-	char *const *headers;
-};
-
 struct http_ask {
-	const char *method; /* GET or POST */
+	const char *method; /* GET, POST or DELETE. */
 	const char *path;   /* With a query, if any. */
-	const char *token;  /* NULL: none. */
+	const char *token;  /* Of a session; NULL: none. */
+	const char *const *headers; /* More lines of the head, NULL behind the last one; NULL: none. */
 	const char *body;   /* Of a POST; copied. */
 	size_t len;
 	int64_t limit_ms;   /* 0: none. */
@@ -45,8 +39,8 @@ struct http_answer {
 	bool hopeless;      /* Status 0 for a reason that no repeat will change, such as a certificate. */
 };
 
-/* All strings are lent for as long as the http lives, but those of an ask only until the call returns. */
-struct http *http_new(const struct http_config *config);
+/* The gateway is lent for as long as the http lives, an ask only until the call returns. */
+struct http *http_new(const struct gateway *gateway);
 void http_free(struct http *http);
 
 typedef void http_answered(void *arg, const struct http_answer *answer);

@@ -342,27 +342,19 @@ main(int argc, char **argv)
 {
 	struct cat cat = {.signals = -1, .state = {.lock = -1}};
 	struct cat_options *o = &cat.options;
-	struct http_config config;
 
-	cat.status = STATUS_USAGE;
-	if (cat_options_parse(o, argc, argv)) {
-		cat.status = STATUS_OK;
-		if (o->help) {
-			cat_options_help();
-		} else if (o->version) {
-			printf("pollcat %s\n", PACKAGE_VERSION);
-		} else {
-			config = (struct http_config){o->url, o->cacert, o->insecure, o->headers_count, o->headers};
-			report_verbose(o->verbose);
-			if (!o->check)
-				catch_signals(&cat);
-			cat.http = http_new(&config);
-			if (o->check)
-				cat.status = check_gateway(cat.http);
-			else
-				run(&cat);
-			http_free(cat.http);
-		}
+	if (!cat_options_parse(o, argc, argv)) {
+		cat.status = STATUS_USAGE;
+	} else if (!cat_options_inform(o)) {
+		report_verbose(o->gateway.verbose);
+		if (!o->check)
+			catch_signals(&cat);
+		cat.http = http_new(&o->gateway);
+		if (o->check)
+			cat.status = check_gateway(cat.http);
+		else
+			run(&cat);
+		http_free(cat.http);
 	}
 	state_free(&cat.state);
 	cat_options_free(o);

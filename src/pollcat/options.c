@@ -1,13 +1,11 @@
 #include "pollcat/options.h"
 
 #include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/name.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "codec/jspan.h"
 #include "pollcat/report.h"
 
@@ -31,23 +29,18 @@ static const char help_text[] =
     "  --receive-only     do not read standard input\n"
     "  --count NUMBER     end after so many received messages\n"
     "  --timeout TIME     end after this time\n"
-    "  --give-up TIME     end when the gateway is not reached for so long (30s)\n"
     "  --max-line SIZE    refuse longer lines (1M)\n"
     "  --strict           end with status 5 when messages may have been lost\n"
     "  --token-file FILE  keep the session for the next pollcat with this file\n"
     "  --check            test a gateway: open a session, send to it, receive\n"
-    "  -H, --header LINE  add this header to each request\n"
-    "  --cacert FILE      trust the certificate authorities in this file\n"
-    "  -k, --insecure     do not verify the certificate\n"
-    "  -v, --verbose      tell what is done on standard error\n"
-    "  -h, --help         show this\n"
-    "  -V, --version      show the version\n"
+    "\n"
+    GATEWAY_HELP
     "\n"
     "Status: 0 done, 1 failed, 2 usage, 3 time is over, 4 lines were refused, 5 loss (--strict).\n";
 
 enum {
-	O_ROOM = 256, O_TO, O_TRANSPORT, O_EVENT, O_DATA, O_HISTORY, O_JSON, O_JSON_IN, O_PRESENCE, O_ID, O_SEND_ONLY, O_RECEIVE_ONLY, O_COUNT,
-	O_TIMEOUT, O_GIVE_UP, O_MAX_LINE, O_STRICT, O_TOKEN_FILE, O_CHECK, O_CACERT
+	O_ROOM = GATEWAY_OPTIONS_END, O_TO, O_TRANSPORT, O_EVENT, O_DATA, O_HISTORY, O_JSON, O_JSON_IN, O_PRESENCE, O_ID, O_SEND_ONLY, O_RECEIVE_ONLY, O_COUNT,
+	O_TIMEOUT, O_MAX_LINE, O_STRICT, O_TOKEN_FILE, O_CHECK
 };
 
 static const struct option long_options[] = {
@@ -65,25 +58,12 @@ static const struct option long_options[] = {
     {"receive-only", no_argument, NULL, O_RECEIVE_ONLY},
     {"count", required_argument, NULL, O_COUNT},
     {"timeout", required_argument, NULL, O_TIMEOUT},
-    {"give-up", required_argument, NULL, O_GIVE_UP},
     {"max-line", required_argument, NULL, O_MAX_LINE},
     {"strict", no_argument, NULL, O_STRICT},
     {"token-file", required_argument, NULL, O_TOKEN_FILE},
     {"check", no_argument, NULL, O_CHECK},
-    {"cacert", required_argument, NULL, O_CACERT},
-    {"header", required_argument, NULL, 'H'},
-    {"insecure", no_argument, NULL, 'k'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    GATEWAY_LONG_OPTIONS,
 };
-
-void
-cat_options_help(void)
-{
-	fputs(help_text, stdout);
-}
 
 static bool
 is_json(const char *text)
@@ -93,17 +73,10 @@ is_json(const char *text)
 	return jspan_check(&value, text, strlen(text));
 }
 
-/* Whether it may stand in a JSON string: valid UTF-8, and not empty. */
 static bool
 is_text(const char *s)
 {
-	struct buf quoted = BUF_EMPTY;
-	bool good;
-
-	jspan_quote(&quoted, s, strlen(s));
-	good = *s && is_json(quoted.data);
-	buf_free(&quoted);
-	return good;
+	return *s && utf8_check(s, strlen(s));
 }
 
 static bool
@@ -161,24 +134,14 @@ take_value(struct cat_options *o, int option, char *value)
 	case O_TIMEOUT:
 		return take_number(&o->timeout_ms, units_parse_duration, value, 1, INT64_MAX / 2) ? NULL :
 		    "--timeout takes a number with ms, s, m, h or d";
-	case O_GIVE_UP:
-		return take_number(&o->give_up_ms, units_parse_duration, value, 0, INT64_MAX / 2) ? NULL :
-		    "--give-up takes 0 or a number with ms, s, m, h or d";
 	case O_MAX_LINE:
 		return take_number(&o->max_line, units_parse_size, value, 1, 64 << 20) ? NULL :
 		    "--max-line takes a number of bytes, or one with K or M, up to 64M";
 	case O_TOKEN_FILE:
 		o->token_file = value;
 		return NULL;
-	case O_CACERT:
-		o->cacert = value;
-		return NULL;
-	default: /* 'H' */
-		if (!strchr(value, ':') || strpbrk(value, "\r\n"))
-			return "--header takes a line such as \"Name: value\"";
-		o->headers = mem_resize(o->headers, o->headers_count + 1, sizeof *o->headers);
-		o->headers[o->headers_count++] = value;
-		return NULL;
+	default:
+		return gateway_take_option(&o->gateway, option, value);
 	}
 }
 
@@ -202,34 +165,9 @@ find_switch(struct cat_options *o, int option)
 		return &o->strict;
 	case O_CHECK:
 		return &o->check;
-	case 'k':
-		return &o->insecure;
-	case 'v':
-		return &o->verbose;
-	case 'h':
-		return &o->help;
-	case 'V':
-		return &o->version;
 	default:
 		return NULL;
 	}
-}
-
-/* NULL, or what is wrong with the URL. */
-static const char *
-take_url(struct cat_options *o, const char *text)
-{
-	struct buf url = BUF_EMPTY;
-
-	if (!strstr(text, "://"))
-		buf_adds(&url, "http://");
-	buf_adds(&url, text);
-	while (url.len > 0 && url.data[url.len - 1] == '/')
-		url.data[--url.len] = '\0';
-	o->url = url.data;
-	if (strncmp(o->url, "http://", 7) != 0 && strncmp(o->url, "https://", 8) != 0)
-		return "the URL must begin with http:// or https://";
-	return strpbrk(o->url, "?# ") ? "the URL must be the gateway's, without a query" : NULL;
 }
 
 static const char *
@@ -245,13 +183,19 @@ check_together(const struct cat_options *o)
 }
 
 bool
+cat_options_inform(const struct cat_options *o)
+{
+	return gateway_inform(&o->gateway, help_text);
+}
+
+bool
 cat_options_parse(struct cat_options *o, int argc, char **argv)
 {
 	const char *wrong = NULL;
 	int option;
 
-	*o = (struct cat_options){.event = "message", .give_up_ms = 30000, .max_line = 1 << 20};
-	while (!wrong && (option = getopt_long(argc, argv, "H:kvhV", long_options, NULL)) != -1) {
+	*o = (struct cat_options){.gateway = GATEWAY_INIT("pollcat"), .event = "message", .max_line = 1 << 20};
+	while (!wrong && (option = getopt_long(argc, argv, GATEWAY_SHORT_OPTIONS, long_options, NULL)) != -1) {
 		bool *on = find_switch(o, option);
 
 		if (option == '?')
@@ -261,12 +205,12 @@ cat_options_parse(struct cat_options *o, int argc, char **argv)
 		else
 			wrong = take_value(o, option, optarg);
 	}
-	if (o->help || o->version)
+	if (o->gateway.help || o->gateway.version)
 		return true;
 	if (!wrong && optind != argc - 1)
 		wrong = "one URL is needed; see pollcat --help";
 	if (!wrong)
-		wrong = take_url(o, argv[optind]);
+		wrong = gateway_take_url(&o->gateway, argv[optind]);
 	if (!wrong)
 		wrong = check_together(o);
 	if (wrong)
@@ -277,6 +221,5 @@ cat_options_parse(struct cat_options *o, int argc, char **argv)
 void
 cat_options_free(struct cat_options *o)
 {
-	free(o->url);
-	free(o->headers);
+	gateway_free(&o->gateway);
 }

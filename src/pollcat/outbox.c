@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "codec/native_read.h"
 #include "pollcat/report.h"
 #include "pollcat/retry.h"
@@ -88,27 +89,35 @@ refuse(struct outbox *outbox, uint64_t number, const char *why)
 	report("line %llu was not sent: %s", (unsigned long long)number, why);
 }
 
+/* Why it cannot be a message; NULL if it can. */
+static const char *
+find_fault(bool json, const char *line, size_t len)
+{
+	struct jspan value;
+
+	if (!line)
+		return "it is longer than --max-line";
+	if (json)
+		return jspan_check(&value, line, len) ? NULL : "it is not JSON";
+	return utf8_check(line, len) ? NULL : "it is not UTF-8";
+}
+
 void
 outbox_add(struct outbox *outbox, uint64_t number, const char *line, size_t len)
 {
 	bool json = outbox->options->json_in;
+	const char *fault = find_fault(json, line, len);
 	struct buf data = BUF_EMPTY;
-	struct jspan value;
 	struct entry *entry;
 
-	if (!line) {
-		refuse(outbox, number, "it is longer than --max-line");
+	if (fault) {
+		refuse(outbox, number, fault);
 		return;
 	}
 	if (json)
 		buf_add(&data, line, len);
 	else
 		jspan_quote(&data, line, len);
-	if (!jspan_check(&value, data.data, data.len)) {
-		refuse(outbox, number, json ? "it is not JSON" : "it is not UTF-8");
-		buf_free(&data);
-		return;
-	}
 	entry = mem_zero(1, sizeof *entry);
 	*entry = (struct entry){.number = number, .len = data.len, .data = data.data};
 	*outbox->last = entry;
@@ -223,7 +232,7 @@ on_answer(void *arg, const struct http_answer *answer)
 
 	outbox->call = NULL;
 	if (http_may_repeat(answer)) {
-		if (!retry_later(&outbox->retry, answer->retry_after_ms, outbox->options->give_up_ms))
+		if (!retry_later(&outbox->retry, answer->retry_after_ms, outbox->options->gateway.give_up_ms))
 			outbox->events->failed(outbox->arg, answer->status ? "the gateway answers no send" : answer->body);
 		return;
 	}

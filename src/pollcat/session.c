@@ -41,7 +41,7 @@ session_retry(struct session *session, const char *what, const struct http_answe
 {
 	if (session->retry.failures == 0)
 		report("%s; trying again", answer->status ? "the gateway is not available" : answer->body);
-	if (!retry_later(&session->retry, answer->retry_after_ms, session->options->give_up_ms))
+	if (!retry_later(&session->retry, answer->retry_after_ms, session->options->gateway.give_up_ms))
 		session_fail_with(session, what, answer);
 }
 

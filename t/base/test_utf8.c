@@ -2,18 +2,37 @@
 
 #include "../tap.h"
 
-/* Whole, and byte by byte. */
+static bool
+is_text_by_bytes(const char *s, size_t len)
+{
+	struct utf8 u = {0};
+
+	for (size_t i = 0; i < len; i++)
+		if (!utf8_read(&u, s + i, 1))
+			return false;
+	return utf8_is_whole(&u);
+}
+
+static bool
+is_text_by_characters(const char *s, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		size_t length = utf8_length(s + at, len - at);
+
+		if (length == 0)
+			return false;
+		at += length;
+	}
+	return true;
+}
+
 static bool
 is_text(const char *s)
 {
-	struct utf8 one = {0}, two = {0};
 	size_t len = strlen(s);
-	bool good = utf8_read(&one, s, len) && utf8_is_whole(&one), same = true;
+	bool good = utf8_check(s, len);
 
-	for (size_t i = 0; i < len && same; i++)
-		same = utf8_read(&two, s + i, 1);
-	same = same && utf8_is_whole(&two);
-	if (good != same)
+	if (is_text_by_bytes(s, len) != good || is_text_by_characters(s, len) != good)
 		ok(false, "the verdict does not depend on how the bytes come in parts");
 	return good;
 }
@@ -35,5 +54,7 @@ main(void)
 	ok(!is_text("\xe2\x82") && !is_text("\xf0"), "nor is cut off at the end");
 	ok(utf8_read(&u, "\xe2\x82", 2) && !utf8_is_whole(&u) && utf8_read(&u, "\xac", 1) && utf8_is_whole(&u),
 	    "a character may come in parts");
+	is_int((int)utf8_length("a\xc3\xa4", 3), 1, "a character ends where the next one begins");
+	is_int((int)utf8_length("\xf0\x9f\x8e\x89!", 5), 4, "and has up to 4 bytes");
 	return done();
 }

@@ -93,6 +93,11 @@ test_strings(void)
 	ok(jspan_check(&value, "\"\\ud83dx\\ude00\"", 15) && !jspan_string(value, &b), "nor one that something comes between");
 	ok(jspan_check(&value, "\"\\ude00\"", 8) && !jspan_string(value, &b), "nor a lone low one");
 	ok(jspan_check(&value, "1", 1) && !jspan_string(value, &b), "a number is no string");
+	ok(!jspan_is(value, "1"), "nor is it one of any characters");
+	ok(jspan_check(&value, "\"ab\"", 4) && jspan_is(value, "ab") && !jspan_is(value, "a") && !jspan_is(value, "abc"), "a string is its characters");
+	ok(jspan_check(&value, "\"\\u0061b\"", 9) && jspan_is(value, "ab"), "however they are written");
+	ok(jspan_check(&value, "\"ab\\u0000\"", 10) && !jspan_is(value, "ab"), "all of them");
+	ok(!jspan_is((struct jspan){NULL, 0}, ""), "no value is no string");
 	buf_clear(&b);
 	jspan_quote(&b, "a\"\\\n\x1f\xe2\x82\xac", 8);
 	is_string(b.data, "\"a\\\"\\\\\\u000a\\u001f\xe2\x82\xac\"", "quoting escapes what must be");
