@@ -43,8 +43,8 @@ for i = 1, tonumber(ARGV[7]) do
 	if rooms ~= '-' and (rooms ~= (fields[3] or '') or ARGV[a + 5] ~= (fields[6] or '')) then
 		return redis.status_reply('RETRY')
 	end
-	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5], has_state = fields[7]}
-	own[i].queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}
+	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5], has_state = fields[7],
+		queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}}
 	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4], fields[6])
 	k, a = k + 4, a + 5
 	if rooms ~= '-' then

@@ -471,6 +471,49 @@ test_users_left(struct kit *k)
 	ok(redis_server_do(&server, "DBSIZE") < before, "nothing is left");
 }
 
+/* One of those that are renewed in this quarter of an hour: see store_redis_beat.c. */
+static struct name
+session_renewed_now(struct kit *k)
+{
+	unsigned turn = (unsigned)(store_now(k->at) / 900000 % 64);
+	char text[24];
+
+	for (int i = 0;; i++) {
+		struct name id;
+
+		snprintf(text, sizeof text, "renewed-%d", i);
+		id = session_named(text);
+		if (keys_bucket(&id) % 64 == turn)
+			return id;
+	}
+}
+
+/* A session that is never away for a day is its user's for as long. */
+static void
+test_user_renewed(void)
+{
+	struct store_limits limits = kit_limits;
+	struct kit k;
+	struct name id, ann = user_named("renewed");
+	long long ttl;
+
+	limits.away_after_ms = 1000; /* So touches are not kept for long. */
+	kit_start(&k, &contract, &limits);
+	await(start_sweep(&k)); /* It knows the time. */
+	id = session_renewed_now(&k);
+	await(start_open(&k, &id, ""));
+	do_one(&k, &id, op_grant_user(&ann, "g"));
+	ttl = redis_server_do(&server, "TTL %s", key_of('u', &ann));
+	redis_server_do(&server, "PEXPIRE %s 60000", key_of('u', &ann));
+	redis_server_do(&server, "ZADD %s %lld %s", key_of('u', &ann), (long long)store_now(k.at) + 60000, id.s);
+	store_touch(k.at, &id);
+	ok(kit_until(&k, redis_server_do(&server, "TTL %s", key_of('u', &ann)) >= ttl - 10), "who is heard from stays its user's");
+	is_int(redis_server_do(&server, "ZCOUNT %s %lld +inf", key_of('u', &ann), (long long)store_now(k.at) + 80000000), 1, "for as long as its session lives");
+	redis_server_do(&server, "ZADD %s 1 %s", key_of('u', &ann), id.s);
+	is_int((int64_t)await(start_list_user(&k, &ann))->count, 0, "who is not heard from is so no more");
+	kit_end(&k, "users that are renewed");
+}
+
 /* The rights that the manual asks for. */
 static void
 test_rights(struct kit *k)
@@ -539,6 +582,7 @@ main(void)
 	with_kit(test_memory, "no memory");
 	with_kit(test_nothing_left, "what is left");
 	with_kit(test_users_left, "what is left of users");
+	test_user_renewed();
 	make_user();
 	login = "gate:secret@";
 	with_kit(test_rights, "rights");
