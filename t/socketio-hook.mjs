@@ -204,7 +204,7 @@ async function trouble({ start }) {
 			return { raw: { hang: true } };
 		return told.event === 'bad' ? { raw: { status: 500 } } : application(told);
 	});
-	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3 }) });
+	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3 }) });
 	const ann = await Guest.come(base);
 	isDeep(await ann.ask('bad'), [{ error: 'hook_failed', detail: 'The application did not answer.' }], 'of what the application does not answer the acknowledgement says so');
 	ann.socket.emit('bad');
@@ -223,12 +223,13 @@ async function trouble({ start }) {
 	isDeep(bob.told, ['connect'], 'and whoever waits does when it is back');
 	ann.leave();
 	bob.leave();
+	await stop();
 	await backend.stop();
 }
 
 async function choice({ start }) {
 	const backend = await startBackend(() => ({}));
-	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['join', 'leave'], 'room-events': 'enter,quit' }) });
+	const { base, stop } = await start({ options: optionsOf(backend, { 'hook-events': ['join', 'leave'], 'room-events': 'enter,quit' }) });
 	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
 	isDeep(await ann.ask('enter', 'den'), [{ ok: true }], 'an application that is not told of events leaves rooms to clients, by names of its own');
 	await bob.ask('enter', 'den');
@@ -243,6 +244,7 @@ async function choice({ start }) {
 	await backend.wait('a leave', () => backend.of('leave').length === 1);
 	ann.leave();
 	bob.leave();
+	await stop();
 	await backend.stop();
 }
 
@@ -253,7 +255,7 @@ async function tokens({ start }) {
 	const backend = await startBackend(({ type, event }) => (type === 'message' && event === 'who' ? { ack: 1 } : {}));
 	const tokenOf = (sub, { seconds = 600, rooms = { join: ['den'], send: ['den', '/'] } } = {}) => sign({ sub, exp: now() + seconds, pollgate: rooms }, key);
 	const jwt = { auth: 'jwt', 'auth-key-file': keyFile, 'auth-leeway': '0' };
-	const { base } = await start({ options: { ...jwt, 'user-sessions-max': 3, 'room-events': 'join,leave' } });
+	const { base, stop } = await start({ options: { ...jwt, 'user-sessions-max': 3, 'room-events': 'join,leave' } });
 	const none = new Guest(base);
 	await none.until(() => none.told.length, 'to be refused');
 	isDeep(none.told[0].data, { code: 'auth_required' }, 'without a token nobody comes in');
@@ -285,12 +287,14 @@ async function tokens({ start }) {
 		guest.leave();
 	is((await request(base, 'GET', '/engine.io/?EIO=4&transport=polling')).status, 401, 'Engine.IO alone has no place for a token');
 
-	const { base: both } = await start({ options: { ...jwt, ...optionsOf(backend) } });
+	await stop();
+	const { base: both, stop: stopBoth } = await start({ options: { ...jwt, ...optionsOf(backend) } });
 	const eve = await Guest.come(both, '/', { auth: { token: tokenOf('eve') } });
 	is(backend.of('connect', eve.socket.id)[0].session.user, 'eve', 'the application is told who it is');
 	isDeep(await eve.ask('who'), [1], 'and asked about what it says');
 	is(backend.of('message', eve.socket.id)[0].session.user, 'eve', 'with who says it');
 	eve.leave();
+	await stopBoth();
 	await backend.stop();
 }
 
@@ -298,10 +302,11 @@ await forEachStore(async ({ start }) => {
 	for (transports of [['polling'], ['websocket']])
 		await scope(transports[0], async () => {
 			const backend = await startBackend(application);
-			const { base } = await start({ options: optionsOf(backend, { 'session-ttl': '30s', 'away-after': '10s' }) });
+			const { base, stop } = await start({ options: optionsOf(backend, { 'session-ttl': '30s', 'away-after': '10s' }) });
 			for (const test of [connecting, talking, rooms, kicking])
 				await scope(test.name, () => test({ base, backend }));
 			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
+			await stop(); /* Instances with other backends would do the events of those that come. */
 			await backend.stop();
 			for (const test of [trouble, choice, tokens])
 				await scope(test.name, () => test({ start }));
