@@ -320,6 +320,54 @@ async function only({ start }) {
 	await backend.stop();
 }
 
+/* ---- Secrets that change ---- */
+
+/* SIGHUP: each instance reads the file, and says what came of it. */
+async function reread(instances, pattern) {
+	await Promise.all(instances.map((instance) => {
+		const from = instance.log.length;
+		instance.signal('SIGHUP');
+		return instance.waitLog(pattern, 5000, from);
+	}));
+}
+
+async function reload({ start, store }) {
+	let held;
+	const backend = await startBackend(async ({ type, data }) => {
+		await held;
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const file = path.join(dir, `changing-${store}`);
+	const next = `whsec_${Buffer.from('the next secret of 32 bytes, yes').toString('base64')}`;
+	writeFileSync(file, `${secret}\n`);
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-secret-file': file, 'hook-events': ['message'] }) });
+	const client = await Client.open(base);
+	writeFileSync(file, `${next.slice(6)}\n`);
+	await reread(instances, /--hook-secret-file .*: has a line that is no secret/);
+	await acked(client, await say(client, 'x', 1));
+	isDeep(backend.wrong, [], 'a file of secrets that is wrong when SIGHUP comes changes nothing');
+	let release;
+	held = new Promise((resolve) => release = resolve);
+	const under = await say(client, 'x', 2);
+	await backend.wait('an event', () => backend.events.length > 1);
+	writeFileSync(file, `${secret}\n${next}\n`);
+	await reread(instances, /--hook-secret-file .*: read/);
+	backend.secret = next;
+	release();
+	is((await acked(client, under)).data, 2, 'what the backend is being asked meanwhile goes on');
+	await acked(client, await say(client, 'x', 3));
+	isDeep(backend.wrong, [], 'SIGHUP reads it again: a new secret signs');
+	is(backend.events.at(-1).headers['webhook-signature'].split(' ').length, 2, 'beside the old one');
+	writeFileSync(file, `${next}\n`);
+	await reread(instances, /--hook-secret-file .*: read/);
+	await acked(client, await say(client, 'x', 4));
+	is(backend.events.at(-1).headers['webhook-signature'].split(' ').length, 1, 'until that is not there any more');
+	isDeep(backend.wrong, [], 'then the new one signs alone');
+	ok(instances.every(({ log }) => !log.some((line) => line.includes(secret.slice(6)) || line.includes(next.slice(6)))), 'secrets are not logged');
+	client.stop();
+	await backend.stop();
+}
+
 /* ---- Killed ---- */
 
 const busy = (instances) => waitFor(async () => {
@@ -480,7 +528,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, reload, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

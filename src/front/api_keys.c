@@ -1,17 +1,15 @@
 /* The keys of backends: see api_keys.h. */
 #include "front/api_keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "codec/token.h"
 
 enum { KEY_MIN = 16, KEY_MAX = 512, FILE_MAX = 65536 };
@@ -23,42 +21,12 @@ struct api_keys {
 
 /* ---- The file ---- */
 
-/* False, with errno set, if there is no file to be read; EFBIG if it is too large, EPERM if everybody may write it. */
 static bool
-read_all(struct buf *text, int fd)
+everybody_writes(const char *path)
 {
-	char chunk[4096];
 	struct stat st;
-	ssize_t n;
 
-	if (fstat(fd, &st) != 0)
-		return false;
-	if (st.st_mode & S_IWOTH) {
-		errno = EPERM;
-		return false;
-	}
-	while ((n = read(fd, chunk, sizeof chunk)) > 0) {
-		buf_add(text, chunk, (size_t)n);
-		if (text->len > FILE_MAX) {
-			errno = EFBIG;
-			return false;
-		}
-	}
-	OPENSSL_cleanse(chunk, sizeof chunk);
-	return n == 0;
-}
-
-static const char *
-explain(int error)
-{
-	switch (error) {
-	case EPERM:
-		return "everybody may write it";
-	case EFBIG:
-		return "it is larger than 64 kB";
-	default:
-		return strerror(error);
-	}
+	return stat(path, &st) == 0 && st.st_mode & S_IWOTH;
 }
 
 static bool
@@ -113,23 +81,20 @@ struct api_keys *
 api_keys_read(const char *path)
 {
 	struct api_keys *keys = mem_zero(1, sizeof *keys);
-	struct buf text = BUF_EMPTY;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool read = fd >= 0 && read_all(&text, fd);
+	struct buf text;
+	const char *wrong = secret_read(&text, path, FILE_MAX);
 
-	if (!read)
-		log_error("--api-key-file %s: %s", path, explain(errno));
-	if (!read || !take_lines(keys, &text, path)) {
+	if (!wrong && everybody_writes(path))
+		wrong = "everybody may write it";
+	if (wrong)
+		log_error("--api-key-file %s: %s", path, wrong);
+	if (wrong || !take_lines(keys, &text, path)) {
 		api_keys_free(keys);
 		keys = NULL;
 	} else {
-		log_info("%zu keys of backends", keys->count);
+		log_info("--api-key-file %s: %zu keys of backends", path, keys->count);
 	}
-	if (fd >= 0)
-		close(fd);
-	if (text.len > 0)
-		OPENSSL_cleanse(text.data, text.len);
-	buf_free(&text);
+	secret_wipe(&text);
 	return keys;
 }
 

@@ -182,6 +182,12 @@ auth_check(struct auth *auth, const char *token, size_t len, auth_fn *done, void
 	STAILQ_INSERT_TAIL(&auth->fresh, check, in_checks);
 }
 
+void
+auth_reload(struct auth *auth)
+{
+	keyring_reload(auth->keyring);
+}
+
 /* ---- Life ---- */
 
 struct auth *

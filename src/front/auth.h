@@ -34,4 +34,7 @@ void auth_free(struct auth *);
 /* Judge a token, which may wait for its keys.  token: NULL for none; copied. */
 void auth_check(struct auth *, const char *token, size_t len, auth_fn *, void *arg);
 
+/* As keyring_reload. */
+void auth_reload(struct auth *);
+
 #endif

@@ -1,16 +1,14 @@
 /* Keys, and when they are fetched: see keyring.h. */
 #include "front/keyring.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "net/fetch.h"
 
 enum { FILE_MAX = 65536 };
@@ -29,42 +27,31 @@ struct keyring {
 
 /* ---- A file ---- */
 
-/* NULL, or what is wrong. */
-static const char *
-read_file(struct buf *b, const char *path)
+/* False, after a log line, if there are no keys in it; then those from before stay. */
+static bool
+load_file(struct keyring *ring)
 {
-	FILE *file = fopen(path, "re");
-	char block[4096];
-	size_t len;
-	const char *wrong = NULL;
+	const char *path = ring->options->auth_key_file;
+	struct buf text;
+	const char *wrong = secret_read(&text, path, FILE_MAX);
+	struct keyset *keys = wrong ? NULL : keyset_read(text.data, text.len, &wrong);
 
-	if (!file)
-		return strerror(errno);
-	while (b->len <= FILE_MAX && (len = fread(block, 1, sizeof block, file)) > 0)
-		buf_add(b, block, len);
-	if (ferror(file))
-		wrong = strerror(errno);
-	else if (b->len > FILE_MAX)
-		wrong = "is larger than 64 KiB";
-	fclose(file);
-	memset(block, 0, sizeof block);
-	return wrong;
+	secret_wipe(&text);
+	if (!keys) {
+		log_error("--auth-key-file %s: %s", path, wrong);
+		return false;
+	}
+	log_info("--auth-key-file %s: %zu keys that can be used", path, keyset_count(keys));
+	keyset_free(ring->keys);
+	ring->keys = keys;
+	return true;
 }
 
-static bool
-load_file(struct keyring *ring, const char *path)
+void
+keyring_reload(struct keyring *ring)
 {
-	struct buf text = BUF_EMPTY;
-	const char *wrong = read_file(&text, path);
-
-	buf_add(&text, "", 0);
-	if (!wrong)
-		ring->keys = keyset_read(text.data, text.len, &wrong);
-	memset(text.data, 0, text.len);
-	buf_free(&text);
-	if (wrong)
-		log_error("--auth-key-file %s: %s", path, wrong);
-	return !wrong;
+	if (!ring->fetcher)
+		load_file(ring);
 }
 
 /* ---- A URL ---- */
@@ -160,7 +147,7 @@ keyring_new(struct event_base *base, const struct options *o, keyring_fetched_fn
 	if (*o->auth_jwks) {
 		ring->fetcher = fetcher_new(base, &config);
 		start_fetch(ring);
-	} else if (!load_file(ring, o->auth_key_file)) {
+	} else if (!load_file(ring)) {
 		free(ring);
 		return NULL;
 	}

@@ -1,15 +1,14 @@
 /* The hook as a whole: leases, connects, life.  See hook.h. */
 #include "hook/hook.h"
 
-#include <errno.h>
 #include <event2/util.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "codec/token.h"
 #include "hook/private.h"
 
@@ -18,7 +17,7 @@
 #define REREAD_TICKS 20   /* In case a notice was lost. */
 #define TRIES_PER_TICK 4  /* So that instances which begin together share the queues. */
 #define CONNECTS_WAITING 1000
-#define SECRETS_SIZE 4096
+#define SECRETS_MAX 4096
 
 /* ---- Leases ---- */
 
@@ -201,27 +200,31 @@ choose_events(struct hook *hook, const struct option_list *events)
 	}
 }
 
-/* False, after a log line, if there are none. */
+/* False, after a log line, if there are none; then those from before stay. */
 static bool
-read_secrets(struct hook *hook, const char *path)
+read_secrets(struct hook *hook)
 {
-	char text[SECRETS_SIZE];
-	FILE *file = fopen(path, "re");
-	const char *wrong = NULL;
-	size_t len = file ? fread(text, 1, sizeof text, file) : 0;
+	const char *path = hook->parts.options->hook_secret_file;
+	struct buf text;
+	const char *wrong = secret_read(&text, path, SECRETS_MAX);
+	struct hook_secrets *secrets = wrong ? NULL : hook_secrets_read(text.data, text.len, &wrong);
 
-	if (!file || ferror(file))
-		wrong = strerror(errno);
-	else if (len == sizeof text)
-		wrong = "is too large";
-	else
-		hook->secrets = hook_secrets_read(text, len, &wrong);
-	if (file)
-		fclose(file);
-	explicit_bzero(text, sizeof text);
-	if (!hook->secrets)
+	secret_wipe(&text);
+	if (!secrets) {
 		log_error("--hook-secret-file %s: %s", path, wrong);
-	return hook->secrets != NULL;
+		return false;
+	}
+	log_info("--hook-secret-file %s: read", path);
+	hook_secrets_free(hook->secrets);
+	hook->secrets = secrets;
+	return true;
+}
+
+void
+hook_reload(struct hook *hook)
+{
+	if (*hook->parts.options->hook_secret_file)
+		read_secrets(hook);
 }
 
 struct hook *
@@ -234,7 +237,7 @@ hook_new(const struct hook_parts *parts)
 	char random[TOKEN_LEN + 1];
 
 	hook->parts = *parts;
-	if (*o->hook_secret_file && !read_secrets(hook, o->hook_secret_file)) {
+	if (*o->hook_secret_file && !read_secrets(hook)) {
 		free(hook);
 		return NULL;
 	}

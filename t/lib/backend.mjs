@@ -13,6 +13,7 @@ export class Backend {
 	/** answer(event) gives what is answered: an object (JSON), nothing, or { status, text, hang } as `raw`. */
 	constructor(answer = () => ({})) {
 		this.answer = answer;
+		this.secret = secret;
 		this.events = [];  /* Each request. */
 		this.wrong = [];   /* What was wrong with them. */
 		this.sockets = new Set();
@@ -48,7 +49,7 @@ export class Backend {
 	async #take(req, text, res) {
 		const { headers } = req;
 		try {
-			new Webhook(secret).verify(text, headers);
+			new Webhook(this.secret).verify(text, headers);
 		} catch (error) {
 			this.wrong.push(error.message);
 		}
