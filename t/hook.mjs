@@ -267,6 +267,29 @@ async function trouble({ start }) {
 	await backend.stop();
 }
 
+/* A backend that says when to ask again. */
+async function busyBackend({ start }) {
+	const answers = {
+		'503 and seconds': () => ({ status: 503, headers: { 'Retry-After': '1' } }),
+		'429 and a date': () => ({ status: 429, headers: { 'Retry-After': new Date(Date.now() + 2000).toUTCString() } }),
+	};
+	const backend = await startBackend(({ data, attempt }) => (answers[data] && attempt === 1 ? { raw: answers[data]() } : { ack: data }));
+	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }) });
+	const [client, other] = await Promise.all([Client.open(base), Client.open(base)]);
+	for (const what of Object.keys(answers)) {
+		const result = await say(client, 'x', what);
+		await backend.wait('an event', () => backend.of('message').some(({ data }) => data === what));
+		await acked(other, await say(other, 'x', 'other'));
+		is((await acked(client, result)).data, what, `${what}: it is asked again`);
+		const [first, second] = backend.of('message').filter(({ data }) => data === what);
+		ok(second.at - first.at >= 950, `${what}: but not before`, second.at - first.at);
+		ok(backend.of('message').filter(({ data }) => data === 'other').at(-1).at < second.at, `${what}: others do not wait`);
+	}
+	client.stop();
+	other.stop();
+	await backend.stop();
+}
+
 const KEY = 'key-of-the-hook-0123456789';
 const keyFile = path.join(dir, 'keys');
 writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
@@ -528,7 +551,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, reload, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

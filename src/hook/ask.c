@@ -57,11 +57,11 @@ ask_free(struct ask *ask)
 }
 
 static void
-fail(struct ask *ask, const char *why)
+fail(struct ask *ask, const char *why, int64_t retry_after_ms)
 {
 	metric_add(HOOK_FAILURES, 1);
 	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->kind], ask->session.s, ask->attempt, why);
-	ask->done(ask->arg, NULL, "", 0);
+	ask->done(ask->arg, &(struct asked){.retry_after_ms = retry_after_ms});
 }
 
 /* The backend is there and says something: is it an answer? */
@@ -73,28 +73,37 @@ take(struct ask *ask, const struct fetch_answer *fetched)
 	struct native_error error;
 
 	if (!hook_read_answer(&answer, &event, fetched->body, fetched->len, ask->hook->parts.limits, &error)) {
-		fail(ask, error.detail);
+		fail(ask, error.detail, 0);
 		return;
 	}
-	ask->done(ask->arg, &answer, fetched->body, fetched->len);
+	ask->done(ask->arg, &(struct asked){.answer = &answer, .text = fetched->body, .len = fetched->len});
 	hook_answer_free(&answer);
+}
+
+/* It answered with a status that is none of success. */
+static void
+take_refusal(struct ask *ask, const struct fetch_answer *fetched)
+{
+	bool is_busy = fetched->status == 429 || fetched->status == 503;
+	char why[32];
+
+	snprintf(why, sizeof why, "status %d", fetched->status);
+	if (fetched->status >= 500 || fetched->status == 429)
+		note_bad(ask->hook, why);
+	fail(ask, why, is_busy ? fetched->retry_after_ms : 0);
 }
 
 static void
 on_fetched(void *arg, const struct fetch_answer *fetched)
 {
 	struct ask *ask = arg;
-	char why[32];
 
 	ask->fetch = NULL;
 	if (fetched->outcome != FETCH_ANSWERED) {
 		note_bad(ask->hook, fetched->detail);
-		fail(ask, fetched->detail);
+		fail(ask, fetched->detail, 0);
 	} else if (fetched->status < 200 || fetched->status > 299) {
-		snprintf(why, sizeof why, "status %d", fetched->status);
-		if (fetched->status >= 500 || fetched->status == 429)
-			note_bad(ask->hook, why);
-		fail(ask, why);
+		take_refusal(ask, fetched);
 	} else {
 		note_good(ask->hook);
 		take(ask, fetched);

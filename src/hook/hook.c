@@ -143,11 +143,11 @@ connect_fail(struct hook_ask *connect)
 }
 
 static void
-on_connect(void *arg, struct hook_answer *answer, const char *text, size_t len)
+on_connect(void *arg, const struct asked *asked)
 {
 	struct hook_ask *connect = arg;
+	struct hook_answer *answer = asked->answer;
 
-	(void)text, (void)len;
 	connect->hook->connecting--;
 	if (!answer) {
 		connect_fail(connect);

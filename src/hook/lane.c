@@ -117,9 +117,9 @@ wait(struct lane *lane, int64_t ms)
 	event_add(lane->timer, &tv);
 }
 
-/* Full jitter: anything from nothing to twice as much as the last time. */
+/* Full jitter: anything from nothing to twice as much as the last time; and what the backend asks for, if that may be. */
 static void
-wait_for_retry(struct lane *lane)
+wait_for_retry(struct lane *lane, int64_t least)
 {
 	int64_t most = RETRY_FIRST_MS;
 	uint32_t random;
@@ -129,7 +129,7 @@ wait_for_retry(struct lane *lane)
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
 	evutil_secure_rng_get_bytes(&random, sizeof random);
-	wait(lane, random % most);
+	wait(lane, random % most + (least < RETRY_MOST_MS ? least : RETRY_MOST_MS));
 }
 
 /* ---- Finishing ---- */
@@ -219,21 +219,21 @@ finish_failed(struct lane *lane)
 /* ---- Asking ---- */
 
 static void
-on_answer(void *arg, struct hook_answer *answer, const char *text, size_t len)
+on_answer(void *arg, const struct asked *asked)
 {
 	struct lane *lane = arg;
 	struct hook *hook = lane->queue->hook;
 
 	lane->ask = NULL;
 	count_running(lane, -1);
-	if (answer) {
+	if (asked->answer) {
 		lane->answered = true;
-		buf_add(&lane->answer, text, len);
+		buf_add(&lane->answer, asked->text, asked->len);
 		finish_answered(lane);
 	} else if (lane->attempt > hook->parts.options->hook_retries) {
 		finish_failed(lane);
 	} else {
-		wait_for_retry(lane);
+		wait_for_retry(lane, asked->retry_after_ms);
 	}
 	lanes_run(hook);
 }

@@ -48,8 +48,15 @@ struct hook {
 
 /* ---- Asking (ask.c) ---- */
 
-/* answer: NULL if it failed.  Lent, as is text, which it was read from. */
-typedef void ask_fn(void *arg, struct hook_answer *answer, const char *text, size_t len);
+struct asked {
+	struct hook_answer *answer; /* NULL if it failed; then the backend wants to be left alone for ... */
+	int64_t retry_after_ms;
+	const char *text;           /* What the answer was read from. */
+	size_t len;
+};
+
+/* All lent. */
+typedef void ask_fn(void *arg, const struct asked *asked);
 
 /* Ask about event; attempt counts from 1.  NULL, and nothing will be called, if as much is asked as may. */
 struct ask *ask_start(struct hook *, struct fetcher *, const struct hook_event *event, unsigned attempt, ask_fn *, void *arg);
