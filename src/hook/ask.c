@@ -16,10 +16,14 @@
 struct ask {
 	LIST_ENTRY(ask) in_asks;
 	struct hook *hook;
+	struct fetcher *fetcher;
 	struct fetch *fetch;
 	enum hook_kind kind;
 	struct name session;
+	struct entry_id id;
 	unsigned attempt;
+	struct buf body;    /* Until it is sent. */
+	unsigned token;     /* The number of the one that was sent. */
 	ask_fn *done;
 	void *arg;
 };
@@ -53,6 +57,7 @@ static void
 ask_free(struct ask *ask)
 {
 	LIST_REMOVE(ask, in_asks);
+	buf_free(&ask->body);
 	free(ask);
 }
 
@@ -90,6 +95,8 @@ take_refusal(struct ask *ask, const struct fetch_answer *fetched)
 	snprintf(why, sizeof why, "status %d", fetched->status);
 	if (fetched->status >= 500 || fetched->status == 429)
 		note_bad(ask->hook, why);
+	if (ask->hook->identity && (fetched->status == 401 || fetched->status == 403))
+		identity_refused(ask->hook->identity, ask->token);
 	fail(ask, why, is_busy ? fetched->retry_after_ms : 0);
 }
 
@@ -113,7 +120,7 @@ on_fetched(void *arg, const struct fetch_answer *fetched)
 
 /* ---- The request ---- */
 
-#define HEADERS_MAX 11
+#define HEADERS_MAX 12
 
 struct headers {
 	size_t count;
@@ -126,21 +133,26 @@ add_header(struct headers *headers, const char *name, const char *value)
 	headers->list[headers->count++] = (struct fetch_header){name, value};
 }
 
-static struct fetch *
-start_fetch(struct ask *ask, struct fetcher *fetcher, const struct hook_event *event, const struct buf *body)
+/* False if as much is asked as may, or there is no token. */
+static bool
+start_fetch(struct ask *ask)
 {
 	const struct options *o = ask->hook->parts.options;
+	const struct hook_event event = {.kind = ask->kind, .session = ask->session, .id = ask->id};
+	struct identity *identity = ask->hook->identity;
+	const char *authorization = identity ? identity_header(identity) : NULL;
 	struct headers headers = {0};
 	char id[HOOK_ID_SIZE], time[HOOK_TIME_SIZE], type[32], attempt[16], seconds[24];
 	int64_t now = clock_wall_ms();
 	struct buf signature = BUF_EMPTY;
-	struct fetch_request request = {.method = "POST", .url = o->hook, .body = body->data, .len = body->len,
+	struct fetch_request request = {.method = "POST", .url = o->hook, .body = ask->body.data, .len = ask->body.len,
 	    .timeout_ms = o->hook_timeout_ms, .max_answer = o->hook_answer_max};
-	struct fetch *fetch;
 
-	hook_write_id(id, event);
-	hook_write_time(time, event->id.ms > 0 ? (int64_t)event->id.ms : now);
-	snprintf(type, sizeof type, "pollgate.%s", hook_kind_names[event->kind]);
+	if (identity && !authorization)
+		return false;
+	hook_write_id(id, &event);
+	hook_write_time(time, event.id.ms > 0 ? (int64_t)event.id.ms : now);
+	snprintf(type, sizeof type, "pollgate.%s", hook_kind_names[event.kind]);
 	snprintf(attempt, sizeof attempt, "%u", ask->attempt);
 	snprintf(seconds, sizeof seconds, "%lld", (long long)(now / 1000));
 	add_header(&headers, "Content-Type", "application/json");
@@ -148,39 +160,78 @@ start_fetch(struct ask *ask, struct fetcher *fetcher, const struct hook_event *e
 	add_header(&headers, "ce-id", id);
 	add_header(&headers, "ce-source", "/pollgate");
 	add_header(&headers, "ce-type", type);
-	add_header(&headers, "ce-subject", event->session.s);
+	add_header(&headers, "ce-subject", event.session.s);
 	add_header(&headers, "ce-time", time);
 	add_header(&headers, "ce-attempt", attempt);
 	add_header(&headers, "webhook-id", id);
 	add_header(&headers, "webhook-timestamp", seconds);
 	if (ask->hook->secrets) {
-		hook_sign(&signature, ask->hook->secrets, id, now / 1000, body->data, body->len);
+		hook_sign(&signature, ask->hook->secrets, id, now / 1000, ask->body.data, ask->body.len);
 		add_header(&headers, "webhook-signature", signature.data);
+	}
+	if (identity) {
+		add_header(&headers, "Authorization", authorization);
+		ask->token = identity_number(identity);
 	}
 	request.headers = headers.list;
 	request.headers_count = headers.count;
-	fetch = fetch_start(fetcher, &request, on_fetched, ask);
+	ask->fetch = fetch_start(ask->fetcher, &request, on_fetched, ask);
 	buf_free(&signature);
-	return fetch;
+	buf_free(&ask->body);
+	metric_add(HOOK_REQUESTS, ask->fetch != NULL);
+	return ask->fetch != NULL;
+}
+
+static bool
+has_token(struct hook *hook)
+{
+	return !hook->identity || identity_header(hook->identity);
+}
+
+unsigned
+ask_limit(struct hook *hook)
+{
+	if (!has_token(hook))
+		return 0;
+	return hook->open ? 1 : hook->parts.options->hook_concurrency;
 }
 
 struct ask *
 ask_start(struct hook *hook, struct fetcher *fetcher, const struct hook_event *event, unsigned attempt, ask_fn *done, void *arg)
 {
-	struct ask *ask = mem_zero(1, sizeof *ask);
-	struct buf body = BUF_EMPTY;
+	bool may_send = has_token(hook);
+	struct ask *ask;
 
-	*ask = (struct ask){.hook = hook, .kind = event->kind, .session = event->session, .attempt = attempt, .done = done, .arg = arg};
-	LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
-	hook_write_event(&body, event);
-	ask->fetch = start_fetch(ask, fetcher, event, &body);
-	buf_free(&body);
-	if (ask->fetch) {
-		metric_add(HOOK_REQUESTS, 1);
+	if (!may_send && (event->kind != HOOK_CONNECT || !identity_is_coming(hook->identity)))
+		return NULL;
+	ask = mem_zero(1, sizeof *ask);
+	*ask = (struct ask){.hook = hook, .fetcher = fetcher, .kind = event->kind, .session = event->session, .id = event->id,
+	    .attempt = attempt, .done = done, .arg = arg};
+	hook_write_event(&ask->body, event);
+	if (!may_send) {
+		LIST_INSERT_HEAD(&hook->held, ask, in_asks);
 		return ask;
 	}
+	LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
+	if (start_fetch(ask))
+		return ask;
 	ask_free(ask);
 	return NULL;
+}
+
+void
+asks_release(struct hook *hook)
+{
+	struct ask *ask;
+
+	while ((ask = LIST_FIRST(&hook->held)) && !(identity_is_coming(hook->identity) && !has_token(hook))) {
+		LIST_REMOVE(ask, in_asks);
+		LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
+		if (start_fetch(ask))
+			continue;
+		ask->done(ask->arg, &(struct asked){0});
+		ask_free(ask);
+	}
 }
 
 void

@@ -4,6 +4,7 @@
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -168,7 +169,8 @@ void
 hook_connect(struct hook *hook, const struct hook_event *event, hook_connect_fn *done, void *arg)
 {
 	struct hook_ask *connect = mem_zero(1, sizeof *connect);
-	bool may = !hook->open || hook->connecting == 0;
+	unsigned most = hook->open ? 1 : CONNECTS_WAITING + hook->parts.options->hook_concurrency;
+	bool may = hook->connecting < most;
 
 	connect->hook = hook;
 	connect->done = done;
@@ -227,6 +229,29 @@ hook_reload(struct hook *hook)
 		read_secrets(hook);
 }
 
+static void
+on_identity(void *arg)
+{
+	struct hook *hook = arg;
+
+	asks_release(hook);
+	lanes_run(hook);
+}
+
+/* False, after a log line, if it cannot be asked for tokens. */
+static bool
+prepare_identity(struct hook *hook)
+{
+	const struct options *o = hook->parts.options;
+
+	if (o->hook_auth == OPTIONS_HOOK_AUTH_NONE)
+		return true;
+	if (strncasecmp(o->hook, "https:", 6) != 0)
+		log_warning("--hook-auth: who is on the way to the backend sees the token, since its URL is not https");
+	hook->identity = identity_new(hook->parts.base, o, on_identity, hook);
+	return hook->identity != NULL;
+}
+
 struct hook *
 hook_new(const struct hook_parts *parts)
 {
@@ -237,14 +262,16 @@ hook_new(const struct hook_parts *parts)
 	char random[TOKEN_LEN + 1];
 
 	hook->parts = *parts;
-	if (*o->hook_secret_file && !read_secrets(hook)) {
+	if ((*o->hook_secret_file && !read_secrets(hook)) || !prepare_identity(hook)) {
+		hook_secrets_free(hook->secrets);
 		free(hook);
 		return NULL;
 	}
-	if (!hook->secrets)
+	if (!hook->secrets && !hook->identity)
 		log_warning("--hook: without --hook-secret-file the backend cannot know who asks it");
 	choose_events(hook, &o->hook_events);
 	LIST_INIT(&hook->asks);
+	LIST_INIT(&hook->held);
 	LIST_INIT(&hook->histories);
 	LIST_INIT(&hook->opening);
 	TAILQ_INIT(&hook->ready);
@@ -276,6 +303,8 @@ hook_free(struct hook *hook)
 	histories_free(hook);
 	while (!LIST_EMPTY(&hook->asks))
 		ask_cancel(LIST_FIRST(&hook->asks));
+	while (!LIST_EMPTY(&hook->held))
+		ask_cancel(LIST_FIRST(&hook->held));
 	while ((connect = LIST_FIRST(&hook->opening))) {
 		LIST_REMOVE(connect, in_connects);
 		if (connect->later)
@@ -284,6 +313,7 @@ hook_free(struct hook *hook)
 	}
 	fetcher_free(hook->fetcher);
 	fetcher_free(hook->connects);
+	identity_free(hook->identity);
 	hook_secrets_free(hook->secrets);
 	free(hook);
 }

@@ -24,7 +24,7 @@ struct hook_parts {
 	struct sessions *sessions;
 };
 
-/* NULL, after a log line, if there are no secrets in --hook-secret-file. */
+/* NULL, after a log line, if there are no secrets in --hook-secret-file, or $GCE_METADATA_HOST is no host. */
 struct hook *hook_new(const struct hook_parts *parts);
 /* Before the store.  What is under way is done again by whoever comes next.  NULL does nothing. */
 void hook_free(struct hook *);

@@ -399,7 +399,7 @@ start(struct lane *lane)
 void
 lanes_run(struct hook *hook)
 {
-	unsigned most = hook->open ? 1 : hook->parts.options->hook_concurrency;
+	unsigned most = ask_limit(hook);
 	struct lane *lane;
 
 	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {

@@ -19,6 +19,7 @@
 
 struct ask;
 struct history;
+struct identity;
 struct lane;
 struct queue;
 
@@ -27,10 +28,12 @@ struct queue;
 struct hook {
 	struct hook_parts parts;
 	struct hook_secrets *secrets; /* Owned; NULL: nothing is signed. */
+	struct identity *identity;    /* Owned; NULL: without --hook-auth. */
 	bool wants[HOOK_KINDS];
 	struct fetcher *fetcher;  /* For events ... */
 	struct fetcher *connects; /* ... and for those who wait for the answer. */
 	LIST_HEAD(, ask) asks;
+	LIST_HEAD(, ask) held;    /* Of connects: they wait for a token. */
 	LIST_HEAD(, history) histories;
 	LIST_HEAD(, hook_ask) opening; /* Connects. */
 	unsigned connecting;      /* Connects that are being asked about. */
@@ -58,9 +61,33 @@ struct asked {
 /* All lent. */
 typedef void ask_fn(void *arg, const struct asked *asked);
 
-/* Ask about event; attempt counts from 1.  NULL, and nothing will be called, if as much is asked as may. */
+/* How many events may be asked about at once: none without a token. */
+unsigned ask_limit(struct hook *);
+
+/*
+ * Ask about event; attempt counts from 1.  NULL, and nothing will be called, if as much is asked as may, or there is no token.
+ * A connect waits for one that is coming.
+ */
 struct ask *ask_start(struct hook *, struct fetcher *, const struct hook_event *event, unsigned attempt, ask_fn *, void *arg);
 void ask_cancel(struct ask *); /* NULL does nothing. */
+/* Send, or fail, those that are held. */
+void asks_release(struct hook *);
+
+/* ---- The token by which the backend knows who asks, from the metadata server of Google Cloud (identity.c) ---- */
+
+/* There is another token, or there was none to be had: no other one is under way. */
+typedef void identity_fn(void *arg);
+
+/* NULL, after a log line, if the environment names a host that is none. */
+struct identity *identity_new(struct event_base *, const struct options *, identity_fn *, void *arg);
+void identity_free(struct identity *); /* NULL does nothing. */
+/* A value for Authorization, lent until the loop goes on; NULL while there is no token. */
+const char *identity_header(struct identity *);
+/* Of the token that this was. */
+unsigned identity_number(const struct identity *);
+bool identity_is_coming(const struct identity *);
+/* The backend did not take the token of this number: have another one, unless that came in its place. */
+void identity_refused(struct identity *, unsigned number);
 
 /* ---- Queues (queue.c) ---- */
 
