@@ -108,10 +108,12 @@ on_leased(void *arg, const struct store_leased *leased)
 void
 queue_hold(struct queue *queue, int64_t ms)
 {
+	struct store_claim claim = {.name = &queue->name, .holder = &queue->hook->holder, .ms = ms, .tells = STORE_NOTHING_TOLD};
+
 	if (queue->lease)
 		return;
 	queue->asked_at = clock_mono_ms();
-	queue->lease = store_lease(queue->hook->parts.store, &queue->name, &queue->hook->holder, ms, on_leased, queue);
+	queue->lease = store_lease(queue->hook->parts.store, &claim, on_leased, queue);
 }
 
 /* ---- Life ---- */
