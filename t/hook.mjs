@@ -14,7 +14,7 @@ import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, wai
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 
-limit(240);
+limit(360);
 
 const range = (n) => [...Array(n).keys()];
 const dir = tempDir('hook');
@@ -473,6 +473,43 @@ async function drained({ start, store }) {
 	await backend.stop();
 }
 
+/* Instances that come later get their share, and those that go leave theirs, while events go on. */
+async function shares({ start, store }) {
+	if (store === 'memory')
+		return;
+	const backend = await startBackend(async ({ type, data }) => {
+		await sleep(20);
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const { base, instances } = await start({ options: optionsOf(backend), proxy: { retry: 'refused' } });
+	let held;
+	const look = async () => (await Promise.all(instances.filter(({ running }) => running).map((instance) => instance.metrics('pollgate_hook_queues')))).sort().join();
+	const shared = (wanted, what) => waitFor(async () => (held = await look()) === wanted, 40000, () => `${what}: ${wanted}, got ${held}`, 100);
+	await Promise.all(instances.slice(1).map((instance) => instance.stop()));
+	await shared('16', 'one to have all queues');
+	const clients = await Promise.all(range(20).map(() => Client.open(base)));
+	let going = true;
+	const counts = Promise.all(clients.map(async (client) => {
+		let n = 0;
+		while (going)
+			await acked(client, await say(client, 'count', n++));
+		return n;
+	}));
+	await Promise.all(instances.slice(1).map((instance) => instance.start()));
+	await shared('5,5,6', 'three to share them');
+	ok(true, 'instances that come later get their share of the queues');
+	await instances[0].stop();
+	await shared('8,8', 'two to share them');
+	ok(true, 'and those that are left that of one that goes');
+	going = false;
+	const sent = await counts;
+	const askedOf = (client) => [...new Map(backend.of('message', client.id).map(({ id, data }) => [id, data])).values()];
+	ok(clients.every((client, i) => JSON.stringify(askedOf(client)) === JSON.stringify(range(sent[i]))), 'meanwhile each session is asked about in order');
+	await instances[0].start();
+	clients.forEach((client) => client.stop());
+	await backend.stop();
+}
+
 /* A Redis that lost a queue and has a clock that was set back gives ids that were passed already. */
 async function setBack({ start, redis, store }) {
 	if (store === 'memory')
@@ -551,7 +588,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -17,6 +17,7 @@
 #define RENEW_TICKS 2     /* A lease is renewed every second. */
 #define REREAD_TICKS 20   /* In case a notice was lost. */
 #define TRIES_PER_TICK 4  /* So that instances which begin together share the queues. */
+#define WISH_TICKS 6      /* Time for who holds a queue to hear of a wish, end what is under way, and give it back. */
 #define CONNECTS_WAITING 1000
 #define SECRETS_MAX 4096
 
@@ -37,6 +38,21 @@ renew(struct hook *hook)
 			queue_hold(queue, LEASE_MS);
 		}
 	}
+}
+
+/*
+ * One queue at a time, and the same for a while: so an instance gets one from others that have more, and not one from each of them
+ * because it had too few a moment ago.
+ */
+static void
+wish(struct hook *hook)
+{
+	if (hook->ticks % WISH_TICKS == 0 || hook->queues[hook->wish]->held) {
+		evutil_secure_rng_get_bytes(&hook->wish, sizeof hook->wish);
+		hook->wish %= STORE_QUEUES;
+	}
+	if (!hook->queues[hook->wish]->held)
+		queue_wish(hook->queues[hook->wish]);
 }
 
 static void
@@ -61,18 +77,11 @@ reread(struct hook *hook)
 	}
 }
 
-/* Give back what nothing is under way of. */
 static void
 release(struct hook *hook)
 {
-	for (unsigned i = 0; i < STORE_QUEUES; i++) {
-		struct queue *queue = hook->queues[i];
-
-		if (!queue->held || queue->running > 0)
-			continue;
-		queue_drop(queue);
-		queue_hold(queue, 0);
-	}
+	for (unsigned i = 0; i < STORE_QUEUES; i++)
+		queue_release(hook->queues[i]);
 }
 
 static void
@@ -83,10 +92,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	hook->ticks++;
 	renew(hook);
-	if (hook->draining) {
-		release(hook);
+	release(hook);
+	if (hook->draining)
 		return;
-	}
+	wish(hook);
 	try_more(hook);
 	reread(hook);
 	lanes_run(hook);

@@ -405,7 +405,8 @@ lanes_run(struct hook *hook)
 	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
 		lane->state = LANE_IDLE;
-		start(lane);
+		if (!lane->queue->leaving)
+			start(lane);
 	}
 }
 

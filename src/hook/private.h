@@ -44,6 +44,7 @@ struct hook {
 	struct event *tick;
 	unsigned ticks;
 	unsigned next_try;        /* The queue to be asked for next. */
+	unsigned wish;            /* That whose holder is told how few this instance has. */
 	unsigned running;         /* Lanes that are asking, of all queues. */
 	TAILQ_HEAD(, lane) ready; /* Those that have something to ask, in order. */
 	bool draining;
@@ -102,6 +103,7 @@ struct queue {
 	struct hook *hook;
 	struct name name;
 	bool held;
+	bool leaving;              /* Nothing of it is begun any more: it is given back when nothing is under way. */
 	int64_t until;             /* By the monotonic clock: who held it until then may not hold it now. */
 	struct store_call *lease;  /* Under way, or NULL; as is ... */
 	struct store_call *reading;
@@ -116,6 +118,8 @@ struct queue {
 struct queue *queue_new(struct hook *, unsigned number);
 void queue_free(struct queue *);
 void queue_hold(struct queue *, int64_t ms); /* Take the lease, or renew it; 0: give it back. */
+void queue_wish(struct queue *);             /* Take the lease, or tell who holds it how many queues are held here. */
+void queue_release(struct queue *);          /* Give it back if that is to be, and nothing of it is under way. */
 void queue_drop(struct queue *);             /* It is held no more: forget all. */
 void queue_read(struct queue *);             /* Unless there is enough to do. */
 void queue_done(struct queue *, size_t len); /* An entry of len bytes is finished. */
