@@ -89,10 +89,13 @@ async function startPollgate(redis, more) {
 	return { server, url: `http://127.0.0.1:${port}`, pids: [server.process.pid] };
 }
 
-/* Each queue of events is worked on by one of them. */
-async function untilHeld(gateways) {
+/* Each queue of events is worked on by one of them, and none has much more to do than another. */
+async function untilShared(gateways) {
 	const held = async ({ url }) => Number(/^pollgate_hook_queues (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())[1]);
-	await until(async () => (await Promise.all(gateways.map(held))).reduce((a, b) => a + b) === 16, 'queues to be held', gateways[0].server);
+	await until(async () => {
+		const counts = await Promise.all(gateways.map(held));
+		return counts.reduce((a, b) => a + b) === 16 && Math.max(...counts) - Math.min(...counts) <= 1;
+	}, 'queues to be shared', gateways[0].server);
 }
 
 /* Buffers as pollgate's mailbox. */
@@ -159,7 +162,7 @@ export async function startSystem({ peer, server = peer, instances, redis, hold 
 	const start = starts[server] ?? (() => startPollgate(store, [...options, ...(backend?.options ?? [])]));
 	const gateways = await Promise.all(Array.from({ length: instances }, start));
 	if (backend)
-		await untilHeld(gateways);
+		await untilShared(gateways);
 	return {
 		urls: gateways.map((g) => g.url),
 		pids: gateways.flatMap((g) => g.pids),
