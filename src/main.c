@@ -231,7 +231,7 @@ serve(struct gateway *gateway)
 	if (!gateway->server)
 		return false;
 	front_set_server(gateway->front, gateway->server, http.connections);
-	if (*o->api_key_file)
+	if (*o->api_key_file || *o->auth_key_file || *o->hook_secret_file)
 		event_add(gateway->sighup, NULL);
 	metric_set(CONNECTIONS_LIMIT, http.connections);
 	log_info("listening on port %d, store %s, libevent %s", http_server_port(gateway->server), *o->redis ? "Redis" : "memory",

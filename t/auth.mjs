@@ -2,7 +2,7 @@
 /* --auth jwt: who may open a session, and what it may do, on every instance and transport; attacks on tokens and on where keys come
    from. */
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import vm from 'node:vm';
 import WebSocket from 'ws';
@@ -422,6 +422,37 @@ async function files() {
 	}
 }
 
+/** SIGHUP reads the file again. */
+async function reloaded() {
+	const [old, next] = [newKeys('ES256', 'old'), newKeys('ES256', 'next')];
+	const file = keyFile(old.pem);
+	const gateway = await startPollgate({ options: { auth: 'jwt', 'auth-key-file': file } });
+	const made = (await open(gateway.base, sign(claims(), old), { rooms: ['lobby'] })).json;
+	const parked = pollOnce(gateway.base, made.token, made.cursor, 20000, { limitMs: 30000 });
+	const hangUp = async (pattern) => {
+		const from = gateway.log.length;
+		gateway.signal('SIGHUP');
+		await gateway.waitLog(pattern, 5000, from);
+	};
+	const status = async (key) => (await open(gateway.base, sign(claims(), key))).status;
+	writeFileSync(file, 'short');
+	await hangUp(/--auth-key-file .*: /);
+	isDeep([await status(old), await status(next)], [201, 401], 'a file of keys that is wrong when SIGHUP comes changes nothing');
+	rmSync(file);
+	await hangUp(/--auth-key-file .*No such file/);
+	is(await status(old), 201, 'nor does one that is not there');
+	writeFileSync(file, old.pem + next.pem);
+	await hangUp(/--auth-key-file .*: 2 keys/);
+	isDeep([await status(old), await status(next)], [201, 201], 'SIGHUP reads it again: a new key counts beside the old one');
+	writeFileSync(file, next.pem);
+	await hangUp(/--auth-key-file .*: 1 keys/);
+	isDeep([await status(old), await status(next)], [401, 201], 'until that is not there any more');
+	await sendOps(gateway.base, made.token, [{ op: 'send', to: made.id, event: 'hi' }]);
+	const got = await parked;
+	isDeep([got.status, got.json.messages?.some(({ event }) => event === 'hi')], [200, true], 'who came by the old one stays, and what was under way goes on');
+	await gateway.check();
+}
+
 const jwksOptions = { auth: 'jwt', 'auth-jwks-cooldown': '300ms', 'auth-jwks-timeout': '500ms', 'auth-jwks-max-age': '1s', 'auth-jwks-stale': '30s' };
 
 async function published() {
@@ -562,6 +593,7 @@ await forEachStore(async ({ start, redis }) => {
 	await scope('users', () => users(full.base, full.instances, apiKey));
 });
 await scope('key files', files);
+await scope('key files that change', reloaded);
 await scope('published keys', published);
 await scope('a server that fails', failing);
 await scope('certificates', certificates);

@@ -14,6 +14,7 @@ import { done, is, ok, scope, skipAll } from './lib/tap.mjs';
 const pollbench = process.env.POLLBENCH ?? path.join(process.env.POLLGATE_TEST_BUILD ?? 'build', 't/bench/pollbench');
 if (!existsSync(pollbench))
 	skipAll(`there is no ${pollbench}`);
+process.env.HOOKBENCH ??= path.join(path.dirname(pollbench), 'hookbench');
 
 const short = ['--warmup', '100', '--measure', '300'];
 
@@ -67,6 +68,17 @@ for (const peer of ['pollgate-sse', 'pollgate-ws'])
 		ok(room.last_ms > 0 && room.wrong === 0, 'each member of a room gets each message once', room);
 		is((await measure(cluster, null, ['--peer', peer, '--clients', '20', 'park'])).failed, 0, 'connections stay');
 	}));
+
+await scope('through an application', async () => {
+	for (const [hook, args] of [[0, ['--window', '4']], [50, []]]) {
+		const servers = await startSystem({ peer: 'pollgate', instances: 1, redis: false, hook });
+		const cluster = { instances: servers.urls.map((base, i) => ({ base, pid: servers.pids[i] })) };
+		const pairs = await measure(cluster, null, ['--peer', 'pollgate-hook', '--pairs', '5', ...args, 'pairs']);
+		ok(pairs.rate > 0 && pairs.wrong + pairs.stalled === 0, 'messages arrive once and in order', pairs);
+		ok(hook === 0 || pairs.p50_us > 1000 * hook, 'it takes its time', pairs);
+		await servers.stop();
+	}
+});
 
 await scope('Socket.IO', () => forEachStore(async ({ start }) => {
 	const cluster = await start();

@@ -14,7 +14,7 @@ import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, wai
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
 
-limit(240);
+limit(360);
 
 const range = (n) => [...Array(n).keys()];
 const dir = tempDir('hook');
@@ -271,6 +271,29 @@ async function trouble({ start }) {
 	await backend.stop();
 }
 
+/* A backend that says when to ask again. */
+async function busyBackend({ start }) {
+	const answers = {
+		'503 and seconds': () => ({ status: 503, headers: { 'Retry-After': '1' } }),
+		'429 and a date': () => ({ status: 429, headers: { 'Retry-After': new Date(Date.now() + 2000).toUTCString() } }),
+	};
+	const backend = await startBackend(({ data, attempt }) => (answers[data] && attempt === 1 ? { raw: answers[data]() } : { ack: data }));
+	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }) });
+	const [client, other] = await Promise.all([Client.open(base), Client.open(base)]);
+	for (const what of Object.keys(answers)) {
+		const result = await say(client, 'x', what);
+		await backend.wait('an event', () => backend.of('message').some(({ data }) => data === what));
+		await acked(other, await say(other, 'x', 'other'));
+		is((await acked(client, result)).data, what, `${what}: it is asked again`);
+		const [first, second] = backend.of('message').filter(({ data }) => data === what);
+		ok(second.at - first.at >= 950, `${what}: but not before`, second.at - first.at);
+		ok(backend.of('message').filter(({ data }) => data === 'other').at(-1).at < second.at, `${what}: others do not wait`);
+	}
+	client.stop();
+	other.stop();
+	await backend.stop();
+}
+
 const KEY = 'key-of-the-hook-0123456789';
 const keyFile = path.join(dir, 'keys');
 writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
@@ -326,6 +349,54 @@ async function only({ start }) {
 	client.stop();
 	await request(base, 'DELETE', '/v1/sessions', { token: client.token });
 	isDeep([...new Set(backend.events.map(({ type }) => type))], ['message'], 'the application is told of what it wants');
+	await backend.stop();
+}
+
+/* ---- Secrets that change ---- */
+
+/* SIGHUP: each instance reads the file, and says what came of it. */
+async function reread(instances, pattern) {
+	await Promise.all(instances.map((instance) => {
+		const from = instance.log.length;
+		instance.signal('SIGHUP');
+		return instance.waitLog(pattern, 5000, from);
+	}));
+}
+
+async function reload({ start, store }) {
+	let held;
+	const backend = await startBackend(async ({ type, data }) => {
+		await held;
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const file = path.join(dir, `changing-${store}`);
+	const next = `whsec_${Buffer.from('the next secret of 32 bytes, yes').toString('base64')}`;
+	writeFileSync(file, `${secret}\n`);
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-secret-file': file, 'hook-events': ['message'] }) });
+	const client = await Client.open(base);
+	writeFileSync(file, `${next.slice(6)}\n`);
+	await reread(instances, /--hook-secret-file .*: has a line that is no secret/);
+	await acked(client, await say(client, 'x', 1));
+	isDeep(backend.wrong, [], 'a file of secrets that is wrong when SIGHUP comes changes nothing');
+	let release;
+	held = new Promise((resolve) => release = resolve);
+	const under = await say(client, 'x', 2);
+	await backend.wait('an event', () => backend.events.length > 1);
+	writeFileSync(file, `${secret}\n${next}\n`);
+	await reread(instances, /--hook-secret-file .*: read/);
+	backend.secret = next;
+	release();
+	is((await acked(client, under)).data, 2, 'what the backend is being asked meanwhile goes on');
+	await acked(client, await say(client, 'x', 3));
+	isDeep(backend.wrong, [], 'SIGHUP reads it again: a new secret signs');
+	is(backend.events.at(-1).headers['webhook-signature'].split(' ').length, 2, 'beside the old one');
+	writeFileSync(file, `${next}\n`);
+	await reread(instances, /--hook-secret-file .*: read/);
+	await acked(client, await say(client, 'x', 4));
+	is(backend.events.at(-1).headers['webhook-signature'].split(' ').length, 1, 'until that is not there any more');
+	isDeep(backend.wrong, [], 'then the new one signs alone');
+	ok(instances.every(({ log }) => !log.some((line) => line.includes(secret.slice(6)) || line.includes(next.slice(6)))), 'secrets are not logged');
+	client.stop();
 	await backend.stop();
 }
 
@@ -411,6 +482,43 @@ async function drained({ start, store }) {
 	await backend.stop();
 }
 
+/* Instances that come later get their share, and those that go leave theirs, while events go on. */
+async function shares({ start, store }) {
+	if (store === 'memory')
+		return;
+	const backend = await startBackend(async ({ type, data }) => {
+		await sleep(20);
+		return type === 'message' ? { ack: data } : undefined;
+	});
+	const { base, instances } = await start({ options: optionsOf(backend), proxy: { retry: 'refused' } });
+	let held;
+	const look = async () => (await Promise.all(instances.filter(({ running }) => running).map((instance) => instance.metrics('pollgate_hook_queues')))).sort().join();
+	const shared = (wanted, what) => waitFor(async () => (held = await look()) === wanted, 40000, () => `${what}: ${wanted}, got ${held}`, 100);
+	await Promise.all(instances.slice(1).map((instance) => instance.stop()));
+	await shared('16', 'one to have all queues');
+	const clients = await Promise.all(range(20).map(() => Client.open(base)));
+	let going = true;
+	const counts = Promise.all(clients.map(async (client) => {
+		let n = 0;
+		while (going)
+			await acked(client, await say(client, 'count', n++));
+		return n;
+	}));
+	await Promise.all(instances.slice(1).map((instance) => instance.start()));
+	await shared('5,5,6', 'three to share them');
+	ok(true, 'instances that come later get their share of the queues');
+	await instances[0].stop();
+	await shared('8,8', 'two to share them');
+	ok(true, 'and those that are left that of one that goes');
+	going = false;
+	const sent = await counts;
+	const askedOf = (client) => [...new Map(backend.of('message', client.id).map(({ id, data }) => [id, data])).values()];
+	ok(clients.every((client, i) => JSON.stringify(askedOf(client)) === JSON.stringify(range(sent[i]))), 'meanwhile each session is asked about in order');
+	await instances[0].start();
+	clients.forEach((client) => client.stop());
+	await backend.stop();
+}
+
 /* A Redis that lost a queue and has a clock that was set back gives ids that were passed already. */
 async function setBack({ start, redis, store }) {
 	if (store === 'memory')
@@ -489,7 +597,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, limits, only, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -12,6 +12,7 @@
 
 enum options_relay { OPTIONS_RELAY_OTHERS, OPTIONS_RELAY_ALL, OPTIONS_RELAY_SELF, OPTIONS_RELAY_NONE };
 enum options_auth { OPTIONS_AUTH_NONE, OPTIONS_AUTH_JWT };
+enum options_hook_auth { OPTIONS_HOOK_AUTH_NONE, OPTIONS_HOOK_AUTH_GOOGLE };
 enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
 
 struct option_list {

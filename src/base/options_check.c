@@ -62,8 +62,10 @@ check_auth(const struct options *o)
 static char *
 check_hook(const struct options *o)
 {
-	if (!*o->hook && (*o->hook_secret_file || o->hook_events.count > 0))
-		return options_sentence("--hook-secret-file and --hook-events want --hook: without it they would be ignored");
+	if (!*o->hook && (*o->hook_secret_file || o->hook_events.count > 0 || o->hook_auth != OPTIONS_HOOK_AUTH_NONE))
+		return options_sentence("--hook-secret-file, --hook-auth and --hook-events want --hook: without it they would be ignored");
+	if (*o->hook_audience && o->hook_auth == OPTIONS_HOOK_AUTH_NONE)
+		return options_sentence("--hook-audience wants --hook-auth google: without it it would be ignored");
 	for (size_t i = 0; i < o->hook_events.count; i++) {
 		static const char *const events[] = {"connect", "message", "ack", "join", "leave", "disconnect"};
 		size_t known = 0;

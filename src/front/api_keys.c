@@ -60,7 +60,7 @@ api_keys_read(const char *path)
 		api_keys_free(keys);
 		keys = NULL;
 	} else {
-		log_info("%zu keys of backends", keys->count);
+		log_info("--api-key-file %s: %zu keys of backends", path, keys->count);
 	}
 	secret_wipe(&text);
 	return keys;

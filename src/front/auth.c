@@ -240,6 +240,12 @@ auth_new(struct event_base *base, const struct options *o, struct store *store)
 }
 
 void
+auth_reload(struct auth *auth)
+{
+	keyring_reload(auth->keyring);
+}
+
+void
 auth_free(struct auth *auth)
 {
 	if (!auth)

@@ -50,4 +50,7 @@ void auth_free_ops(struct client_op *ops, size_t count);
 /* Judge a token, which may wait for its keys.  token: NULL for none; copied. */
 void auth_check(struct auth *, const char *token, size_t len, auth_fn *, void *arg);
 
+/* As keyring_reload. */
+void auth_reload(struct auth *);
+
 #endif

@@ -368,15 +368,26 @@ front_set_server(struct front *front, struct http_server *server, uint32_t conne
 	front->connections_max = connections_max;
 }
 
-void
-front_reload(struct front *front)
+static void
+reload_api_keys(struct front *front)
 {
-	struct api_keys *keys = front->api_keys ? api_keys_read(front->parts.options->api_key_file) : NULL;
+	struct api_keys *keys = api_keys_read(front->parts.options->api_key_file);
 
 	if (!keys)
 		return;
 	api_keys_free(front->api_keys);
 	front->api_keys = keys;
+}
+
+void
+front_reload(struct front *front)
+{
+	if (front->api_keys)
+		reload_api_keys(front);
+	if (front->auth)
+		auth_reload(front->auth);
+	if (front->hook)
+		hook_reload(front->hook);
 }
 
 void

@@ -46,7 +46,7 @@ void front_stop(struct front *);
 /* An http_request_fn. */
 void front_handle(void *front, struct http_request *req);
 
-/* Read the keys of backends again; after a log line, those that were there stay if there are none. */
+/* Read the files of keys and secrets again; after a log line, what was there stays if there is something wrong with one. */
 void front_reload(struct front *);
 
 /* From now on /ready says 503 and new sessions are refused; checks that wait are answered. */

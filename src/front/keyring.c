@@ -27,18 +27,31 @@ struct keyring {
 
 /* ---- A file ---- */
 
+/* False, after a log line, if there are no keys in it; then those from before stay. */
 static bool
-load_file(struct keyring *ring, const char *path)
+load_file(struct keyring *ring)
 {
+	const char *path = ring->options->auth_key_file;
 	struct buf text;
 	const char *wrong = secret_read(&text, path, FILE_MAX);
+	struct keyset *keys = wrong ? NULL : keyset_read(text.data, text.len, &wrong);
 
-	if (!wrong)
-		ring->keys = keyset_read(text.data, text.len, &wrong);
 	secret_wipe(&text);
-	if (wrong)
+	if (!keys) {
 		log_error("--auth-key-file %s: %s", path, wrong);
-	return !wrong;
+		return false;
+	}
+	log_info("--auth-key-file %s: %zu keys that can be used", path, keyset_count(keys));
+	keyset_free(ring->keys);
+	ring->keys = keys;
+	return true;
+}
+
+void
+keyring_reload(struct keyring *ring)
+{
+	if (!ring->fetcher)
+		load_file(ring);
 }
 
 /* ---- A URL ---- */
@@ -134,7 +147,7 @@ keyring_new(struct event_base *base, const struct options *o, keyring_fetched_fn
 	if (*o->auth_jwks) {
 		ring->fetcher = fetcher_new(base, &config);
 		start_fetch(ring);
-	} else if (!load_file(ring, o->auth_key_file)) {
+	} else if (!load_file(ring)) {
 		free(ring);
 		return NULL;
 	}

@@ -21,6 +21,9 @@ struct keyring *keyring_new(struct event_base *, const struct options *options, 
 /* NULL does nothing. */
 void keyring_free(struct keyring *);
 
+/* Read the file again, if that is where they come from; after a log line, the keys that were there stay if it has none. */
+void keyring_reload(struct keyring *);
+
 /* The keys there are, lent until the loop goes on; NULL for none. */
 const struct keyset *keyring_keys(struct keyring *);
 

@@ -16,10 +16,13 @@
 struct ask {
 	LIST_ENTRY(ask) in_asks;
 	struct hook *hook;
+	struct fetcher *fetcher;
 	struct fetch *fetch;
 	struct hook_event event; /* What is needed of it to read the answer. */
 	char *namespace;         /* Owned: what that lends. */
 	unsigned attempt;
+	struct buf body;    /* Until it is sent. */
+	unsigned token;     /* The number of the one that was sent. */
 	ask_fn *done;
 	void *arg;
 };
@@ -54,15 +57,16 @@ ask_free(struct ask *ask)
 {
 	LIST_REMOVE(ask, in_asks);
 	free(ask->namespace);
+	buf_free(&ask->body);
 	free(ask);
 }
 
 static void
-fail(struct ask *ask, const char *why)
+fail(struct ask *ask, const char *why, int64_t retry_after_ms)
 {
 	metric_add(HOOK_FAILURES, 1);
 	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->event.kind], ask->event.session.s, ask->attempt, why);
-	ask->done(ask->arg, NULL);
+	ask->done(ask->arg, &(struct asked){.retry_after_ms = retry_after_ms});
 }
 
 /* The backend is there and says something: is it an answer? */
@@ -73,28 +77,39 @@ take(struct ask *ask, const struct fetch_answer *fetched)
 	struct native_error error;
 
 	if (!hook_read_answer(&answer, &ask->event, fetched->body, fetched->len, ask->hook->parts.limits, &error)) {
-		fail(ask, error.detail);
+		fail(ask, error.detail, 0);
 		return;
 	}
-	ask->done(ask->arg, &answer);
+	ask->done(ask->arg, &(struct asked){.answer = &answer});
 	hook_answer_free(&answer);
+}
+
+/* It answered with a status that is none of success. */
+static void
+take_refusal(struct ask *ask, const struct fetch_answer *fetched)
+{
+	bool is_busy = fetched->status == 429 || fetched->status == 503;
+	char why[32];
+
+	snprintf(why, sizeof why, "status %d", fetched->status);
+	if (fetched->status >= 500 || fetched->status == 429)
+		note_bad(ask->hook, why);
+	if (ask->hook->identity && (fetched->status == 401 || fetched->status == 403))
+		identity_refused(ask->hook->identity, ask->token);
+	fail(ask, why, is_busy ? fetched->retry_after_ms : 0);
 }
 
 static void
 on_fetched(void *arg, const struct fetch_answer *fetched)
 {
 	struct ask *ask = arg;
-	char why[32];
 
 	ask->fetch = NULL;
 	if (fetched->outcome != FETCH_ANSWERED) {
 		note_bad(ask->hook, fetched->detail);
-		fail(ask, fetched->detail);
+		fail(ask, fetched->detail, 0);
 	} else if (fetched->status < 200 || fetched->status > 299) {
-		snprintf(why, sizeof why, "status %d", fetched->status);
-		if (fetched->status >= 500 || fetched->status == 429)
-			note_bad(ask->hook, why);
-		fail(ask, why);
+		take_refusal(ask, fetched);
 	} else {
 		note_good(ask->hook);
 		take(ask, fetched);
@@ -104,7 +119,7 @@ on_fetched(void *arg, const struct fetch_answer *fetched)
 
 /* ---- The request ---- */
 
-#define HEADERS_MAX 11
+#define HEADERS_MAX 12
 
 struct headers {
 	size_t count;
@@ -117,18 +132,23 @@ add_header(struct headers *headers, const char *name, const char *value)
 	headers->list[headers->count++] = (struct fetch_header){name, value};
 }
 
-static struct fetch *
-start_fetch(struct ask *ask, struct fetcher *fetcher, const struct hook_event *event, const struct buf *body)
+/* False if as much is asked as may, or there is no token. */
+static bool
+start_fetch(struct ask *ask)
 {
 	const struct options *o = ask->hook->parts.options;
+	const struct hook_event *event = &ask->event;
+	struct identity *identity = ask->hook->identity;
+	const char *authorization = identity ? identity_header(identity) : NULL;
 	struct headers headers = {0};
 	char id[HOOK_ID_SIZE], time[HOOK_TIME_SIZE], type[32], attempt[16], seconds[24];
 	int64_t now = clock_wall_ms();
 	struct buf signature = BUF_EMPTY;
-	struct fetch_request request = {.method = "POST", .url = o->hook, .body = body->data, .len = body->len,
+	struct fetch_request request = {.method = "POST", .url = o->hook, .body = ask->body.data, .len = ask->body.len,
 	    .timeout_ms = o->hook_timeout_ms, .max_answer = o->hook_answer_max};
-	struct fetch *fetch;
 
+	if (identity && !authorization)
+		return false;
 	hook_write_id(id, event);
 	hook_write_time(time, event->id.ms > 0 ? (int64_t)event->id.ms : now);
 	snprintf(type, sizeof type, "pollgate.%s", hook_kind_names[event->kind]);
@@ -145,14 +165,34 @@ start_fetch(struct ask *ask, struct fetcher *fetcher, const struct hook_event *e
 	add_header(&headers, "webhook-id", id);
 	add_header(&headers, "webhook-timestamp", seconds);
 	if (ask->hook->secrets) {
-		hook_sign(&signature, ask->hook->secrets, id, now / 1000, body->data, body->len);
+		hook_sign(&signature, ask->hook->secrets, id, now / 1000, ask->body.data, ask->body.len);
 		add_header(&headers, "webhook-signature", signature.data);
+	}
+	if (identity) {
+		add_header(&headers, "Authorization", authorization);
+		ask->token = identity_number(identity);
 	}
 	request.headers = headers.list;
 	request.headers_count = headers.count;
-	fetch = fetch_start(fetcher, &request, on_fetched, ask);
+	ask->fetch = fetch_start(ask->fetcher, &request, on_fetched, ask);
 	buf_free(&signature);
-	return fetch;
+	buf_free(&ask->body);
+	metric_add(HOOK_REQUESTS, ask->fetch != NULL);
+	return ask->fetch != NULL;
+}
+
+static bool
+has_token(struct hook *hook)
+{
+	return !hook->identity || identity_header(hook->identity);
+}
+
+unsigned
+ask_limit(struct hook *hook)
+{
+	if (!has_token(hook))
+		return 0;
+	return hook->open ? 1 : hook->parts.options->hook_concurrency;
 }
 
 static void
@@ -169,21 +209,39 @@ keep_event(struct ask *ask, const struct hook_event *event)
 struct ask *
 ask_start(struct hook *hook, struct fetcher *fetcher, const struct hook_event *event, unsigned attempt, ask_fn *done, void *arg)
 {
-	struct ask *ask = mem_zero(1, sizeof *ask);
-	struct buf body = BUF_EMPTY;
+	bool may_send = has_token(hook);
+	struct ask *ask;
 
-	*ask = (struct ask){.hook = hook, .attempt = attempt, .done = done, .arg = arg};
+	if (!may_send && (event->kind != HOOK_CONNECT || !identity_is_coming(hook->identity)))
+		return NULL;
+	ask = mem_zero(1, sizeof *ask);
+	*ask = (struct ask){.hook = hook, .fetcher = fetcher, .attempt = attempt, .done = done, .arg = arg};
 	keep_event(ask, event);
-	LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
-	hook_write_event(&body, event);
-	ask->fetch = start_fetch(ask, fetcher, event, &body);
-	buf_free(&body);
-	if (ask->fetch) {
-		metric_add(HOOK_REQUESTS, 1);
+	hook_write_event(&ask->body, event);
+	if (!may_send) {
+		LIST_INSERT_HEAD(&hook->held, ask, in_asks);
 		return ask;
 	}
+	LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
+	if (start_fetch(ask))
+		return ask;
 	ask_free(ask);
 	return NULL;
+}
+
+void
+asks_release(struct hook *hook)
+{
+	struct ask *ask;
+
+	while ((ask = LIST_FIRST(&hook->held)) && !(identity_is_coming(hook->identity) && !has_token(hook))) {
+		LIST_REMOVE(ask, in_asks);
+		LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
+		if (start_fetch(ask))
+			continue;
+		ask->done(ask->arg, &(struct asked){0});
+		ask_free(ask);
+	}
 }
 
 void

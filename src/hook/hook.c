@@ -4,6 +4,7 @@
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #define RENEW_TICKS 2     /* A lease is renewed every second. */
 #define REREAD_TICKS 20   /* In case a notice was lost. */
 #define TRIES_PER_TICK 4  /* So that instances which begin together share the queues. */
+#define WISH_TICKS 6      /* Time for who holds a queue to hear of a wish, end what is under way, and give it back. */
 #define CONNECTS_WAITING 1000
 #define SECRETS_MAX 4096
 
@@ -36,6 +38,21 @@ renew(struct hook *hook)
 			queue_hold(queue, LEASE_MS);
 		}
 	}
+}
+
+/*
+ * One queue at a time, and the same for a while: so an instance gets one from others that have more, and not one from each of them
+ * because it had too few a moment ago.
+ */
+static void
+wish(struct hook *hook)
+{
+	if (hook->ticks % WISH_TICKS == 0 || hook->queues[hook->wish]->held) {
+		evutil_secure_rng_get_bytes(&hook->wish, sizeof hook->wish);
+		hook->wish %= STORE_QUEUES;
+	}
+	if (!hook->queues[hook->wish]->held)
+		queue_wish(hook->queues[hook->wish]);
 }
 
 static void
@@ -60,18 +77,11 @@ reread(struct hook *hook)
 	}
 }
 
-/* Give back what nothing is under way of. */
 static void
 release(struct hook *hook)
 {
-	for (unsigned i = 0; i < STORE_QUEUES; i++) {
-		struct queue *queue = hook->queues[i];
-
-		if (!queue->held || queue->running > 0)
-			continue;
-		queue_drop(queue);
-		queue_hold(queue, 0);
-	}
+	for (unsigned i = 0; i < STORE_QUEUES; i++)
+		queue_release(hook->queues[i]);
 }
 
 static void
@@ -82,10 +92,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	hook->ticks++;
 	renew(hook);
-	if (hook->draining) {
-		release(hook);
+	release(hook);
+	if (hook->draining)
 		return;
-	}
+	wish(hook);
 	try_more(hook);
 	reread(hook);
 	lanes_run(hook);
@@ -143,9 +153,10 @@ connect_fail(struct hook_ask *connect)
 }
 
 static void
-on_connect(void *arg, struct hook_answer *answer)
+on_connect(void *arg, const struct asked *asked)
 {
 	struct hook_ask *connect = arg;
+	struct hook_answer *answer = asked->answer;
 
 	connect->hook->connecting--;
 	if (!answer) {
@@ -167,7 +178,8 @@ void
 hook_connect(struct hook *hook, const struct hook_event *event, hook_connect_fn *done, void *arg)
 {
 	struct hook_ask *connect = mem_zero(1, sizeof *connect);
-	bool may = !hook->open || hook->connecting == 0;
+	unsigned most = hook->open ? 1 : CONNECTS_WAITING + hook->parts.options->hook_concurrency;
+	bool may = hook->connecting < most;
 
 	connect->hook = hook;
 	connect->done = done;
@@ -199,19 +211,54 @@ choose_events(struct hook *hook, const struct option_list *events)
 	}
 }
 
-/* False, after a log line, if there are none. */
+/* False, after a log line, if there are none; then those from before stay. */
 static bool
-read_secrets(struct hook *hook, const char *path)
+read_secrets(struct hook *hook)
 {
+	const char *path = hook->parts.options->hook_secret_file;
 	struct buf text;
 	const char *wrong = secret_read(&text, path, SECRETS_MAX);
+	struct hook_secrets *secrets = wrong ? NULL : hook_secrets_read(text.data, text.len, &wrong);
 
-	if (!wrong)
-		hook->secrets = hook_secrets_read(text.data, text.len, &wrong);
 	secret_wipe(&text);
-	if (!hook->secrets)
+	if (!secrets) {
 		log_error("--hook-secret-file %s: %s", path, wrong);
-	return hook->secrets != NULL;
+		return false;
+	}
+	log_info("--hook-secret-file %s: read", path);
+	hook_secrets_free(hook->secrets);
+	hook->secrets = secrets;
+	return true;
+}
+
+void
+hook_reload(struct hook *hook)
+{
+	if (*hook->parts.options->hook_secret_file)
+		read_secrets(hook);
+}
+
+static void
+on_identity(void *arg)
+{
+	struct hook *hook = arg;
+
+	asks_release(hook);
+	lanes_run(hook);
+}
+
+/* False, after a log line, if it cannot be asked for tokens. */
+static bool
+prepare_identity(struct hook *hook)
+{
+	const struct options *o = hook->parts.options;
+
+	if (o->hook_auth == OPTIONS_HOOK_AUTH_NONE)
+		return true;
+	if (strncasecmp(o->hook, "https:", 6) != 0)
+		log_warning("--hook-auth: who is on the way to the backend sees the token, since its URL is not https");
+	hook->identity = identity_new(hook->parts.base, o, on_identity, hook);
+	return hook->identity != NULL;
 }
 
 struct hook *
@@ -224,14 +271,16 @@ hook_new(const struct hook_parts *parts)
 	char random[TOKEN_LEN + 1];
 
 	hook->parts = *parts;
-	if (*o->hook_secret_file && !read_secrets(hook, o->hook_secret_file)) {
+	if ((*o->hook_secret_file && !read_secrets(hook)) || !prepare_identity(hook)) {
+		hook_secrets_free(hook->secrets);
 		free(hook);
 		return NULL;
 	}
-	if (!hook->secrets)
+	if (!hook->secrets && !hook->identity)
 		log_warning("--hook: without --hook-secret-file the backend cannot know who asks it");
 	choose_events(hook, &o->hook_events);
 	LIST_INIT(&hook->asks);
+	LIST_INIT(&hook->held);
 	LIST_INIT(&hook->histories);
 	LIST_INIT(&hook->opening);
 	TAILQ_INIT(&hook->ready);
@@ -263,6 +312,8 @@ hook_free(struct hook *hook)
 	histories_free(hook);
 	while (!LIST_EMPTY(&hook->asks))
 		ask_cancel(LIST_FIRST(&hook->asks));
+	while (!LIST_EMPTY(&hook->held))
+		ask_cancel(LIST_FIRST(&hook->held));
 	while ((connect = LIST_FIRST(&hook->opening))) {
 		LIST_REMOVE(connect, in_connects);
 		if (connect->later)
@@ -271,6 +322,7 @@ hook_free(struct hook *hook)
 	}
 	fetcher_free(hook->fetcher);
 	fetcher_free(hook->connects);
+	identity_free(hook->identity);
 	hook_secrets_free(hook->secrets);
 	free(hook);
 }

@@ -24,7 +24,7 @@ struct hook_parts {
 	struct sessions *sessions;
 };
 
-/* NULL, after a log line, if there are no secrets in --hook-secret-file. */
+/* NULL, after a log line, if there are no secrets in --hook-secret-file, or $GCE_METADATA_HOST is no host. */
 struct hook *hook_new(const struct hook_parts *parts);
 /* Before the store.  What is under way is done again by whoever comes next.  NULL does nothing. */
 void hook_free(struct hook *);
@@ -39,6 +39,9 @@ typedef void hook_connect_fn(void *arg, enum hook_verdict verdict, struct hook_a
 
 /* Ask whether a session may be opened: event is a CONNECT, and copied.  done runs once, later, but for after hook_free. */
 void hook_connect(struct hook *, const struct hook_event *event, hook_connect_fn *done, void *arg);
+
+/* Read the secrets again; after a log line, those that were there stay if there are none. */
+void hook_reload(struct hook *);
 
 /* Begin nothing new.  What is under way is ended; then other instances go on. */
 void hook_drain(struct hook *);

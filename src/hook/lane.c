@@ -111,9 +111,9 @@ wait(struct lane *lane, int64_t ms)
 	event_add(lane->timer, &tv);
 }
 
-/* Full jitter: anything from nothing to twice as much as the last time. */
+/* Full jitter: anything from nothing to twice as much as the last time; and what the backend asks for, if that may be. */
 static void
-wait_for_retry(struct lane *lane)
+wait_for_retry(struct lane *lane, int64_t least)
 {
 	int64_t most = RETRY_FIRST_MS;
 	uint32_t random;
@@ -123,7 +123,7 @@ wait_for_retry(struct lane *lane)
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
 	evutil_secure_rng_get_bytes(&random, sizeof random);
-	wait(lane, random % most);
+	wait(lane, random % most + (least < RETRY_MOST_MS ? least : RETRY_MOST_MS));
 }
 
 /* ---- Finishing ---- */
@@ -224,22 +224,22 @@ finish_failed(struct lane *lane)
 /* ---- Asking ---- */
 
 static void
-on_answer(void *arg, struct hook_answer *answer)
+on_answer(void *arg, const struct asked *asked)
 {
 	struct lane *lane = arg;
 	struct hook *hook = lane->queue->hook;
 
 	lane->ask = NULL;
 	count_running(lane, -1);
-	if (answer) {
+	if (asked->answer) {
 		lane->answered = true;
-		lane->answer = *answer;
-		*answer = (struct hook_answer){0};
+		lane->answer = *asked->answer;
+		*asked->answer = (struct hook_answer){0};
 		finish(lane, lane->answer.ops, lane->answer.count);
 	} else if (lane->attempt > hook->parts.options->hook_retries) {
 		finish_failed(lane);
 	} else {
-		wait_for_retry(lane);
+		wait_for_retry(lane, asked->retry_after_ms);
 	}
 	lanes_run(hook);
 }
@@ -470,13 +470,14 @@ start(struct lane *lane)
 void
 lanes_run(struct hook *hook)
 {
-	unsigned most = hook->open ? 1 : hook->parts.options->hook_concurrency;
+	unsigned most = ask_limit(hook);
 	struct lane *lane;
 
 	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
 		lane->state = LANE_IDLE;
-		start(lane);
+		if (!lane->queue->leaving)
+			start(lane);
 	}
 }
 

@@ -37,7 +37,7 @@ on_view(void *arg, const struct store_view *view)
 void
 queue_read(struct queue *queue)
 {
-	if (!queue->held || queue->reading || !queue->stale || queue->count >= WINDOW || queue->bytes >= WINDOW_BYTES)
+	if (!queue->held || queue->leaving || queue->reading || !queue->stale || queue->count >= WINDOW || queue->bytes >= WINDOW_BYTES)
 		return;
 	/* All that was read is finished, so nothing comes twice; and a Redis that was set back may have ids that were passed. */
 	if (queue->count == 0)
@@ -64,7 +64,7 @@ queue_drop(struct queue *queue)
 
 	if (!queue->held)
 		return;
-	queue->held = false;
+	queue->held = queue->leaving = false;
 	metric_add(HOOK_QUEUES, -1);
 	store_unwatch(queue->hook->parts.store, &queue->name);
 	store_cancel(queue->reading);
@@ -88,6 +88,17 @@ take(struct queue *queue)
 	queue_read(queue);
 }
 
+/* How many are held and not to be given back. */
+static uint32_t
+count_held(const struct hook *hook)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < STORE_QUEUES; i++)
+		count += hook->queues[i]->held && !hook->queues[i]->leaving;
+	return count;
+}
+
 static void
 on_leased(void *arg, const struct store_leased *leased)
 {
@@ -103,15 +114,42 @@ on_leased(void *arg, const struct store_leased *leased)
 	queue->until = queue->asked_at + LEASE_MS;
 	if (!queue->held && !queue->hook->draining)
 		take(queue);
+	/* Another one that has fewer, and still would not have more than this one then. */
+	if (queue->held && !queue->leaving && leased->told != STORE_NOTHING_TOLD && leased->told + 1 < count_held(queue->hook))
+		queue->leaving = true;
+	queue_release(queue);
+}
+
+static void
+ask_lease(struct queue *queue, int64_t ms, uint32_t tells)
+{
+	struct store_claim claim = {.name = &queue->name, .holder = &queue->hook->holder, .ms = ms, .tells = tells};
+
+	if (queue->lease)
+		return;
+	queue->asked_at = clock_mono_ms();
+	queue->lease = store_lease(queue->hook->parts.store, &claim, on_leased, queue);
 }
 
 void
 queue_hold(struct queue *queue, int64_t ms)
 {
-	if (queue->lease)
+	ask_lease(queue, ms, STORE_NOTHING_TOLD);
+}
+
+void
+queue_wish(struct queue *queue)
+{
+	ask_lease(queue, LEASE_MS, count_held(queue->hook));
+}
+
+void
+queue_release(struct queue *queue)
+{
+	if (!queue->held || queue->lease || queue->running > 0 || !(queue->leaving || queue->hook->draining))
 		return;
-	queue->asked_at = clock_mono_ms();
-	queue->lease = store_lease(queue->hook->parts.store, &queue->name, &queue->hook->holder, ms, on_leased, queue);
+	queue_drop(queue);
+	queue_hold(queue, 0);
 }
 
 /* ---- Life ---- */

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { HEADERS_MAX = 32768, CONNECTION_IDLE_S = 50 };
+enum { HEADERS_MAX = 32768, CONNECTION_IDLE_S = 50, RETRY_AFTER_MAX_S = 86400 };
 
 struct fetch {
 	TAILQ_ENTRY(fetch) in_list; /* Of running or waiting ones. */
@@ -240,9 +240,13 @@ finish_answered(struct fetch *fetch)
 	struct fetch_answer answer = {.outcome = FETCH_ANSWERED, .len = fetch->body.len};
 	struct fetch_header *headers;
 	long status = 0;
+	curl_off_t retry_after_s = 0;
 
 	curl_easy_getinfo(fetch->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(fetch->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
 	answer.status = (int)status;
+	if (retry_after_s > 0)
+		answer.retry_after_ms = (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S) * 1000;
 	answer.body = fetch->body.data ? fetch->body.data : "";
 	answer.headers = headers = split_head(&fetch->head, &answer.headers_count);
 	finish(fetch, &answer);

@@ -52,6 +52,7 @@ struct fetch_answer {
 	int status;
 	const struct fetch_header *headers;
 	size_t headers_count;
+	int64_t retry_after_ms; /* What its Retry-After says (RFC 9110, 10.2.3), from now on; 0 for nothing. */
 	const char *body; /* Never NULL; a NUL is behind it. */
 	size_t len;
 };

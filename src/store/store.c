@@ -70,9 +70,9 @@ store_finish(struct store *store, const struct name *queue, struct entry_id entr
 }
 
 struct store_call *
-store_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+store_lease(struct store *store, const struct store_claim *claim, store_leased_fn *fn, void *arg)
 {
-	return store->ops->lease(store, name, holder, ms, fn, arg);
+	return store->ops->lease(store, claim, fn, arg);
 }
 
 struct store_call *

@@ -212,18 +212,27 @@ void store_queue_name(struct name *queue, unsigned number);
 struct store_call *store_finish(struct store *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
     store_applied_fn *, void *arg);
 
+#define STORE_NOTHING_TOLD UINT32_MAX
+
+struct store_claim { /* All lent until store_lease has returned. */
+	const struct name *name;   /* Of what is to be held, ... */
+	const struct name *holder; /* ... by whom, ... */
+	int64_t ms;                /* ... for so long from now on; 0: no more. */
+	uint32_t tells;            /* If another has it, that one is told this number, unless STORE_NOTHING_TOLD. */
+};
+
 struct store_leased {
 	enum store_status status; /* OK, UNAVAILABLE */
 	bool held;
+	uint32_t told; /* Held: the smallest number that others told since the holder claimed it last, or STORE_NOTHING_TOLD. */
 };
 typedef void store_leased_fn(void *arg, const struct store_leased *leased);
 
 /*
- * Hold what this name stands for, for ms from now on, unless another holder has it; who holds it goes on.  ms 0: give it back.
- * Clocks and processes may stand still: whoever had it may go on for a moment believing that it does.
+ * Hold what a name stands for, unless another holder has it; who holds it goes on.  Clocks and processes may stand still: whoever
+ * had it may go on for a moment believing that it does.
  */
-struct store_call *store_lease(struct store *, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *,
-    void *arg);
+struct store_call *store_lease(struct store *, const struct store_claim *claim, store_leased_fn *, void *arg);
 
 /* ---- Reading ---- */
 

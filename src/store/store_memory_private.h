@@ -103,6 +103,7 @@ struct lease {
 	struct name name;
 	struct name holder;
 	int64_t until; /* On the monotonic clock. */
+	uint32_t told; /* By others; STORE_NOTHING_TOLD: nothing. */
 };
 
 struct due {

@@ -65,35 +65,47 @@ memory_leases_forget(struct memory *m)
 		lease_free(m, lease);
 }
 
-static bool
-hold(struct memory *m, const struct name *name, const struct name *holder, int64_t ms)
+static struct store_leased
+hold(struct memory *m, const struct store_claim *claim)
 {
-	struct lease *lease = find_lease(m, name);
+	struct lease *lease = find_lease(m, claim->name);
+	struct store_leased leased = {.status = STORE_OK, .told = STORE_NOTHING_TOLD};
 
-	if (lease && lease->until > clock_mono_ms() && !name_equal(&lease->holder, holder))
-		return false;
-	if (ms == 0) {
+	if (lease && lease->until <= clock_mono_ms()) {
+		lease_free(m, lease);
+		lease = NULL;
+	}
+	if (lease && !name_equal(&lease->holder, claim->holder)) {
+		if (claim->tells < lease->told)
+			lease->told = claim->tells;
+		return leased;
+	}
+	if (claim->ms == 0) {
 		if (lease)
 			lease_free(m, lease);
-		return false;
+		return leased;
 	}
-	if (!lease) {
+	leased.held = true;
+	if (lease) {
+		leased.told = lease->told;
+	} else {
 		lease = mem_zero(1, sizeof(*lease));
-		lease->name = *name;
+		lease->name = *claim->name;
 		HASH_ADD(hh, m->leases, name.s, NAME_LEN, lease);
 	}
-	lease->holder = *holder;
-	lease->until = clock_mono_ms() + ms;
-	return true;
+	lease->holder = *claim->holder;
+	lease->until = clock_mono_ms() + claim->ms;
+	lease->told = STORE_NOTHING_TOLD;
+	return leased;
 }
 
 struct store_call *
-memory_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+memory_lease(struct store *store, const struct store_claim *claim, store_leased_fn *fn, void *arg)
 {
 	struct memory *m = memory_of(store);
 	struct task *task = memory_post(m, TASK_LEASED, NULL, 0, arg);
 
 	task->fn.leased = fn;
-	task->u.leased = (struct store_leased){STORE_OK, hold(m, name, holder, ms)};
+	task->u.leased = hold(m, claim);
 	return &task->call;
 }

@@ -87,6 +87,8 @@ redis_store_read_queue(struct store *store, const struct name *queue, struct ent
 
 /* ---- Leases ---- */
 
+#define NOT_HELD -2 /* Of redis_lease.lua. */
+
 struct lease_call {
 	struct redis_call call;
 	store_leased_fn *fn;
@@ -100,13 +102,14 @@ on_leased(struct redis_call *call, const redisReply *reply)
 	struct store_leased leased = {.status = STORE_UNAVAILABLE};
 
 	if (reply && reply->type == REDIS_REPLY_INTEGER)
-		leased = (struct store_leased){STORE_OK, reply->integer == 1};
+		leased = (struct store_leased){STORE_OK, reply->integer != NOT_HELD,
+		    reply->integer >= 0 ? (uint32_t)reply->integer : STORE_NOTHING_TOLD};
 	lease->fn(lease->arg, &leased);
 	redis_call_free(call);
 }
 
 struct store_call *
-redis_store_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+redis_store_lease(struct store *store, const struct store_claim *claim, store_leased_fn *fn, void *arg)
 {
 	struct lease_call *lease = redis_call_new(redis_store_of(store), sizeof *lease, on_leased);
 	struct redis_call *call = &lease->call;
@@ -115,9 +118,10 @@ redis_store_lease(struct store *store, const struct name *name, const struct nam
 	lease->arg = arg;
 	call->repeatable = true;
 	redis_call_script(call, SCRIPT_LEASE, 1);
-	call_add_key(call, 'w', name);
-	call_add_name(call, holder);
-	redis_command_addi(&call->command, ms);
+	call_add_key(call, 'w', claim->name);
+	call_add_name(call, claim->holder);
+	redis_command_addi(&call->command, claim->ms);
+	redis_command_addi(&call->command, claim->tells == STORE_NOTHING_TOLD ? -1 : (int64_t)claim->tells);
 	redis_call_send(call);
 	return &call->call;
 }

@@ -49,13 +49,14 @@ struct option_help {
 };
 
 static const struct option_help table[] = {
-	{{"peer", required_argument, NULL, 'p'}, "NAME", "what is under test: pollgate (by polling), pollgate-sse, pollgate-ws, nchan, socketio, "
+	{{"peer", required_argument, NULL, 'p'}, "NAME", "what is under test: pollgate (by polling), pollgate-sse, pollgate-ws, pollgate-hook (through hookbench), nchan, socketio, "
 	    "socketio-sticky, socketio-ws (pollgate)"},
 	{{"gateway", required_argument, NULL, 'g'}, "PID", "a process whose CPU and memory count as the gateway's; repeatable"},
 	{{"redis", required_argument, NULL, 'r'}, "ADDRESS:PORT", "the Redis that they use, on this machine"},
 	{{"bare", no_argument, NULL, 'b'}, NULL, "rate: measure bare round trips on that Redis in between"},
 	{{"clients", required_argument, NULL, 'c'}, "N", "clients that poll (or are pushed to), or are parked beside pairs (0)"},
 	{{"pairs", required_argument, NULL, 'P'}, "N", "pairs of a sender and a receiver (100)"},
+	{{"window", required_argument, NULL, 'n'}, "N", "pairs: messages of each that may be under way (1)"},
 	{{"rate", required_argument, NULL, 'R'}, "N", "messages a second (500)"},
 	{{"members", required_argument, NULL, 'm'}, "N", "pollers in the room (1000)"},
 	{{"wakes", required_argument, NULL, 'w'}, "N", "messages to the room (10)"},
@@ -124,6 +125,7 @@ set_option(struct options *o, int letter, const char *value)
 	case 'b': o->bare = true; break;
 	case 'c': s->clients = number(value); break;
 	case 'P': s->pairs = number(value); break;
+	case 'n': s->window = number(value); break;
 	case 'R': s->rate = number(value); break;
 	case 'm': s->members = number(value); break;
 	case 'w': s->wakes = number(value); break;
@@ -156,6 +158,8 @@ parse_options(struct options *o, int argc, char **argv)
 	}
 	if (o->scenario.pairs == 0 || o->scenario.rate == 0 || o->scenario.members == 0 || o->scenario.wakes == 0)
 		die("--pairs, --rate, --members and --wakes are at least 1");
+	if (o->scenario.window == 0 || o->scenario.window > WINDOW_MAX)
+		die("--window is 1 to %d", WINDOW_MAX);
 	if (o->scenario.payload > 64 << 10)
 		die("--payload is at most 65536");
 	if (o->bare && o->redis_port)
@@ -192,7 +196,7 @@ main(int argc, char **argv)
 {
 	struct options o = {
 		.peer = &peer_pollgate,
-		.scenario = {.pairs = 100, .rate = 500, .members = 1000, .wakes = 10, .warmup_ms = 500, .measure_ms = 2000, .payload = 200},
+		.scenario = {.pairs = 100, .window = 1, .rate = 500, .members = 1000, .wakes = 10, .warmup_ms = 500, .measure_ms = 2000, .payload = 200},
 	};
 	struct load load = {0};
 	struct url urls[MAX_URLS];

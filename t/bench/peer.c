@@ -10,8 +10,8 @@
 
 struct wire_options wire;
 
-const struct peer *const peers[] = {&peer_pollgate, &peer_pollgate_sse, &peer_pollgate_ws, &peer_nchan, &peer_socketio,
-	&peer_socketio_sticky, &peer_socketio_ws, NULL};
+const struct peer *const peers[] = {&peer_pollgate, &peer_pollgate_sse, &peer_pollgate_ws, &peer_pollgate_hook, &peer_nchan,
+	&peer_socketio, &peer_socketio_sticky, &peer_socketio_ws, NULL};
 
 static size_t
 append(struct request *req, size_t at, const char *text, size_t len)

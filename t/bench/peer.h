@@ -58,7 +58,7 @@ struct peer {
 	/* Systems that push messages on a connection which stays have these instead of poll and polled. */
 	const struct push *push;
 };
-extern const struct peer peer_pollgate, peer_pollgate_sse, peer_pollgate_ws, peer_nchan;
+extern const struct peer peer_pollgate, peer_pollgate_sse, peer_pollgate_ws, peer_pollgate_hook, peer_nchan;
 extern const struct peer peer_socketio, peer_socketio_sticky, peer_socketio_ws;
 /* All of them, NULL behind the last. */
 extern const struct peer *const peers[];

@@ -105,6 +105,32 @@ const struct peer peer_pollgate = {
 	.sent = read_sent,
 };
 
+/* ---- Through the application: hookbench sends on what it is told, to the session that the event is named after ---- */
+
+static void
+write_event(struct request *req, const struct session *from, const char *to, bool room, const char *data)
+{
+	static char body[70 << 10];
+	char seq[48] = "";
+
+	(void)room;
+	if (wire.seq)
+		snprintf(seq, sizeof(seq), "\"seq\":%llu,", (unsigned long long)from->seq);
+	if (snprintf(body, sizeof(body), "{%s\"ops\":[{\"op\":\"send\",\"event\":\"%s\",\"data\":%s}]}", seq, to, data) >= (int)sizeof(body))
+		die("a body above %zu bytes", sizeof(body));
+	request_write(req, "POST", "", body, "/v1/send?token=%s", from->token);
+}
+
+const struct peer peer_pollgate_hook = {
+	.name = "pollgate-hook",
+	.open = write_open,
+	.opened = read_opened,
+	.poll = write_poll,
+	.polled = read_polled,
+	.send = write_event,
+	.sent = read_sent,
+};
+
 /* ---- An event stream ---- */
 
 static void

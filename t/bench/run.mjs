@@ -28,6 +28,7 @@ const systems = {
 	'pollgate-socketio': { peer: 'socketio', server: 'pollgate', instances: 2, redis: true, options: ['--ping-interval=5m'] },
 	'socketio': { peer: 'socketio-sticky', server: 'socketio', instances: 2, redis: true },
 	'socketio-ws': { peer: 'socketio-ws', server: 'socketio', instances: 2, redis: true },
+	'pollgate-hook': { peer: 'pollgate-hook', instances: 2, redis: true, hook: 0 },
 	'pollgate-memory': { peer: 'pollgate', instances: 1, redis: false },
 	'nchan-memory': { peer: 'nchan', instances: 1, redis: false },
 };
@@ -42,9 +43,12 @@ function scenarios(quick) {
 	const flat = (n) => ({ name: `flat-${n}`, scenario: 'pairs', systems: onRedis, rounds: pick(2, 0),
 		args: ['--pairs', 50, '--clients', n - 100, ...measure(1500)] });
 	return [
-		{ name: 'pairs', scenario: 'pairs', systems: [...all, ...others], rounds: pick(5, 1), args: measure(1500, 1000) },
-		{ name: 'rate', scenario: 'rate', systems: pick(all, onRedis), rounds: pick(3, 1), bare: true, args: measure(3000, 1500) },
+		{ name: 'pairs', scenario: 'pairs', systems: [...all, ...others, 'pollgate-hook'], rounds: pick(5, 1), args: measure(1500, 1000) },
+		{ name: 'rate', scenario: 'rate', systems: [...pick(all, onRedis), 'pollgate-hook'], rounds: pick(3, 1), bare: true, args: measure(3000, 1500) },
 		{ name: 'room', scenario: 'room', systems: [...all, ...others], rounds: pick(3, 1), args: ['--wakes', pick(10, 5)] },
+		{ name: 'order', scenario: 'pairs', systems: ['pollgate-hook'], rounds: pick(2, 1), args: ['--window', 8, ...measure(1500, 1000)] },
+		{ name: 'slow', scenario: 'pairs', systems: ['pollgate-hook'], rounds: pick(2, 1), hook: 50,
+			args: ['--pairs', pick(1000, 200), '--warmup', 2000, ...measure(3000, 1500)] },
 		{ name: 'idle', scenario: 'polls', systems: onRedis, rounds: 1, hold: pick(8000, 1000),
 			args: ['--clients', pick(8000, 2000), '--warmup', pick(9500, 2000), ...measure(8000, 1500)] },
 		{ name: 'empty', scenario: 'polls', systems: all, rounds: pick(2, 0), hold: 0, args: ['--clients', 100, ...measure(1500)] },
@@ -53,8 +57,8 @@ function scenarios(quick) {
 	];
 }
 
-async function measure(system, { scenario, args, bare, hold = 29000 }, round) {
-	const servers = await startSystem({ ...systems[system], hold });
+async function measure(system, { scenario, args, bare, hold = 29000, hook = systems[system].hook }, round) {
+	const servers = await startSystem({ ...systems[system], hold, hook });
 	try {
 		const redis = servers.redis ? ['--redis', servers.redis, ...(bare ? ['--bare'] : [])] : [];
 		const all = ['--json', '--peer', systems[system].peer, '--seed', round + 1, '--hold', hold, ...redis, ...args,

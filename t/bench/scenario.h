@@ -10,9 +10,12 @@ struct load;
 struct report;
 struct servers;
 
+enum { WINDOW_MAX = 64 };
+
 struct scenario_options {
 	uint32_t clients;  /* Polling (park, idle, polls), or parked beside the work (pairs, rate). */
-	uint32_t pairs;    /* A sender and a receiver each. */
+	uint32_t pairs;    /* A sender and a receiver each, ... */
+	uint32_t window;   /* ... with so many messages under way in closed loop, up to WINDOW_MAX. */
 	uint32_t members;  /* Of the room. */
 	uint32_t wakes;    /* Messages to the room. */
 	uint32_t rate;     /* Messages a second. */

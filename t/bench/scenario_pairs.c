@@ -1,6 +1,7 @@
 /*
- * 1:1 messages between pairs.  In closed loop a sender sends the next message when its receiver has the last one; at a rate a
- * timer chooses a pair that is at rest.  Every message carries a number, so that a lost or repeated one does not stay unseen.
+ * 1:1 messages between pairs.  In closed loop a sender sends the next message when its receiver has the last one, or is less than
+ * --window behind; at a rate a timer chooses a pair that is at rest.  Every message carries a number, so that one that is lost,
+ * repeated or out of order does not stay unseen.
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -18,15 +19,17 @@ struct pair {
 	struct traffic *traffic;
 	struct client *sender, *receiver;
 	char room[23]; /* Of the two, for systems that have nothing else. */
-	uint64_t number; /* Of the last message sent. */
-	int64_t sent_ns;
-	bool under_way, unanswered; /* The message has not arrived; the send has no answer. */
+	uint64_t number;  /* Of the last message sent, ... */
+	uint64_t arrived; /* ... and of the last that arrived. */
+	int64_t sent_ns[WINDOW_MAX];
+	bool unanswered; /* The last send has no answer. */
 };
 
 struct traffic {
 	struct run *run;
 	struct pair *pairs; /* Owned. */
 	bool closed_loop;
+	bool over; /* Nothing more is sent. */
 	uint64_t received, wrong;
 	struct samples delays_us;
 	/* At a rate: */
@@ -43,15 +46,15 @@ static void
 send_next(struct pair *pair)
 {
 	pair->number++;
-	pair->under_way = pair->unanswered = true;
-	pair->sent_ns = now_ns();
+	pair->unanswered = true;
+	pair->sent_ns[pair->number % WINDOW_MAX] = now_ns();
 	client_send(pair->sender, client_id(pair->receiver), false, run_body(pair->traffic->run, pair->number), on_sent, pair);
 }
 
 static void
 on_part_done(struct pair *pair)
 {
-	if (pair->traffic->closed_loop && !pair->under_way && !pair->unanswered)
+	if (pair->traffic->closed_loop && !pair->traffic->over && !pair->unanswered && pair->number - pair->arrived < pair->traffic->run->options->window)
 		send_next(pair);
 }
 
@@ -69,13 +72,13 @@ on_message(void *arg, uint64_t number)
 {
 	struct pair *pair = arg;
 
-	if (number != pair->number || !pair->under_way) {
+	if (number != pair->arrived + 1 || number > pair->number) {
 		pair->traffic->wrong++;
 		return;
 	}
-	pair->under_way = false;
+	pair->arrived = number;
 	pair->traffic->received++;
-	samples_add(&pair->traffic->delays_us, (double)(now_ns() - pair->sent_ns) / 1e3);
+	samples_add(&pair->traffic->delays_us, (double)(now_ns() - pair->sent_ns[number % WINDOW_MAX]) / 1e3);
 	on_part_done(pair);
 }
 
@@ -128,25 +131,42 @@ traffic_free(struct traffic *t)
 	free(t->pairs);
 }
 
-static void
-report(struct traffic *t, const struct usage *before, const struct usage *after)
+static uint64_t
+count_waiting(const struct traffic *t)
 {
-	uint64_t stalled = 0;
-	int64_t now = now_ns();
+	uint64_t waiting = 0;
 
 	for (uint32_t i = 0; i < t->run->options->pairs; i++)
-		stalled += t->pairs[i].under_way && now - t->pairs[i].sent_ns > 1000000000;
-	report_add(t->run->report, "rate", (double)t->received / (after->seconds - before->seconds), "messages a second");
-	run_report_costs(t->run, before, after, (double)t->received);
+		waiting += t->pairs[i].arrived < t->pairs[i].number;
+	return waiting;
+}
+
+/* Let what is under way arrive. */
+static void
+end(struct traffic *t)
+{
+	int64_t began = now_ns();
+
+	t->over = true;
+	while (count_waiting(t) > 0 && now_ns() - began < 10000000000)
+		run_loop_ms(t->run, 20);
+}
+
+static void
+report(struct traffic *t, const struct usage *before, const struct usage *after, uint64_t received)
+{
+	report_add(t->run->report, "rate", (double)received / (after->seconds - before->seconds), "messages a second");
+	run_report_costs(t->run, before, after, (double)received);
 	run_report_delays(t->run, samples_at(&t->delays_us, 0.5), samples_at(&t->delays_us, 0.99));
 	report_add(t->run->report, "wrong", (double)t->wrong, "messages lost, repeated or out of order");
-	report_add(t->run->report, "stalled", (double)stalled, "pairs whose message did not come for a second");
+	report_add(t->run->report, "stalled", (double)count_waiting(t), "pairs whose message never came");
 }
 
 static void
 measure(struct traffic *t)
 {
 	struct usage before, after;
+	uint64_t received;
 
 	run_loop_ms(t->run, t->run->options->warmup_ms);
 	samples_free(&t->delays_us);
@@ -156,7 +176,9 @@ measure(struct traffic *t)
 	servers_read(t->run->servers, &before);
 	run_loop_ms(t->run, t->run->options->measure_ms);
 	servers_read(t->run->servers, &after);
-	report(t, &before, &after);
+	received = t->received;
+	end(t);
+	report(t, &before, &after, received);
 }
 
 void
@@ -184,7 +206,7 @@ send_some(struct traffic *t)
 	for (uint32_t i = 0; i < n; i++) {
 		struct pair *pair = &t->pairs[(first + i) % n];
 
-		if (!pair->under_way && !pair->unanswered) {
+		if (pair->arrived == pair->number && !pair->unanswered) {
 			send_next(pair);
 			return;
 		}
@@ -210,6 +232,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct traffic *t = arg;
 
 	(void)fd, (void)what;
+	if (t->over)
+		return;
 	if (t->ticks++ % 2 == 0)
 		send_some(t);
 	else if (t->bare)

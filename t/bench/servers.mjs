@@ -89,6 +89,15 @@ async function startPollgate(redis, more) {
 	return { server, url: `http://127.0.0.1:${port}`, pids: [server.process.pid] };
 }
 
+/* Each queue of events is worked on by one of them, and none has much more to do than another. */
+async function untilShared(gateways) {
+	const held = async ({ url }) => Number(/^pollgate_hook_queues (\d+)/m.exec(await (await fetch(`${url}/metrics`)).text())[1]);
+	await until(async () => {
+		const counts = await Promise.all(gateways.map(held));
+		return counts.reduce((a, b) => a + b) === 16 && Math.max(...counts) - Math.min(...counts) <= 1;
+	}, 'queues to be shared', gateways[0].server);
+}
+
 /* Buffers as pollgate's mailbox. */
 function nginxConfig(home, port, redis, hold) {
 	const upstream = redis ? `upstream bench { nchan_redis_server ${redis.url}; }` : '';
@@ -127,6 +136,13 @@ async function startNginx(redis, hold) {
 	return { server, url, pids };
 }
 
+async function startHook(delay) {
+	const port = await freePort();
+	const server = new Server(process.env.HOOKBENCH ?? 'build/t/bench/hookbench', ['--port', port, '--delay', delay]);
+	await until(() => server.output.includes('listening'), 'hookbench', server);
+	return { server, options: [`--hook=http://127.0.0.1:${port}/`, '--hook-events=message', '--hook-concurrency=1000'] };
+}
+
 async function startSocketIo(redis) {
 	const port = await freePort();
 	const server = new Server(process.execPath, [path.join(import.meta.dirname, 'socketio.mjs'), port, ...(redis ? [redis.url] : [])]);
@@ -135,18 +151,24 @@ async function startSocketIo(redis) {
 	return { server, url, pids: [server.process.pid] };
 }
 
-/** Fresh servers of a system, whose polls wait hold ms: { urls, pids, redis: address or undefined, stop() }. */
-export async function startSystem({ peer, server = peer, instances, redis, hold = 29000, options = [] }) {
+/**
+ * Fresh servers of a system, whose polls wait hold ms: { urls, pids, redis: address or undefined, stop() }.
+ * hook: ms that the application takes for an answer, if there is to be one.
+ */
+export async function startSystem({ peer, server = peer, instances, redis, hold = 29000, options = [], hook }) {
 	const store = redis ? await startRedis() : undefined;
+	const backend = hook === undefined ? undefined : await startHook(hook);
 	const starts = { nchan: () => startNginx(store, hold), socketio: () => startSocketIo(store) };
-	const start = starts[server] ?? (() => startPollgate(store, options));
+	const start = starts[server] ?? (() => startPollgate(store, [...options, ...(backend?.options ?? [])]));
 	const gateways = await Promise.all(Array.from({ length: instances }, start));
+	if (backend)
+		await untilShared(gateways);
 	return {
 		urls: gateways.map((g) => g.url),
 		pids: gateways.flatMap((g) => g.pids),
 		redis: store?.address,
 		async stop() {
-			await Promise.all([...gateways, ...(store ? [store] : [])].map(({ server }) => server.stop()));
+			await Promise.all([...gateways, ...(store ? [store] : []), ...(backend ? [backend] : [])].map(({ server }) => server.stop()));
 		},
 	};
 }

@@ -16,6 +16,27 @@ const transportRows = [
 	['park', 'redis_bytes', 'Redis memory of it, bytes', 0],
 ];
 
+/* The same, through the application; what is measured without it, too, stands beside. */
+const hookRows = [
+	['pairs', 'rate', '1:1 messages/s at saturation', 0],
+	['pairs', 'cpu_us', 'CPU per message, us', 1],
+	['pairs', 'gateway_cpu_us', '  gateways', 1],
+	['pairs', 'redis_cpu_us', '  Redis', 1],
+	['pairs', 'redis_commands', 'Redis commands per message', 2],
+	['pairs', 'p50_us', 'p50, us', 0],
+	['pairs', 'p99_us', 'p99, us', 0],
+	['rate', 'p50_us', 'at 500/s: p50, us', 0],
+	['rate', 'p99_us', '  p99, us', 0],
+	['order', 'rate', '8 of each sender under way: messages/s', 0],
+	['order', 'cpu_us', '  CPU per message, us', 1],
+	['order', 'p50_us', '  p50, us', 0],
+	['order', 'wrong', '  lost, repeated or out of order', 0],
+	['slow', 'rate', '1,000 pairs, it takes 50 ms: messages/s', 0],
+	['slow', 'cpu_us', '  CPU per message, us', 1],
+	['slow', 'p50_us', '  p50, us', 0],
+	['slow', 'p99_us', '  p99, us', 0],
+];
+
 /* [scenario, figure, words, decimals]; a text alone is a heading. */
 const rows = [
 	'1:1 messages at saturation: 100 pairs in closed loop',
@@ -140,6 +161,17 @@ function printTransports(summary) {
 	}
 }
 
+function printHook(summary) {
+	if (!Object.values(summary).some((systems) => systems['pollgate-hook']))
+		return;
+	console.log('Through the application (--hook), on Redis, 2 instances'.padEnd(58) + ['without', 'with', 'added'].map((name) => name.padStart(10)).join(''));
+	for (const [scenario, figure, words, decimals] of hookRows) {
+		const [without, through] = valuesOf(summary, ['pollgate', 'pollgate-hook'], scenario, figure) ?? [];
+		if (through !== undefined)
+			console.log('  ' + words.padEnd(56) + [without, through, through - without].map((value) => cell(value, decimals)).join(''));
+	}
+}
+
 export function printTable(summary) {
 	const head = ['pollgate', 'nchan', 'ratio', '', 'pollgate', 'nchan', 'ratio'];
 	console.log(''.padEnd(38) + '       on Redis, 2 instances  ' + '          in memory, 1 instance');
@@ -151,6 +183,7 @@ export function printTable(summary) {
 			console.log(rows[i]);
 	}
 	printTransports(summary);
+	printHook(summary);
 	console.log('Aims');
 	for (const aim of aims)
 		printAim(summary, aim);

@@ -10,9 +10,10 @@ import { waitFor } from './wait.mjs';
 export const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 export class Backend {
-	/** answer(event) gives what is answered: an object (JSON), nothing, or { status, text, hang } as `raw`. */
+	/** answer(event) gives what is answered: an object (JSON), nothing, or { status, text, headers, hang } as `raw`. */
 	constructor(answer = () => ({})) {
 		this.answer = answer;
+		this.secret = secret;
 		this.events = [];  /* Each request. */
 		this.wrong = [];   /* What was wrong with them. */
 		this.sockets = new Set();
@@ -48,11 +49,11 @@ export class Backend {
 	async #take(req, text, res) {
 		const { headers } = req;
 		try {
-			new Webhook(secret).verify(text, headers);
+			new Webhook(this.secret).verify(text, headers);
 		} catch (error) {
 			this.wrong.push(error.message);
 		}
-		const event = { id: headers['ce-id'], type: headers['ce-type'].replace('pollgate.', ''), attempt: Number(headers['ce-attempt']), headers, res,
+		const event = { id: headers['ce-id'], type: headers['ce-type'].replace('pollgate.', ''), attempt: Number(headers['ce-attempt']), headers, res, at: Date.now(),
 			...JSON.parse(text), text };
 		if (headers['webhook-id'] !== headers['ce-id'] || headers['ce-subject'] !== event.session.id || headers['ce-specversion'] !== '1.0' ||
 			req.method !== 'POST' || req.url !== '/hook?x=1')
@@ -64,7 +65,7 @@ export class Backend {
 		if (answer?.raw?.hang)
 			return;
 		const body = answer?.raw ? answer.raw.text ?? '' : answer ? JSON.stringify(answer) : '';
-		res.writeHead(answer?.raw?.status ?? 200, { 'content-type': 'application/json' });
+		res.writeHead(answer?.raw?.status ?? 200, { 'content-type': 'application/json', ...answer?.raw?.headers });
 		res.end(body, answer?.raw?.sent);
 	}
 

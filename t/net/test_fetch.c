@@ -127,6 +127,14 @@ serve(struct peer *peer, const char *request)
 		answer(peer, "302 Found", "Location: /hello\r\n", "");
 	} else if (is_path(request, "/error")) {
 		answer(peer, "500 Internal Server Error", "", "<html>");
+	} else if (is_path(request, "/busy")) {
+		answer(peer, "503 Service Unavailable", "Retry-After: 7\r\n", "");
+	} else if (is_path(request, "/busy-until")) {
+		answer(peer, "429 Too Many Requests", "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n", "");
+	} else if (is_path(request, "/busy-once")) {
+		answer(peer, "503 Service Unavailable", "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n", "");
+	} else if (is_path(request, "/busy-somehow")) {
+		answer(peer, "503 Service Unavailable", "Retry-After: -5 or later\r\n", "");
 	} else if (is_path(request, "/full")) {
 		char body[ANSWER_MAX + 1];
 
@@ -227,6 +235,7 @@ struct ask {
 	int times;
 	enum fetch_outcome outcome;
 	int status;
+	int64_t retry_after_ms;
 	char body[ANSWER_MAX + 1];
 	size_t len;
 	char detail[300];
@@ -255,6 +264,7 @@ on_answer(void *arg, const struct fetch_answer *a)
 	ask->times++;
 	ask->outcome = a->outcome;
 	ask->status = a->status;
+	ask->retry_after_ms = a->retry_after_ms;
 	ask->len = a->len;
 	memcpy(ask->body, a->body, a->len + 1);
 	snprintf(ask->detail, sizeof ask->detail, "%s", a->detail ? a->detail : "");
@@ -353,6 +363,11 @@ test_answers(void)
 	ask = fetch(fetcher, "/redirect");
 	ok(ask.outcome == FETCH_ANSWERED && ask.status == 302 && ask.len == 0, "a redirect is an answer, too: it is not followed");
 	is_string(ask.location, "/hello", "it says where to");
+	is_int(ask.retry_after_ms, 0, "who does not say when to ask again is not waited for");
+	is_int(fetch(fetcher, "/busy").retry_after_ms, 7000, "who says so in seconds is");
+	ok(fetch(fetcher, "/busy-until").retry_after_ms >= 3600000, "or who gives a date");
+	is_int(fetch(fetcher, "/busy-once").retry_after_ms, 0, "a date that is over is nothing");
+	is_int(fetch(fetcher, "/busy-somehow").retry_after_ms, 0, "nor is nonsense");
 	fetcher_free(fetcher);
 }
 

@@ -386,6 +386,7 @@ on_leased(void *arg, const struct store_leased *leased)
 
 	answered(a, leased->status);
 	a->held = leased->held;
+	a->told = leased->told;
 	finished(a);
 }
 
@@ -605,11 +606,11 @@ start_finish(struct kit *k, const struct name *queue, struct entry_id entry, con
 }
 
 struct answer *
-start_lease(struct kit *k, const struct name *name, const struct name *holder, int64_t ms)
+start_lease(struct kit *k, const struct store_claim *claim)
 {
 	struct answer *a = answer_new(k);
 
-	return asked(a, store_lease(k->at, name, holder, ms, on_leased, a));
+	return asked(a, store_lease(k->at, claim, on_leased, a));
 }
 
 struct answer *

@@ -212,9 +212,41 @@ test_lapse(const struct contract *contract)
 static bool
 holds(struct kit *k, const struct name *lease, const struct name *who, int64_t ms)
 {
-	struct answer *a = await(start_lease(k, lease, who, ms));
+	struct store_claim claim = {.name = lease, .holder = who, .ms = ms, .tells = STORE_NOTHING_TOLD};
+	struct answer *a = await(start_lease(k, &claim));
 
 	return a->status == STORE_OK && a->held;
+}
+
+/* Claim it, telling a number; what the claimer is told. */
+static uint32_t
+claim(struct kit *k, const struct name *lease, const struct name *who, uint32_t tells)
+{
+	return await(start_lease(k, &(struct store_claim){.name = lease, .holder = who, .ms = 60000, .tells = tells}))->told;
+}
+
+static void
+test_telling(struct kit *k)
+{
+	struct name lease = session_named("lease-told");
+	struct name me = session_named("me"), you = session_named("you"), other = session_named("other");
+
+	is_int(claim(k, &lease, &me, 1), STORE_NOTHING_TOLD, "who holds what nobody else wants is told nothing");
+	is_int(claim(k, &lease, &you, 7), STORE_NOTHING_TOLD, "who does not get a lease is told nothing");
+	is_int(claim(k, &lease, &me, 1), 7, "but tells its holder a number");
+	is_int(claim(k, &lease, &me, 1), STORE_NOTHING_TOLD, "once");
+	claim(k, &lease, &you, 7);
+	claim(k, &lease, &other, 0);
+	claim(k, &lease, &you, 12);
+	claim(k, &lease, &other, STORE_NOTHING_TOLD);
+	is_int(claim(k, &lease, &me, 1), 0, "of several the smallest is told");
+	claim(k, &lease, &you, 3);
+	ok(!holds(k, &lease, &me, 0), "who was told may give it back");
+	is_int(claim(k, &lease, &you, 3), STORE_NOTHING_TOLD, "then whoever gets it is told nothing");
+	holds(k, &lease, &you, 100);
+	claim(k, &lease, &me, 3);
+	ok(kit_until(k, holds(k, &lease, &me, 60000)), "who tells something does not make a lease last");
+	holds(k, &lease, &me, 0);
 }
 
 static void
@@ -283,6 +315,7 @@ contract_queue(const struct contract *contract)
 	test_events(&k);
 	test_ends(&k);
 	test_leases(&k);
+	test_telling(&k);
 	kit_end(&k, "queues");
 	test_full(contract);
 	test_lapse(contract);

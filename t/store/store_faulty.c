@@ -132,13 +132,13 @@ faulty_finish(struct store *store, const struct name *queue, struct entry_id ent
 }
 
 static struct store_call *
-faulty_lease(struct store *store, const struct name *name, const struct name *holder, int64_t ms, store_leased_fn *fn, void *arg)
+faulty_lease(struct store *store, const struct store_claim *claim, store_leased_fn *fn, void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LEASE, arg);
 
 	c->fn.leased = fn;
 	while (to_run(c))
-		c->inner = store_lease(c->faulty->inner, name, holder, ms, on_leased, c->who);
+		c->inner = store_lease(c->faulty->inner, claim, on_leased, c->who);
 	return &c->call;
 }
 
