@@ -8,10 +8,9 @@ import { EngineClient } from './lib/engineio.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
 import { chances, randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, is, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, is, isDeep, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(120);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
@@ -47,7 +46,7 @@ const chaos = (async () => {
 	}
 })();
 await Promise.all([sent, chaos]);
-await waitFor(() => clients.every(({ got, sent: wanted, trouble }) => got.length >= wanted.length || trouble.length > 0), 20000,
+await waitFor(() => clients.every(({ got, sent: wanted, trouble }) => got.length >= wanted.length || trouble.length > 0),
 	'all messages to come back');
 note(`${kills} kills, ${proxy.dropped} requests dropped, ${proxy.repeats} repeated by the balancer, ${proxy.retries} retried by it, ` +
 	`${clients.reduce((n, { repeats }) => n + repeats, 0)} by clients`);

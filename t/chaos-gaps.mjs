@@ -10,10 +10,9 @@ import { startCluster, waitFor } from './lib/pollgate.mjs';
 import { randomFrom } from './lib/proxy.mjs';
 import { mixed } from './lib/receive.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, isDeep, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(120);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
@@ -129,7 +128,7 @@ for (const client of clients) {
 	await waitFor(async () => {
 		const { json } = await client.poll(0);
 		return json.messages.length === 0 && !json.gaps;
-	}, 10000, `${client.name} to have all`, 50);
+	}, `${client.name} to have all`, { everyMs: 50 });
 	for (const gap of client.gaps.slice(before))
 		gap.at = performance.now();
 }

@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 /* www/chat.html in Chromium: who is there, what was said, and that nothing of it is lost or hidden, on any network. */
 import { connect } from '../www/pollgate.js';
-import { NETWORKS, Person, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { NETWORKS, Person, startBrowser, www } from './lib/browser.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
-import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
+import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
-limit(180);
 const browser = await startBrowser();
 
 class Guest extends Person {
@@ -49,7 +48,7 @@ class Guest extends Person {
 		await waitFor(async () => {
 			said = await this.said();
 			return texts.every((text) => said.includes(text));
-		}, WAIT, () => `${this.name} to hear ${texts}, not: ${said}`);
+		}, () => `${this.name} to hear ${texts}, not: ${said}`);
 		return said;
 	}
 
@@ -59,7 +58,7 @@ class Guest extends Person {
 
 	/** A line about somebody, or a gap. */
 	told(pattern) {
-		return waitFor(async () => (await this.lines()).find((line) => pattern.test(line)), WAIT, `${this.name} to be told ${pattern}`);
+		return waitFor(async () => (await this.lines()).find((line) => pattern.test(line)), `${this.name} to be told ${pattern}`);
 	}
 
 	people() {
@@ -68,7 +67,7 @@ class Guest extends Person {
 
 	/** Nothing of ours is on its way. */
 	async sent() {
-		await waitFor(async () => await this.page.locator('.state').count() === 0, WAIT, `all that ${this.name} says to be in the room`);
+		await waitFor(async () => await this.page.locator('.state').count() === 0, `all that ${this.name} says to be in the room`);
 		return true;
 	}
 }
@@ -100,7 +99,7 @@ async function story({ base }) {
 	await ann.enter('second');
 	is(await ann.text('#room-title'), 'second', 'one can be in several rooms');
 	await bob.say('Are you still here?');
-	await waitFor(async () => /1 unread/.test(await ann.text('#rooms')), WAIT, 'an unread message to be counted');
+	await waitFor(async () => /1 unread/.test(await ann.text('#rooms')), 'an unread message to be counted');
 	like(await ann.page.title(), /^\(1\) second/, 'what is said in the others is counted');
 	await ann.page.locator('#rooms a', { hasText: 'story' }).click();
 	await ann.hears('Are you still here?');
@@ -112,7 +111,7 @@ async function story({ base }) {
 	await bob.inside();
 	is(await bob.page.getByRole('textbox', { name: 'Message' }).inputValue(), 'I was just about to', 'a reload keeps what is being typed');
 	isDeep(await bob.hears('Are you still here?'), await ann.said(), 'the rooms and what was said there');
-	await waitFor(async () => (await ann.people()).length === 2, WAIT, 'both to be here');
+	await waitFor(async () => (await ann.people()).length === 2, 'both to be here');
 	isDeep((await ann.lines()).filter((line) => /left/.test(line)), [], 'and nobody is told that somebody left and came');
 	await bob.press('Leave');
 	ok(await ann.told(/^Bobby left\.$/), 'who left is told');
@@ -154,7 +153,7 @@ async function killed({ base, instances, proxy }, store) {
 		ok(await ann.told(/Messages may be missing/) && await bob.told(/Messages may be missing/), 'a gateway that forgot everything is not hidden');
 	else
 		isDeep([...await ann.lines(), ...await bob.lines()].filter((line) => /missing|left/.test(line)), [], 'and nobody is told of a loss');
-	await waitFor(async () => (await ann.people()).length === 2 && (await bob.people()).length === 2, WAIT, 'both to be here');
+	await waitFor(async () => (await ann.people()).length === 2 && (await bob.people()).length === 2, 'both to be here');
 	ok(true, 'both are still here');
 	await Promise.all([ann.close(), bob.close()]);
 	if (others.length)
@@ -167,7 +166,7 @@ async function startWay({ instances }) {
 	const proxy = await startNetwork({ targets: instances, upgrade: '400', hold: 'sse', cutAfter: 500 });
 	const close = async () => {
 		proxy.fault = () => ({ drop: 'before' });
-		await waitFor(() => proxy.now.requests === 0, WAIT, 'the last request to be cut');
+		await waitFor(() => proxy.now.requests === 0, 'the last request to be cut');
 		return () => proxy.fault = undefined;
 	};
 	return { base: proxy.base, close };

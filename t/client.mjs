@@ -416,7 +416,7 @@ async function silence() {
 	run(200);
 	const { fake, client, of, end } = await begin({ on: { poll: () => new Promise(() => {}) } });
 	await client.ready;
-	await waitFor(() => fake.of('poll').length >= 3, 5000 * speed);
+	await waitFor(() => fake.of('poll').length >= 3);
 	ok(true, 'a poll that is not answered 10 s after its hold is given up and repeated');
 	delete fake.on.poll;
 	fake.on.send = firstTimes(1, new Promise(() => {}));
@@ -435,7 +435,7 @@ async function cuts() {
 	} } });
 	await client.ready;
 	const held = () => fake.of('poll').filter(({ query }) => query.hold > 0);
-	await waitFor(() => held().length >= 3, 20000 * speed);
+	await waitFor(() => held().length >= 3);
 	ok(held().every(({ query }) => query.hold > 8000 && query.hold < 20000), 'where idle requests are cut after 20 s, polls are held for less', held().map(({ query }) => query.hold));
 	is(fake.of('poll').filter(({ query }) => query.hold === undefined).length, 2, 'from the second cut on');
 	run(1);
@@ -592,7 +592,7 @@ async function torture() {
 			await pause(random() * 8);
 	}
 	const answers = await Promise.all(sending);
-	await waitFor(() => of('message').length >= 400, 10000 * speed);
+	await waitFor(() => of('message').length >= 400);
 	run(1);
 	isDeep(applied, [...Array(400).keys()], 'through lost, late and repeated requests every send is applied once and in order');
 	ok(answers.every(({ id }, i) => id === `${i + 2}-0`), 'and its promise has its own result');
@@ -650,7 +650,7 @@ async function away() {
 	run(200);
 	fake.on.poll = () => CUT;
 	fake.push([text('1-0', 'wake')]);
-	await waitFor(() => of('away').length === 1, 60000 * 20);
+	await waitFor(() => of('away').length === 1, undefined, { limitMs: 60000 * 20 });
 	delete fake.on.poll;
 	run(1);
 	await waitFor(() => told.at(-1).told === 'resumed');

@@ -4,10 +4,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { haveAxe, violations } from './lib/axe.mjs';
 import { Person, startBrowser, www } from './lib/browser.mjs';
-import { done, is, isDeep, limit, scope, skipAll } from './lib/tap.mjs';
+import { done, is, isDeep, scope, skipAll } from './lib/tap.mjs';
 import { startPollgate } from './lib/pollgate.mjs';
 
-limit(120);
 const browser = await startBrowser();
 if (!haveAxe)
 	skipAll('axe-core is not installed: npm ci in t/');

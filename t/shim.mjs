@@ -5,11 +5,12 @@
  */
 import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { atEnd, done, is, isDeep, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
-import { forEachStore, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { atEnd, done, is, isDeep, note, ok, scope, skipAll } from './lib/tap.mjs';
+import { forEachStore, sourceDir, waitFor } from './lib/pollgate.mjs';
 import { Client } from './lib/client.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { tempDir } from './lib/process.mjs';
+import { patience } from './lib/wait.mjs';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const playwright = await import('playwright-core').catch(() => null);
@@ -17,7 +18,6 @@ if (!playwright)
 	skipAll('playwright-core is not installed: npm ci in t/');
 if (!existsSync(executablePath))
 	skipAll(`there is no ${executablePath}`);
-limit(240);
 
 const WAIT = 30_000;
 const range = (n) => [...Array(n).keys()];
@@ -100,7 +100,7 @@ atEnd(() => browser.close());
 async function open(url) {
 	const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
 	const tab = await context.newPage();
-	tab.setDefaultTimeout(WAIT * slowness);
+	tab.setDefaultTimeout(patience(WAIT));
 	tab.wrong = [];
 	tab.on('pageerror', (error) => tab.wrong.push(error.message));
 	await tab.goto(url);
@@ -310,7 +310,7 @@ async function call(first, second, watcher) {
 		await tab.waitForFunction(() => said.includes('open'));
 	}
 	// A socket is in the room soon after it is open.
-	await waitFor(async () => (await watcher.members('call')).json.count === 2, WAIT, 'two to be in the room');
+	await waitFor(async () => (await watcher.members('call')).json.count === 2, 'two to be in the room', { limitMs: WAIT });
 	await first.evaluate(() => connect());
 	ok(await moves(first) && await moves(second), 'both see the other');
 	await second.evaluate(() => hangUp());
@@ -354,7 +354,7 @@ async function hidden({ instances, base, proxy }) {
 		await shimmed.evaluate(() => ws.send('here'));
 		await raw.evaluate(() => ws.send('here'));
 		return (await shimmed.evaluate(() => got.length)) && (await raw.evaluate(() => got.length));
-	}, WAIT, 'both to be in the room', 100);
+	}, 'both to be in the room', { limitMs: WAIT, everyMs: 100 });
 	const n = 60;
 	for (const i of range(n)) {
 		await Promise.all([shimmed, raw].map((tab) => tab.evaluate((i) => ws.send(i), i)));
@@ -366,7 +366,7 @@ async function hidden({ instances, base, proxy }) {
 	}
 	const numbers = (tab) => tab.evaluate(() => got.filter((one) => one !== 'here').join());
 	for (const [tab, what] of [[shimmed, 'to the shim'], [raw, 'to the socket']]) {
-		await waitFor(async () => (await numbers(tab)).split(',').length >= n, WAIT, async () => `${n} frames, not ${await numbers(tab)}`, 50);
+		await waitFor(async () => (await numbers(tab)).split(',').length >= n, async () => `${n} frames, not ${await numbers(tab)}`, { limitMs: WAIT, everyMs: 50 });
 		is(await numbers(tab), range(n).join(), `each frame comes ${what} once and in order while connections are cut and instances killed`);
 	}
 	isDeep(await shimmed.evaluate(() => story), ['open'], 'of which the page sees nothing');

@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /* www/whiteboard.html in Chromium: all see the same picture, pixel for pixel, on any network and whatever fails. */
-import { Person, NETWORKS, WAIT, startBrowser, www } from './lib/browser.mjs';
-import { done, is, isDeep, like, limit, note, ok, scope } from './lib/tap.mjs';
+import { Person, NETWORKS, startBrowser, www } from './lib/browser.mjs';
+import { done, is, isDeep, like, note, ok, scope } from './lib/tap.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { startNetwork } from './lib/network.mjs';
 
-limit(180);
 const browser = await startBrowser();
 
 class Drawer extends Person {
@@ -36,7 +35,7 @@ class Drawer extends Person {
 
 	/** Until nothing of what we drew is on the second sheet. */
 	sent() {
-		return waitFor(async () => (await this.#pixels('#overlay', 0)).drawn === 0, WAIT, 'all lines to be sent');
+		return waitFor(async () => (await this.#pixels('#overlay', 0)).drawn === 0, 'all lines to be sent');
 	}
 
 	/** A digest of the picture's pixels, and how many of them are not white. */
@@ -69,7 +68,7 @@ async function same(drawers, more = () => true) {
 	await waitFor(async () => {
 		pictures = await Promise.all(drawers.map((drawer) => drawer.picture()));
 		return pictures[0].drawn > 0 && pictures.every(({ digest }) => digest === pictures[0].digest) && more(pictures[0]);
-	}, WAIT, () => `the same picture everywhere: ${JSON.stringify(pictures.map(({ drawn }) => drawn))}`, 50);
+	}, () => `the same picture everywhere: ${JSON.stringify(pictures.map(({ drawn }) => drawn))}`, { everyMs: 50 });
 	return true;
 }
 
@@ -110,7 +109,7 @@ async function story({ base }) {
 	await bob.page.getByLabel('Violet').check();
 	await bob.page.getByLabel('Your name').fill('Bob <i>x</i>');
 	await bob.page.getByLabel('Your name').blur();
-	await waitFor(async () => /Bob <i>x<\/i>/.test(await ann.text('#people')), WAIT, 'the name to be shown as it is');
+	await waitFor(async () => /Bob <i>x<\/i>/.test(await ann.text('#people')), 'the name to be shown as it is');
 	const colour = await bob.colour();
 	await bob.page.reload();
 	await bob.opened();
@@ -122,7 +121,7 @@ async function story({ base }) {
 	ok(await same([ann, bob]), 'clearing asks first');
 	await ann.press('Clear');
 	await ann.page.getByRole('dialog').getByRole('button', { name: 'Clear' }).click();
-	await waitFor(async () => (await bob.picture()).drawn === 0 && (await ann.picture()).drawn === 0, WAIT, 'the board to be empty');
+	await waitFor(async () => (await bob.picture()).drawn === 0 && (await ann.picture()).drawn === 0, 'the board to be empty');
 	await bob.draw(wave(0.5, 10));
 	ok(await same([bob, ann]), 'a cleared board is drawn on again');
 	isDeep([...complaints([ann, bob]), ...ann.refused, ...bob.refused], [], 'no page complained');
@@ -181,7 +180,7 @@ async function long({ base }) {
 	const { digest } = await ann.picture();
 	await ann.close();
 	const bob = await Drawer.open('Bob', base, 'long', { query: '?transport=poll' });
-	await waitFor(async () => (await bob.picture()).digest === digest, WAIT, 'the whole picture');
+	await waitFor(async () => (await bob.picture()).digest === digest, 'the whole picture');
 	is(await bob.text('#note'), '', 'the whole picture outlives the log, and whoever drew it');
 
 	await bob.context.setOffline(true);
