@@ -4,12 +4,12 @@
  * Chromium with a made-up camera.  CHROMIUM names the browser.
  */
 import http from 'node:http';
-import { NETWORKS, Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { FAKE_MEDIA, NETWORKS, Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { done, is, isDeep, like, note, ok, scope } from './lib/tap.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 
-const browser = await startBrowser(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio']);
+const browser = await startBrowser(FAKE_MEDIA);
 
 class Person extends AnyPerson {
 	static open(name, url, init) {

@@ -5,9 +5,9 @@
  * and no message comes twice or out of order.
  */
 import { createHash } from 'node:crypto';
+import { chaos } from './lib/chaos.mjs';
 import { Client, compareIds } from './lib/client.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
-import { randomFrom } from './lib/proxy.mjs';
 import { mixed } from './lib/receive.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { done, isDeep, note, ok, skipAll } from './lib/tap.mjs';
@@ -16,11 +16,8 @@ import { sleep } from './lib/wait.mjs';
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 10);
-note(`CHAOS_SEED=${seed}`);
+const { seconds, random } = chaos(10);
 
-const random = randomFrom(seed);
 const pick = (list) => list[Math.floor(random() * list.length)];
 const redis = await startRedis({ 'stream-node-max-entries': 10 });
 const { base } = await startCluster({ n: 3, redis, options: { 'hold': '1s', 'mailbox-max': 2000, 'room-max': 10000 } });

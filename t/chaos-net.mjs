@@ -3,14 +3,14 @@
  * A network that drops, delays and repeats whatever it likes, on both stores: each message arrives exactly once, in order.
  * And a platform that gives each instance one request at a time: everything works, nothing is refused.
  */
+import { chaos } from './lib/chaos.mjs';
 import { Client } from './lib/client.mjs';
 import { Load } from './lib/load.mjs';
 import { forEachStore } from './lib/pollgate.mjs';
 import { chances, randomFrom } from './lib/proxy.mjs';
-import { done, is, isDeep, note, ok } from './lib/tap.mjs';
+import { done, is, isDeep, ok } from './lib/tap.mjs';
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-note(`CHAOS_SEED=${seed}`);
+const { seed } = chaos();
 
 async function badNetwork(start) {
 	const fault = chances({ dropBefore: 0.03, dropAfter: 0.05, repeat: 0.05, delay: [0.2, 200] }, /./, randomFrom(seed));

@@ -8,9 +8,9 @@
  * acknowledged and heard once, in order.
  */
 import { createRequire } from 'node:module';
+import { chaos, killInTurn } from './lib/chaos.mjs';
 import { Client } from './lib/client.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
-import { randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
 import { done, is, isDeep, note, ok, scope, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
@@ -19,12 +19,9 @@ if (!haveRedis())
 	skipAll('redis-server is not installed');
 
 const { io } = createRequire(import.meta.url)('socket.io-client');
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 10);
-const random = randomFrom(seed);
+const { seed, seconds, random } = chaos(10);
 const redis = await startRedis();
 const upTo = (n) => Array.from({ length: n }, (_, i) => i);
-note(`CHAOS_SEED=${seed}`);
 
 function connect(base) {
 	const socket = io(base, { transports: ['polling'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 300 });
@@ -40,17 +37,8 @@ function connect(base) {
 }
 
 /* End instances and start them again, until the time is over; how often. */
-async function harm(instances, end) {
-	let kills = 0;
-	while (Date.now() < end) {
-		const victim = instances[kills++ % 3];
-		await sleep(300 + random() * 600);
-		await (kills % 3 === 0 ? victim.stop() : victim.kill());
-		await sleep(random() * 200);
-		await victim.start();
-	}
-	return kills;
-}
+const harm = (instances, end) => killInTurn(instances, random, () => Date.now() < end,
+	{ lives: [300, 900], end: (victim, n) => (n % 3 === 0 ? victim.stop() : victim.kill()) });
 
 /* Numbered, in the room that the namespace is; how many. */
 async function say(publisher, end) {

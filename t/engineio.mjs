@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /* Engine.IO 4 by polling, on the wire: each rule of the reference's documents, with requests on any instance. */
-import { ask, open, openSid, poll, post, separator as S } from './lib/engineio.mjs';
+import { ask, openSid, poll, post, separator as S } from './lib/engineio.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';

@@ -3,7 +3,6 @@
  * pollcat as scripts use it: lines in, lines out, its ends and exit statuses, on both stores; and every line once and in order
  * while requests are lost and repeated, instances killed, the gateway restarted.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -104,11 +103,8 @@ async function statuses(base) {
 async function endings(base) {
 	const many = await receiver(base, '--room', 'pipe', '--timeout', '20s');
 	await run(base, ['--room', 'pipe'], text(numbers(5)));
-	const shell = spawn('bash', ['-c', `"${pollcat}" ${base} --room pipe --receive-only --history 5 | head -n 1; echo "\${PIPESTATUS[0]}"`]);
-	let said = '';
-	shell.stdout.on('data', (data) => said += data);
-	await within(new Promise((resolve) => shell.once('close', resolve)), 'a pipe into head to end');
-	is(said, '1\n0\n', 'a closed standard output ends it quietly, though no message comes');
+	const shell = await execute('bash', ['-c', `"${pollcat}" ${base} --room pipe --receive-only --history 5 | head -n 1; echo "\${PIPESTATUS[0]}"`]);
+	is(shell.stdout, '1\n0\n', 'a closed standard output ends it quietly, though no message comes');
 	many.signal('SIGTERM');
 	is((await many.exited).signal, 'SIGTERM', 'a signal ends it as a signal does');
 	const leaver = await receiver(base, '--room', 'seat');

@@ -3,22 +3,17 @@
  * www/websocket.js: beside the browser's own class, where it has to behave the same; and under a page made for a WebSocket, a
  * call for two that knows nothing of it, through a network that lets no WebSocket pass.
  */
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { atEnd, done, is, isDeep, note, ok, scope, skipAll } from './lib/tap.mjs';
-import { forEachStore, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { FAKE_MEDIA, startBrowser, www as pages } from './lib/browser.mjs';
+import { done, is, isDeep, note, ok, scope } from './lib/tap.mjs';
+import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { Client } from './lib/client.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { tempDir } from './lib/process.mjs';
 import { patience } from './lib/wait.mjs';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const playwright = await import('playwright-core').catch(() => null);
-if (!playwright)
-	skipAll('playwright-core is not installed: npm ci in t/');
-if (!existsSync(executablePath))
-	skipAll(`there is no ${executablePath}`);
-
+const browser = await startBrowser(FAKE_MEDIA);
 const WAIT = 30_000;
 const range = (n) => [...Array(n).keys()];
 
@@ -82,7 +77,7 @@ const page = (head, script) => `<!doctype html><title>Call</title><link rel="ico
 <script type="module">${script}</script>`;
 const HERE = "const wsUrl = (location.protocol === 'https:' ? 'wss://' : 'ws://') + location.hostname + ':' + location.port;";
 const www = tempDir('shim');
-cpSync(process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www'), www, { recursive: true });
+cpSync(pages, www, { recursive: true });
 for (const [name, text] of Object.entries({
 	'plain.html': page('', `${HERE.replace(';', " + '/relay/call';")}${CALL}`),
 	'shimmed.html': page('<script src="websocket.js" data-replace data-room="call"></script>', HERE + CALL),
@@ -91,11 +86,6 @@ for (const [name, text] of Object.entries({
 }))
 	writeFileSync(path.join(www, name), text);
 
-const browser = await playwright.chromium.launch({
-	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run',
-		'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio'],
-});
-atEnd(() => browser.close());
 
 async function open(url) {
 	const context = await browser.newContext({ permissions: ['camera', 'microphone'] });

@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 /* python-socketio, Debian's python3-socketio, its clients with threads and with asyncio: by polling, each
    request on any instance, and by default, which moves to a WebSocket where it can. */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { Client } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
-import { execute } from './lib/process.mjs';
-import { atEnd, done, is, isDeep, scope, skipAll } from './lib/tap.mjs';
+import { Child, execute } from './lib/process.mjs';
+import { done, is, isDeep, scope, skipAll } from './lib/tap.mjs';
 
 const python = '/usr/bin/python3'; /* Debian's, which has Debian's packages. */
 if (!existsSync(python) || (await execute(python, ['-c', 'import socketio, requests, aiohttp'])).code !== 0)
@@ -59,9 +58,7 @@ asyncio.run(main())
 async function talk(source, base, transport) {
 	const native = await Client.open(base, { name: 'native', rooms: ['/'] });
 	const heard = (event) => native.messages.find((message) => message.event === event);
-	const child = spawn(python, ['-c', source, base, transport], { stdio: 'ignore' });
-	const forget = atEnd(() => child.kill());
-	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+	const child = new Child(python, ['-c', source, base, transport]);
 	await waitFor(() => heard('acknowledged') && heard('bytes'), 'the client to speak');
 	is(heard('hello').from.length, 22, 'it is connected and says hello');
 	isDeep(heard('acknowledged').data, { ok: true }, 'which is acknowledged');
@@ -71,8 +68,7 @@ async function talk(source, base, transport) {
 	await waitFor(() => heard('heard'), 'the client to have heard all');
 	isDeep(heard('heard').data, Array.from({ length: 100 }, (_, i) => i), 'it hears 100 messages, once, in order');
 	await native.send(heard('hello').from, 'end', null);
-	is(await ended, 0, 'and leaves in peace');
-	forget();
+	is((await child.exited).code, 0, 'and leaves in peace');
 	await native.close();
 }
 

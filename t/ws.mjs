@@ -2,7 +2,7 @@
 /* WebSockets of the native protocol, by a stock client: what frames ask for and how they are answered, that they resume, who takes
    over, what a client gets that does not read, and how they end. */
 import WebSocket from 'ws';
-import { Client, newToken, pollOnce, sendOps } from './lib/client.mjs';
+import { Client, newToken, pollOnce } from './lib/client.mjs';
 import { forEachStore, slowness, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { atEnd, done, is, isDeep, ok, scope } from './lib/tap.mjs';
 

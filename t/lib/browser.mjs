@@ -11,6 +11,9 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const WAIT = patience();
 export const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
 
+/** Arguments of a browser with a camera and a microphone that anybody may use. */
+export const FAKE_MEDIA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio'];
+
 /** A browser, or the script ends as skipped. */
 export async function startBrowser(args = []) {
 	const playwright = await import('playwright-core').catch(() => null);
