@@ -407,7 +407,7 @@ async function restart() {
 async function emptyAnswers() {
 	const { fake, client, end } = await begin({ on: { poll: ({ query }) => ({ cursor: query.cursor, messages: [] }) } });
 	await client.ready;
-	await pause(700);
+	await pause(700); // The time over which requests are counted.
 	ok(fake.of('poll').length < 60, 'a gateway that answers nothing at once is not asked without a pause', fake.of('poll').length);
 	await end();
 }

@@ -30,7 +30,7 @@ async function underLoad(start, pool) {
 		statuses.push(value.code ?? value.signal);
 		longest = Math.max(longest, ms);
 		await instance.start();
-		await sleep(100);
+		await sleep(100); // It serves for a moment.
 	}
 	await sent;
 	await load.settle();

@@ -243,7 +243,7 @@ async function interrupted(start, how, interrupt, resume) {
 		`${how}: a new session is answered 503 with Retry-After`, created.text);
 	const sent = clients.map((client, i) => client.ops({ op: 'send', to: clients[(i + 1) % 6].id, event: 'held', data: 'once' },
 		{ op: 'send', room: 'still', event: 'held', data: i }));
-	await sleep(Math.max(0, 5000 - ms));
+	await sleep(Math.max(0, 5000 - ms)); /* The store is away for so long; nothing happens that could be waited for. */
 	isDeep(clients.map(({ polls }) => polls), polled, `${how}: who waits goes on waiting`);
 	isDeep(clients.flatMap(({ failures }) => failures.filter(({ what }) => what === 'receive')), [],
 		'... none is answered with an error');

@@ -71,7 +71,7 @@ async function looking(base, watchers) {
 	let last = start, longest = 0;
 	for (let i = 0; Date.now() - start < 2000; i++) {
 		await request(base, 'GET', i % 2 ? `/v1/rooms/${room}/members` : `/v1/sessions/${session.id}`, { token: session.token });
-		await sleep(100);
+		await sleep(100); // More often than --away-after.
 		longest = Math.max(longest, Date.now() - last);
 		last = Date.now();
 	}

@@ -125,7 +125,7 @@ async function cutConnections(redis) {
 		sending = false;
 	});
 	while (sending) {
-		await sleep(150);
+		await sleep(150); // Messages come in between.
 		const type = cuts++ % 2 ? 'pubsub' : 'normal';
 		await redis.command('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes');
 	}

@@ -177,4 +177,4 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
 	process.on(signal, () => die(`was not interrupted (${signal})`));
-limit(Number(process.env.TEST_LIMIT ?? 300));
+limit(Number(process.env.TEST_LIMIT ?? 600));
