@@ -28,8 +28,8 @@ async function open(base, options) {
 async function calls({ base }) {
 	const ann = await open(base, { data: { name: 'Ann' } });
 	const bob = await open(base, { rooms: [{ room: 'räum/1', history: 2 }] });
-	const { members, count } = await ann.join('räum/1', { max: 2 });
-	isDeep([members.find(({ id }) => id === ann.id)?.data, count], [{ name: 'Ann' }, 2], 'join tells the members and their data');
+	const { room, members, count } = await ann.join('räum/1', { max: 2 });
+	isDeep([room, members.find(({ id }) => id === ann.id)?.data, count], ['räum/1', { name: 'Ann' }, 2], 'join tells the room, the members and their data');
 	await waitFor(() => bob.of('message').some(({ event, from, data }) => event === '$join' && from === ann.id && data.name === 'Ann'));
 	const eve = await open(base);
 	is((await eve.join('räum/1', { max: 2 }).catch(({ code }) => code)), 'room_full', 'a full room rejects');
@@ -39,7 +39,8 @@ async function calls({ base }) {
 	isDeep([ann.texts(ann.id, 'räum/1'), bob.texts(ann.id)], [['to all'], [{ deep: ['ü', null] }]], 'rooms and direct messages work, also to oneself');
 	await waitFor(async () => (await ann.look(bob.id)).acked === id);
 	ok(true, 'look tells how far the other side has received');
-	is((await ann.members('räum/1')).count, 2, 'members tells who is in a room');
+	const there = await ann.members('räum/1');
+	isDeep([there.room, there.count], ['räum/1', 2], 'members tells who is in a room');
 	await ann.set({ name: 'Anna' });
 	await waitFor(() => bob.of('message').some(({ event, data }) => event === '$set' && data.name === 'Anna'));
 	await ann.leave('räum/1');
