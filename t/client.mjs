@@ -205,7 +205,7 @@ async function polling() {
 	await client.ready;
 	fake.push([text('10-0', 'one'), text('10-1', 'two')]);
 	await waitFor(() => of('message').length === 2);
-	await waitFor(() => fake.of('poll').length === 2);
+	await waitFor(() => fake.of('poll').length >= 2);
 	let failures = 0;
 	fake.on.poll = (request, usual) => ++failures <= 3 ? CUT : usual();
 	fake.push([text('10-1', 'again'), text('9-5', 'older'), text('11-0', 'three')]);
@@ -340,7 +340,7 @@ async function hanging() {
 	await client.ready;
 	fake.on.send = () => new Promise(() => {});
 	const lost = rejection(client.send({ to: 'b', event: 'x' }));
-	await waitFor(() => fake.of('send').length === 1);
+	await waitFor(() => fake.of('send').length >= 1);
 	delete fake.on.send;
 	fake.on.poll = firstTimes(1, error(410, 'session_gone'));
 	fake.push([text('1-0', 'wake')]);
@@ -375,7 +375,7 @@ async function invalid() {
 async function outage() {
 	const { fake, client, told, of, end } = await begin();
 	await client.ready;
-	await waitFor(() => fake.of('poll').length === 1);
+	await waitFor(() => fake.of('poll').length >= 1);
 	let failed = 0;
 	fake.on.poll = (request, usual) => failed++ === 0 ? CUT : usual();
 	fake.push([text('1-0', 'wake')]);
@@ -445,9 +445,9 @@ async function cuts() {
 async function closing() {
 	const { fake, client, of, end } = await begin({ on: { send: () => new Promise(() => {}) } });
 	await client.ready;
-	await waitFor(() => fake.of('poll').length === 1);
+	await waitFor(() => fake.of('poll').length >= 1);
 	const pending = rejection(client.send({ to: 'b', event: 'x' }));
-	await waitFor(() => fake.of('send').length === 1);
+	await waitFor(() => fake.of('send').length >= 1);
 	await client.close();
 	is((await pending)?.code, 'closed', 'close rejects what is not answered');
 	isDeep(of('closed').map(({ reason }) => reason), ['closed'], 'and tells closed');
@@ -469,7 +469,7 @@ async function closingEarly() {
 	await client.close();
 	answer();
 	is((await rejection(client.ready))?.code, 'closed', 'a client that is closed while it opens says so');
-	await waitFor(() => fake.of('close').length === 2);
+	await waitFor(() => fake.of('close').length >= 2);
 	is(fake.of('close')[1].token, fake.sessions[0].token, 'and does not leave its session behind');
 	await end();
 }
@@ -516,15 +516,15 @@ async function pageEvents() {
 	Object.defineProperty(globalThis, 'navigator', { value: { sendBeacon: (url) => beacons.push(url) }, configurable: true });
 	const { fake, client, of, end } = await begin();
 	await client.ready;
-	await waitFor(() => fake.of('poll').length === 1);
+	await waitFor(() => fake.of('poll').length >= 1);
 	handlers.visibilitychange();
 	handlers.online();
 	await fake.of('poll')[0].aborted;
-	await waitFor(() => fake.of('poll').length === 3);
+	await waitFor(() => fake.of('poll').length >= 3);
 	is(fake.of('poll')[1].query.hold, '0', 'back online, the poll is renewed at once: its connection is probably dead');
 	fake.on.send = firstTimes(1, error(503, 'overloaded', {}, { 'Retry-After': '60' }));
 	const sending = client.send({ to: 'b', event: 'x' });
-	await waitFor(() => fake.of('send').length === 1);
+	await waitFor(() => fake.of('send').length >= 1);
 	await waitFor(async () => handlers.online() || (await pause(10), fake.of('send').length === 2));
 	ok((await sending).id, 'and what waited is sent at once');
 	await waitFor(() => fake.of('poll').at(-1).query.hold === undefined);
@@ -646,7 +646,7 @@ async function away() {
 	const { fake, client, told, of, end } = await begin();
 	client.on('away', () => told.push({ told: 'away' }));
 	await client.ready;
-	await waitFor(() => fake.of('poll').length === 1);
+	await waitFor(() => fake.of('poll').length >= 1);
 	run(200);
 	fake.on.poll = () => CUT;
 	fake.push([text('1-0', 'wake')]);
