@@ -9,11 +9,9 @@ import WebSocket from 'ws';
 import { connect as connectClient } from '../www/pollgate.js';
 import { createSession, newToken, pollOnce, pollTogether, request, sendOps } from './lib/client.mjs';
 import { KeyServer, encode, keyFile, newCertificate, newKeys, now, sign } from './lib/jwt.mjs';
-import { forEachStore, pollcat, runPollgate, sleep, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
+import { forEachStore, pollcat, runPollgate, sourceDir, startPollgate, waitFor } from './lib/pollgate.mjs';
 import { Child } from './lib/process.mjs';
-import { atEnd, done, is, isDeep, like, limit, ok, scope, unlike } from './lib/tap.mjs';
-
-limit(240);
+import { atEnd, done, is, isDeep, like, ok, scope, unlike } from './lib/tap.mjs';
 
 const secret = 'a secret that nobody guesses, of more than 32 bytes';
 const apiKey = 'a-key-of-a-backend';
@@ -184,7 +182,7 @@ async function expiry(base, instances) {
 	isDeep(rest.json.messages.filter(({ event }) => !event.startsWith('$')).map(({ event }) => event).sort(), ['direct', 'meanwhile'], 'with all that was sent to it meanwhile');
 	isDeep(errors(await sendOps(base, brief.token, [{ op: 'send', room: 'lobby', event: 'on' }], 1)), ['ok'], 'and with the number where it was');
 	const ending = await session(base, everything, briefly(1));
-	await waitFor(async () => (await pollOnce(base, ending.token, ending.cursor)).code === 'auth_expired', 5000, 'it to end');
+	await waitFor(async () => (await pollOnce(base, ending.token, ending.cursor)).code === 'auth_expired', 'it to end');
 	is((await request(base, 'POST', '/v1/close', { token: ending.token })).status, 200, 'a session may be closed at any time');
 }
 
@@ -216,21 +214,21 @@ function connect(base, path, protocols) {
 	return socket;
 }
 
-const ended = (socket) => waitFor(() => socket.closed, 10_000, 'the socket to be closed').then(() => socket.closed);
+const ended = (socket) => waitFor(() => socket.closed, 'the socket to be closed').then(() => socket.closed);
 
 async function sockets(base, instances) {
 	const ann = await session(base, { join: ['lobby'], send: ['lobby'] });
 	const { ws, got } = connect(instances[0].base, `/v1/ws?token=${ann.token}&cursor=${ann.cursor}`);
-	await waitFor(() => got.length > 0, 5000, 'the first document');
+	await waitFor(() => got.length > 0, 'the first document');
 	ws.send(JSON.stringify({ seq: 1, ops: [{ op: 'join', room: 'lobby' }, { op: 'join', room: 'secret' }, { op: 'send', room: 'secret', event: 'e' }] }));
-	await waitFor(() => got.some((text) => text.includes('results')), 5000, 'results');
+	await waitFor(() => got.some((text) => text.includes('results')), 'results');
 	isDeep(errors({ json: JSON.parse(got.find((text) => text.includes('results'))) }), ['ok', 'forbidden', 'forbidden'], 'frames with operations are judged like sends');
 	ws.close();
 	const brief = await session(base, everything, briefly(0.5));
 	const late = connect(instances[0].base, `/v1/ws?token=${brief.token}`);
-	await waitFor(async () => (await pollOnce(base, brief.token, brief.cursor)).status === 401, 5000, 'the end of the token');
+	await waitFor(async () => (await pollOnce(base, brief.token, brief.cursor)).status === 401, 'the end of the token');
 	late.ws.send(JSON.stringify({ seq: 1, ops: [{ op: 'join', room: 'lobby' }] }));
-	await waitFor(() => late.got.length > 0, 5000, 'an answer');
+	await waitFor(() => late.got.length > 0, 'an answer');
 	isDeep([JSON.parse(late.got[0]).code, late.closed], ['auth_expired', null], 'on a socket that is no sink they are answered so, and it stays');
 	late.ws.send(JSON.stringify({ cursor: brief.cursor }));
 	isDeep(await ended(late), [4401, 'auth_expired'], 'it cannot become one');
@@ -244,9 +242,9 @@ async function relay(base, instances) {
 	isDeep(await ended(connect(at(1), path(sign(claims(), 'x'.repeat(40))))), [4401, 'auth_invalid'], 'that counts');
 	isDeep(await ended(connect(at(2), path(token({ send: ['den'] })))), [4403, 'forbidden'], 'for this room');
 	const [one, two] = [connect(at(0), path(token({ join: ['d*'], send: ['den'], data: 'one' }))), connect(at(1), path(token({ join: ['den'] })))];
-	await waitFor(async () => (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.count === 3, 5000, 'three members');
+	await waitFor(async () => (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.count === 3, 'three members');
 	one.ws.send('hello');
-	await waitFor(() => two.got.length > 0, 5000, 'a frame');
+	await waitFor(() => two.got.length > 0, 'a frame');
 	isDeep(two.got, ['hello'], 'with it frames go through');
 	const members = (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.members;
 	ok(members.some((member) => member.data === 'one'), 'and the others see its public data');
@@ -258,7 +256,7 @@ async function relay(base, instances) {
 	const header = new WebSocket(at(0).replace('http', 'ws') + path(), { headers: { authorization: `Bearer ${token()}` } });
 	atEnd(() => header.terminate());
 	await new Promise((resolve, reject) => header.once('open', resolve).once('error', reject));
-	await waitFor(async () => (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.count === 2, 5000, 'two members');
+	await waitFor(async () => (await request(base, 'GET', '/v1/rooms/den/members', { token: watcher.token })).json.count === 2, 'two members');
 	ok(true, 'who can set headers may give it there');
 }
 
@@ -321,33 +319,35 @@ function openClient(base, auth, options = {}) {
 }
 
 async function client(base) {
-	for (const transports of [['poll'], ['poll', 'sse'], ['poll', 'ws']]) {
-		const auth = issuer(1.2);
-		const [ann, bob] = [openClient(base, auth, { transports }), openClient(base, issuer(600), { transports })];
+	await Promise.all([['poll'], ['poll', 'sse'], ['poll', 'ws']].map(async (transports) => {
+		const auth = issuer(4); // It is renewed at 80 %: there is time for it on a busy machine.
+		const room = `by ${transports}`;
+		const options = { transports, rooms: [room] };
+		const [ann, bob] = [openClient(base, auth, options), openClient(base, issuer(600), options)];
 		const { id } = await ann.ready;
 		await bob.ready;
 		let n = 0;
-		for (const end = Date.now() + 4000; Date.now() < end;) {
-			await bob.send({ room: 'talk', event: 'n', data: n++ });
-			await ann.send({ room: 'talk', event: 'm' });
-			await sleep(20); // The room's log has an end.
-		}
-		await waitFor(() => ann.numbers.length >= n, 10_000, () => `all messages; ${ann.numbers.length} of ${n} are there, ${JSON.stringify(ann.events)}`);
-		isDeep(ann.numbers, [...Array(n).keys()], `by ${transports}: a client renews its tokens, and gets each message once`);
-		ok(auth.calls >= 4, 'in time, again and again', auth.calls);
-		isDeep([ann.id, ann.events], [id, []], 'as one session');
+		await waitFor(async () => {
+			await bob.send({ room, event: 'n', data: n++ });
+			await ann.send({ room, event: 'm' });
+			return auth.calls >= 4;
+		}, () => `${auth.calls} tokens`);
+		await waitFor(() => ann.numbers.length >= n, () => `all messages; ${ann.numbers.length} of ${n} are there, ${JSON.stringify(ann.events)}`);
+		isDeep(ann.numbers, [...Array(n).keys()], `${room}: a client renews its tokens, and gets each message once`);
+		isDeep([ann.id, ann.events], [id, []], 'in time, again and again, as one session');
 		await Promise.all([ann.close(), bob.close()]);
-	}
+	}));
 	const late = openClient(base, issuer(1, 3));
 	const bob = openClient(base, issuer(600));
 	const { id } = await late.ready;
 	await bob.ready;
-	for (let n = 0; n < 30; n++) {
-		await bob.send({ room: 'talk', event: 'n', data: n });
-		await sleep(100);
-	}
-	await waitFor(() => late.numbers.length >= 30, 20_000, 'all messages');
-	isDeep(late.numbers, [...Array(30).keys()], 'one whose issuer fails for a while misses nothing');
+	let n = 0;
+	await waitFor(async () => {
+		await bob.send({ room: 'talk', event: 'n', data: n++ });
+		return late.events.some(([event]) => event === 'resumed');
+	}, 'it to have a token again');
+	await waitFor(() => late.numbers.length >= n, 'all messages');
+	isDeep(late.numbers, [...Array(n).keys()], 'one whose issuer fails for a while misses nothing');
 	isDeep([late.id, late.events.filter(([event]) => event !== 'resumed')], [id, []], 'and keeps its session');
 	await late.send({ room: 'talk', event: 'm' });
 	const refused = async (auth) => openClient(base, auth).ready.then(() => 'opened', ({ code, message }) => code ?? message);
@@ -357,7 +357,7 @@ async function client(base) {
 	const fired = openClient(base, () => jwt);
 	await fired.ready;
 	jwt = 'nonsense';
-	await waitFor(() => fired.events.length, 10_000, 'the end');
+	await waitFor(() => fired.events.length, 'the end');
 	isDeep(fired.events, [['closed', 'auth_invalid']], 'a token that is refused later ends it');
 }
 
@@ -382,7 +382,7 @@ async function shim(base, instances) {
 	await new Promise((resolve) => socket.onopen = resolve);
 	const heard = new Promise((resolve) => socket.onmessage = ({ data }) => resolve(data));
 	socket.send('from the page');
-	await waitFor(() => peer.got.length > 0, 10_000, 'a frame');
+	await waitFor(() => peer.got.length > 0, 'a frame');
 	peer.ws.send('from the relay');
 	isDeep([peer.got, await heard], [['from the page'], 'from the relay'], 'with the token in its URL it meets the relay');
 	socket.close();
@@ -432,7 +432,7 @@ async function reloaded() {
 	const hangUp = async (pattern) => {
 		const from = gateway.log.length;
 		gateway.signal('SIGHUP');
-		await gateway.waitLog(pattern, 5000, from);
+		await gateway.waitLog(pattern, from);
 	};
 	const status = async (key) => (await open(gateway.base, sign(claims(), key))).status;
 	writeFileSync(file, 'short');
@@ -453,7 +453,7 @@ async function reloaded() {
 	await gateway.check();
 }
 
-const jwksOptions = { auth: 'jwt', 'auth-jwks-cooldown': '300ms', 'auth-jwks-timeout': '500ms', 'auth-jwks-max-age': '1s', 'auth-jwks-stale': '30s' };
+const jwksOptions = { 'auth': 'jwt', 'user-sessions-max': 100_000, 'auth-jwks-cooldown': '300ms', 'auth-jwks-timeout': '500ms', 'auth-jwks-max-age': '1s', 'auth-jwks-stale': '30s' };
 
 async function published() {
 	const [old, fresh, never] = [newKeys('ES256', 'old'), newKeys('RS256', 'fresh'), newKeys('ES256', 'never')];
@@ -462,7 +462,7 @@ async function published() {
 	const status = async (key, options) => (await open(gateway.base, sign(claims(), key, options))).status;
 	is(await status(old), 201, 'published keys are fetched');
 	is(server.requests, 1, 'once');
-	await waitFor(async () => { server.publish([old, fresh]); return await status(fresh) === 201; }, 5000, 'the new key to count');
+	await waitFor(async () => { server.publish([old, fresh]); return await status(fresh) === 201; }, 'the new key to count');
 	is(await status(old), 201, 'a token that names a new key makes them be fetched again');
 	const before = server.requests;
 	const began = Date.now();
@@ -488,28 +488,28 @@ async function failing() {
 	isDeep([first.status, first.code, 'retry-after' in first.headers], [503, 'auth_unavailable', true], 'while there never were keys nobody is judged');
 	is((await gateway.request('GET', '/health')).status, 200, 'the rest goes on');
 	server.publish([key]);
-	await waitFor(async () => (await attempt()).status === 201, 5000, 'keys');
+	await waitFor(async () => (await attempt()).status === 201, 'keys');
 	const wrong = [['never answers', () => server.hang()], ['fails', () => server.reply(500, '{"keys":[]}')], ['redirects', () => server.reply(302, '', { location: server.url })],
 		['talks nonsense', () => server.reply(200, '<html>')], ['has no keys', () => server.reply(200, '{"keys":[]}')],
 		['is huge', () => server.reply(200, `{"keys":[${'{},'.repeat(100_000)}{}]}`)], ['cuts', () => { server.answer = (_, response) => { response.write('{'); response.destroy(); }; }]];
 	for (const [what, begin] of wrong) {
 		begin();
 		const errors = await gateway.metrics('pollgate_auth_keys_errors_total');
-		await waitFor(async () => (await attempt()).status === 201 && await gateway.metrics('pollgate_auth_keys_errors_total') > errors, 8000, 'a fetch that fails');
+		await waitFor(async () => (await attempt()).status === 201 && await gateway.metrics('pollgate_auth_keys_errors_total') > errors, 'a fetch that fails');
 		ok(true, `the last keys count while the server ${what}`);
 	}
 	await server.stop();
-	await waitFor(async () => (await attempt(next)).status === 401, 5000, 'an answer');
+	await waitFor(async () => (await attempt(next)).status === 401, 'an answer');
 	is((await attempt()).status, 201, 'or is gone');
 	await server.restart();
 	server.publish([next]);
-	await waitFor(async () => (await attempt(next)).status === 201, 5000, 'the new key');
+	await waitFor(async () => (await attempt(next)).status === 201, 'the new key');
 	is((await attempt()).status, 401, 'when it is back its keys replace the old ones');
 	like(gateway.log.join('\n'), /auth-jwks/, 'it is logged');
 	const short = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url, 'auth-jwks-stale': '0' } });
-	await waitFor(async () => (await open(short.base, sign(claims(), next))).status === 201, 5000, 'keys');
+	await waitFor(async () => (await open(short.base, sign(claims(), next))).status === 201, 'keys');
 	server.hang();
-	await waitFor(async () => (await open(short.base, sign(claims(), next))).code === 'auth_unavailable', 8000, 'the end of the keys');
+	await waitFor(async () => (await open(short.base, sign(claims(), next))).code === 'auth_unavailable', 'the end of the keys');
 	ok(true, 'keys that are too old do not count any more');
 	await gateway.check();
 	await short.check();
@@ -519,14 +519,14 @@ async function certificates() {
 	const [certificate, key] = [await newCertificate(), newKeys()];
 	const server = await KeyServer.start([key], certificate);
 	const trusting = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url, 'ca-file': certificate.file } });
-	await waitFor(async () => (await open(trusting.base, sign(claims(), key))).status === 201, 10_000, 'keys');
+	await waitFor(async () => (await open(trusting.base, sign(claims(), key))).status === 201, 'keys');
 	is(server.version, '2.0', 'keys are fetched by HTTP/2 where it is offered');
 	const before = server.requests;
 	const doubting = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url } });
-	await doubting.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0, 10_000);
+	await doubting.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0);
 	is((await open(doubting.base, sign(claims(), key))).code, 'auth_unavailable', 'not from a server whose certificate nobody vouches for');
 	const other = await startPollgate({ options: { ...jwksOptions, 'auth-jwks': server.url.replace('localhost', '127.0.0.1'), 'ca-file': certificate.file } });
-	await other.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0, 10_000);
+	await other.waitMetric('pollgate_auth_keys_errors_total', (errors) => errors > 0);
 	is((await open(other.base, sign(claims(), key))).code, 'auth_unavailable', 'nor from one whose certificate has another name');
 	is(server.requests, before, 'these are not even asked');
 	await Promise.all([trusting, doubting, other].map((gateway) => gateway.check()));

@@ -106,7 +106,7 @@ class Member {
 	constructor(room) {
 		const send = async (event, data) => {
 			await pause(random() * 3);
-			await waitFor(() => !this.cut || this.gone, 60_000, 'the network to come back', 1);
+			await waitFor(() => !this.cut || this.gone, 'the network to come back', { limitMs: 60_000, everyMs: 1 });
 			if (this.gone)
 				throw Object.assign(new Error('closed'), { code: 'closed' });
 			return room.append(this.name, event, data);
@@ -156,7 +156,7 @@ class Member {
 }
 
 const equal = (members) => members.every(({ board }) => Buffer.compare(board.pixels, members[0].board.pixels) === 0);
-const settle = (members, more = () => true) => waitFor(() => members.every(({ settled }) => settled) && more(), 20_000,
+const settle = (members, more = () => true) => waitFor(() => members.every(({ settled }) => settled) && more(),
 	() => `members to have all: ${JSON.stringify(members.map(({ queue, log, ink }) => [queue.length, log.consistent, log.lossy, ink.unseen.length]))}`);
 
 run(20);
@@ -212,7 +212,7 @@ await scope('a log that lost what was drawn', async () => {
 	fourth.board.draw([[1, 32, 5, 5, 500, 500]]);
 	fourth.log.lossy = false;
 	fourth.log.save();
-	await waitFor(() => equal([second, third, fourth]) && !second.log.lossy && !third.log.lossy, 20_000, 'all to have the picture');
+	await waitFor(() => equal([second, third, fourth]) && !second.log.lossy && !third.log.lossy, 'all to have the picture');
 	ok(true, 'until somebody has the whole picture');
 	fourth.ink.clear();
 	await settle([second, third, fourth], () => fourth.board.blank);
@@ -227,7 +227,7 @@ await scope('a picture that does not fit into an answer', async () => {
 		first.board.draw(Array.from({ length: 1000 }, () => [below(9), 6, below(WIDTH), below(HEIGHT), below(WIDTH), below(HEIGHT)]));
 	ok((await first.board.pack()).length > 256 * 1024, 'is large');
 	first.log.save();
-	await waitFor(() => room.entries.some(({ event, data }) => event === 'picture' && data.part === data.of - 1), 20_000, 'the picture to be saved');
+	await waitFor(() => room.entries.some(({ event, data }) => event === 'picture' && data.part === data.of - 1), 'the picture to be saved');
 	const second = new Member(room);
 	await settle([first, second]);
 	ok(equal([first, second]) && !second.log.lossy, 'comes from those who have it');
@@ -254,7 +254,7 @@ await scope('chaos', async () => {
 	}
 	members.forEach((member) => member.cut = false);
 	await settle(members);
-	await waitFor(() => equal(members), 20_000, 'all pictures to be equal');
+	await waitFor(() => equal(members), 'all pictures to be equal');
 	ok(true, 'in the end all members have the same picture, pixel for pixel');
 	const late = new Member(room);
 	await settle([...members, late]);

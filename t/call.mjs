@@ -4,13 +4,12 @@
  * Chromium with a made-up camera.  CHROMIUM names the browser.
  */
 import http from 'node:http';
-import { NETWORKS, Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { FAKE_MEDIA, NETWORKS, Person as AnyPerson, WAIT, startBrowser, www } from './lib/browser.mjs';
 import { startNetwork } from './lib/network.mjs';
-import { done, is, isDeep, like, limit, note, ok, scope } from './lib/tap.mjs';
+import { done, is, isDeep, like, note, ok, scope } from './lib/tap.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 
-limit(240);
-const browser = await startBrowser(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio']);
+const browser = await startBrowser(FAKE_MEDIA);
 
 class Person extends AnyPerson {
 	static open(name, url, init) {
@@ -47,7 +46,7 @@ async function story(cluster) {
 	like(suggestion, /^[a-z]+-[a-z]+-[0-9a-v]{7}$/, 'the page suggests a name for the room');
 	await ann.press('Open the room');
 	const shown = ann.page.getByLabel('Link for the other person');
-	await waitFor(async () => await shown.inputValue() !== '', WAIT, 'the link to be shown: the page hears of its new address a turn later');
+	await waitFor(async () => await shown.inputValue() !== '', 'the link to be shown: the page hears of its new address a turn later');
 	const link = await shown.inputValue();
 	is(link, `${base}/call.html#${suggestion}`, 'the page shows the link to the room');
 	await ann.press('Join the call');
@@ -86,7 +85,7 @@ async function story(cluster) {
 	await bob.press('Hang up');
 	await ann.says(/^The other person left/);
 	await ann.press('Hang up');
-	await waitFor(() => proxy.open === 0, WAIT, 'all requests to be answered');
+	await waitFor(() => proxy.open === 0, 'all requests to be answered');
 	isDeep([ann, bob, eve].flatMap(({ refused }) => refused), [], 'no request of a browser was answered 4xx or 5xx, or cut');
 	// A client that closes its session ends its poll first, but the gateway may see the two the other way round.
 	const unasked = ({ path: asked, code }) => asked === '/v1/poll' && code === 'session_gone';
@@ -127,7 +126,7 @@ async function network({ instances }, settings) {
 async function transport({ base }) {
 	const ann = await Person.open('Ann', `${base}/call.html#switched`);
 	const choice = ann.page.getByLabel('Transport');
-	const shows = (text) => waitFor(async () => await choice.locator('option:checked').textContent() === text, WAIT, `the page to show ${text}`);
+	const shows = (text) => waitFor(async () => await choice.locator('option:checked').textContent() === text, `the page to show ${text}`);
 	await ann.press('Join the call');
 	ok(await shows('Automatic: WebSocket'), 'the page shows which transport was chosen');
 	await choice.selectOption('Long polling');
@@ -222,12 +221,12 @@ async function amnesia({ base, instances: [instance], proxy }) {
 	await Promise.all([ann.sees(), bob.sees()]);
 	proxy.resetCounts();
 	await instance.restart();
-	await waitFor(() => proxy.count('/v1/sessions', 201) === 2, WAIT, 'two new sessions');
+	await waitFor(() => proxy.count('/v1/sessions', 201) === 2, 'two new sessions');
 	ok(await ann.sees() && await bob.sees(), 'a gateway that forgets its sessions does not end a call');
 	await waitFor(async () => {
 		await bob.press('Hang up');
 		return true;
-	}, WAIT);
+	});
 	ok(await ann.seesNothing() && await ann.says(/^The other person left/), 'and hanging up works after it');
 	await Promise.all([ann.close(), bob.close()]);
 }

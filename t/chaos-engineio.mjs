@@ -4,22 +4,19 @@
  * and started again in turn, and requests are dropped, delayed and repeated.  A request that fails is made again as it was, as
  * browsers and balancers do.  No client notices: each message comes back once, in order, and no session ends.
  */
+import { chaos, killInTurn } from './lib/chaos.mjs';
 import { EngineClient } from './lib/engineio.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
-import { chances, randomFrom } from './lib/proxy.mjs';
+import { chances } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, is, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, is, isDeep, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(120);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 10);
-note(`CHAOS_SEED=${seed}`);
+const { seed, seconds, random } = chaos(10);
 
-const random = randomFrom(seed);
 const redis = await startRedis();
 const fault = chances({ dropBefore: 0.01, dropAfter: 0.02, repeat: 0.02, delay: [0.05, 60] }, /^\/engine\.io\//, random);
 const { base, instances, proxy } = await startCluster({ n: 3, redis, options: { relay: 'self', hold: '2s', 'ping-interval': '1s',
@@ -36,18 +33,9 @@ const sent = Promise.all(clients.map(async (client) => {
 		await sleep(random() * 100);
 	}
 }));
-let kills = 0;
-const chaos = (async () => {
-	while (Date.now() < end) {
-		const victim = instances[kills++ % 3];
-		await sleep(200 + random() * 500);
-		await victim.kill();
-		await sleep(random() * 200);
-		await victim.start();
-	}
-})();
-await Promise.all([sent, chaos]);
-await waitFor(() => clients.every(({ got, sent: wanted, trouble }) => got.length >= wanted.length || trouble.length > 0), 20000,
+const kills = await killInTurn(instances, random, () => Date.now() < end);
+await sent;
+await waitFor(() => clients.every(({ got, sent: wanted, trouble }) => got.length >= wanted.length || trouble.length > 0),
 	'all messages to come back');
 note(`${kills} kills, ${proxy.dropped} requests dropped, ${proxy.repeats} repeated by the balancer, ${proxy.retries} retried by it, ` +
 	`${clients.reduce((n, { repeats }) => n + repeats, 0)} by clients`);

@@ -5,23 +5,19 @@
  * and no message comes twice or out of order.
  */
 import { createHash } from 'node:crypto';
+import { chaos } from './lib/chaos.mjs';
 import { Client, compareIds } from './lib/client.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
-import { randomFrom } from './lib/proxy.mjs';
 import { mixed } from './lib/receive.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, isDeep, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(120);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 10);
-note(`CHAOS_SEED=${seed}`);
+const { seconds, random } = chaos(10);
 
-const random = randomFrom(seed);
 const pick = (list) => list[Math.floor(random() * list.length)];
 const redis = await startRedis({ 'stream-node-max-entries': 10 });
 const { base } = await startCluster({ n: 3, redis, options: { 'hold': '1s', 'mailbox-max': 2000, 'room-max': 10000 } });
@@ -129,7 +125,7 @@ for (const client of clients) {
 	await waitFor(async () => {
 		const { json } = await client.poll(0);
 		return json.messages.length === 0 && !json.gaps;
-	}, 10000, `${client.name} to have all`, 50);
+	}, `${client.name} to have all`, { everyMs: 50 });
 	for (const gap of client.gaps.slice(before))
 		gap.at = performance.now();
 }

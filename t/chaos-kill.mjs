@@ -3,23 +3,19 @@
  * 50 clients behind a balancer that sends every request to a random instance, while the three instances are killed with -9 and
  * started again in turn, and the network drops, delays and repeats requests: each message arrives exactly once, in order.
  */
+import { chaos, killInTurn } from './lib/chaos.mjs';
 import { Load } from './lib/load.mjs';
 import { startCluster } from './lib/pollgate.mjs';
-import { chances, randomFrom } from './lib/proxy.mjs';
+import { chances } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, is, limit, note, ok, skipAll } from './lib/tap.mjs';
-import { sleep } from './lib/wait.mjs';
+import { done, is, note, ok, skipAll } from './lib/tap.mjs';
 
-limit(120);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 14);
+const { seed, seconds, random } = chaos(14);
 const paceMs = 300;
-note(`CHAOS_SEED=${seed}`);
 
-const random = randomFrom(seed);
 const redis = await startRedis();
 const fault = chances({ dropBefore: 0.004, dropAfter: 0.01, repeat: 0.01, delay: [0.05, 60] }, /^\/v1\/(send|poll)/, random);
 const cluster = await startCluster({ n: 3, redis, options: { 'hold': '3s', 'mailbox-max': 2000, 'room-max': 10000 },
@@ -27,22 +23,12 @@ const cluster = await startCluster({ n: 3, redis, options: { 'hold': '3s', 'mail
 const load = await new Load(cluster.base, { clients: 50, count: Math.round(seconds * 1000 / paceMs), paceMs }).open();
 
 let sending = true;
-let kills = 0;
 const sent = load.run().finally(() => {
 	sending = false;
 });
-const chaos = (async () => {
-	while (sending) {
-		const victim = cluster.instances[kills % 3];
-		await sleep(200 + random() * 500);
-		await victim.kill();
-		kills++;
-		await sleep(random() * 200);
-		await victim.start();
-	}
-})();
-await Promise.all([sent, chaos]);
-await load.settle(15000);
+const kills = await killInTurn(cluster.instances, random, () => sending);
+await sent;
+await load.settle();
 load.report();
 note(`${kills} kills, ${cluster.proxy.dropped} requests dropped, ${cluster.proxy.repeats} repeated by the balancer`);
 ok(kills >= 6, 'instances were killed and started again many times');

@@ -8,24 +8,20 @@
  * acknowledged and heard once, in order.
  */
 import { createRequire } from 'node:module';
+import { chaos, killInTurn } from './lib/chaos.mjs';
 import { Client } from './lib/client.mjs';
 import { startCluster, waitFor } from './lib/pollgate.mjs';
-import { randomFrom } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, is, isDeep, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
+import { done, is, isDeep, note, ok, scope, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(180);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
 const { io } = createRequire(import.meta.url)('socket.io-client');
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 10);
-const random = randomFrom(seed);
+const { seed, seconds, random } = chaos(10);
 const redis = await startRedis();
 const upTo = (n) => Array.from({ length: n }, (_, i) => i);
-note(`CHAOS_SEED=${seed}`);
 
 function connect(base) {
 	const socket = io(base, { transports: ['polling'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 300 });
@@ -41,17 +37,8 @@ function connect(base) {
 }
 
 /* End instances and start them again, until the time is over; how often. */
-async function harm(instances, end) {
-	let kills = 0;
-	while (Date.now() < end) {
-		const victim = instances[kills++ % 3];
-		await sleep(300 + random() * 600);
-		await (kills % 3 === 0 ? victim.stop() : victim.kill());
-		await sleep(random() * 200);
-		await victim.start();
-	}
-	return kills;
-}
+const harm = (instances, end) => killInTurn(instances, random, () => Date.now() < end,
+	{ lives: [300, 900], end: (victim, n) => (n % 3 === 0 ? victim.stop() : victim.kill()) });
 
 /* Numbered, in the room that the namespace is; how many. */
 async function say(publisher, end) {
@@ -67,11 +54,11 @@ async function run({ retry, size, meanwhile }, check) {
 	const { base, instances, stop } = await startCluster({ n: 3, redis, options: { hold: '3s', 'ping-interval': '2s',
 		'ping-timeout': '20s', 'mailbox-max': 2000, 'room-max': 20000, drain: '3s' }, proxy: { seed, retry } });
 	const clients = upTo(size).map(() => connect(base));
-	await waitFor(() => clients.every(({ socket }) => socket.connected), 10000, 'all clients to be connected');
+	await waitFor(() => clients.every(({ socket }) => socket.connected), 'all clients to be connected');
 	const publisher = await Client.open(base, { name: 'publisher', rooms: ['/'] });
 	const end = Date.now() + seconds * 1000;
 	const [sent, kills] = await Promise.all([say(publisher, end), harm(instances, end), meanwhile?.(clients, end)]);
-	await waitFor(() => clients.every(({ got }) => got.includes(sent - 1)), 30000, 'the last message to come to all')
+	await waitFor(() => clients.every(({ got }) => got.includes(sent - 1)), 'the last message to come to all', { limitMs: 30000 })
 		.catch(({ message }) => note(message));
 	note(`${kills} ends of instances, ${sent} messages to ${size} clients, ` +
 		`${clients.reduce((n, { connects }) => n + connects - 1, 0)} reconnections`);
@@ -104,7 +91,7 @@ await scope('requests are tried again', () => run({ retry: 'reset', size: 15, me
 	isDeep(clients.flatMap(({ losses }) => losses), [], 'no client notices anything');
 	const heard = () => publisher.messages.filter(({ event }) => event === 'up').map(({ data }) => data);
 	const all = clients.reduce((n, { said }) => n + said, 0);
-	await waitFor(() => heard().length >= all, 10000, 'what clients said').catch(({ message }) => note(message));
+	await waitFor(() => heard().length >= all, 'what clients said').catch(({ message }) => note(message));
 	isDeep(clients.map(({ said }, i) => heard().filter(([who]) => who === i).map(([, n]) => n).join() === upTo(said).join())
 		.filter((right) => !right), [], 'what each said was acknowledged, and heard once, in order');
 	note(`${all} messages of clients`);

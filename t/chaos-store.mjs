@@ -3,23 +3,20 @@
  * Redis under load stands still, is killed with -9 and comes back with what it had promised to keep (appendfsync always), its
  * connections are cut, while instances are killed too: each message arrives exactly once, in order, and nobody is told of a gap.
  */
+import { chaos } from './lib/chaos.mjs';
 import { Load } from './lib/load.mjs';
 import { startCluster } from './lib/pollgate.mjs';
-import { chances, randomFrom } from './lib/proxy.mjs';
+import { chances } from './lib/proxy.mjs';
 import { haveRedis, startRedis } from './lib/redis.mjs';
-import { done, is, isDeep, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, is, isDeep, note, ok, skipAll } from './lib/tap.mjs';
 import { sleep } from './lib/wait.mjs';
 
-limit(150);
 if (!haveRedis())
 	skipAll('redis-server is not installed');
 
-const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1000000);
-const seconds = Number(process.env.CHAOS_SECONDS ?? 8);
+const { seed, seconds, random } = chaos(8);
 const paceMs = 300;
-note(`CHAOS_SEED=${seed}`);
 
-const random = randomFrom(seed);
 const redis = await startRedis({ appendonly: 'yes', appendfsync: 'always' });
 const fault = chances({ dropAfter: 0.01, repeat: 0.01, delay: [0.05, 60] }, /^\/v1\/(send|poll)/, random);
 const options = { 'hold': '3s', 'mailbox-max': 2000, 'room-max': 10000, 'store-timeout': '1s', 'away-after': '10m',
@@ -58,14 +55,14 @@ async function hurt() {
 const sent = load.run().finally(() => {
 	sending = false;
 });
-const chaos = (async () => {
+const hurting = (async () => {
 	while (sending) {
 		await sleep(300 + random() * 700);
 		await hurt();
 	}
 })();
-await Promise.all([sent, chaos]);
-await load.settle(20000);
+await Promise.all([sent, hurting]);
+await load.settle();
 load.report();
 note('Redis:', happened);
 ok(happened['stood still'] + happened.killed >= 2, 'Redis failed again and again');

@@ -1,84 +1,21 @@
 #!/usr/bin/env node
 /* www/chat.html in Chromium: who is there, what was said, and that nothing of it is lost or hidden, on any network. */
 import { connect } from '../www/pollgate.js';
-import { NETWORKS, Person, WAIT, startBrowser, www } from './lib/browser.mjs';
+import { NETWORKS, startBrowser, www } from './lib/browser.mjs';
+import { killOne } from './lib/chaos.mjs';
 import { startNetwork } from './lib/network.mjs';
+import { Guest } from './lib/people.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
-import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
+import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
-limit(180);
 const browser = await startBrowser();
-
-class Guest extends Person {
-	static async open(name, base, room, settings) {
-		const guest = await super.open(browser, name, `${base}/chat.html#${room}`, settings);
-		await guest.page.locator('#first-name').fill(name);
-		await guest.page.getByRole('button', { name: 'Enter' }).click();
-		await guest.inside();
-		return guest;
-	}
-
-	/** The room's list of people has us. */
-	inside() {
-		return this.page.locator('#people li', { hasText: '(you)' }).waitFor();
-	}
-
-	async write(text) {
-		await this.page.getByRole('textbox', { name: 'Message' }).fill(text);
-	}
-
-	async say(...texts) {
-		for (const text of texts) {
-			await this.write(text);
-			await this.page.keyboard.press('Enter');
-		}
-	}
-
-	async enter(room) {
-		await this.page.getByRole('textbox', { name: 'Another room' }).fill(room);
-		await this.page.keyboard.press('Enter');
-	}
-
-	/** What is said in the room that is shown, as it is read. */
-	said() {
-		return this.page.locator('.log:not([hidden]) .message .text').allTextContents();
-	}
-
-	async hears(...texts) {
-		let said;
-		await waitFor(async () => {
-			said = await this.said();
-			return texts.every((text) => said.includes(text));
-		}, WAIT, () => `${this.name} to hear ${texts}, not: ${said}`);
-		return said;
-	}
-
-	lines() {
-		return this.page.locator('.log:not([hidden]) .line').allTextContents();
-	}
-
-	/** A line about somebody, or a gap. */
-	told(pattern) {
-		return waitFor(async () => (await this.lines()).find((line) => pattern.test(line)), WAIT, `${this.name} to be told ${pattern}`);
-	}
-
-	people() {
-		return this.page.locator('#people li').allTextContents();
-	}
-
-	/** Nothing of ours is on its way. */
-	async sent() {
-		await waitFor(async () => await this.page.locator('.state').count() === 0, WAIT, `all that ${this.name} says to be in the room`);
-		return true;
-	}
-}
 
 const complaints = (guests) => guests.flatMap(({ wrong, refused }) => [...wrong, ...refused]);
 
 async function story({ base }) {
-	const ann = await Guest.open('Ann', base, 'story');
+	const ann = await Guest.open(browser, 'Ann', base, 'story');
 	await ann.say('Hello?', 'Nobody here.');
-	const bob = await Guest.open('Bob <b>x</b>', base, 'story', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+	const bob = await Guest.open(browser, 'Bob <b>x</b>', base, 'story', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
 	isDeep(await bob.hears('Nobody here.'), ['Hello?', 'Nobody here.'], 'who comes later reads what was said, in order');
 	ok(await ann.told(/^Bob <b>x<\/b> came in\.$/), 'and is announced');
 	isDeep(await ann.people(), ['Ann (you)', 'Bob <b>x</b>'], 'all see who is here');
@@ -100,7 +37,7 @@ async function story({ base }) {
 	await ann.enter('second');
 	is(await ann.text('#room-title'), 'second', 'one can be in several rooms');
 	await bob.say('Are you still here?');
-	await waitFor(async () => /1 unread/.test(await ann.text('#rooms')), WAIT, 'an unread message to be counted');
+	await waitFor(async () => /1 unread/.test(await ann.text('#rooms')), 'an unread message to be counted');
 	like(await ann.page.title(), /^\(1\) second/, 'what is said in the others is counted');
 	await ann.page.locator('#rooms a', { hasText: 'story' }).click();
 	await ann.hears('Are you still here?');
@@ -112,7 +49,7 @@ async function story({ base }) {
 	await bob.inside();
 	is(await bob.page.getByRole('textbox', { name: 'Message' }).inputValue(), 'I was just about to', 'a reload keeps what is being typed');
 	isDeep(await bob.hears('Are you still here?'), await ann.said(), 'the rooms and what was said there');
-	await waitFor(async () => (await ann.people()).length === 2, WAIT, 'both to be here');
+	await waitFor(async () => (await ann.people()).length === 2, 'both to be here');
 	isDeep((await ann.lines()).filter((line) => /left/.test(line)), [], 'and nobody is told that somebody left and came');
 	await bob.press('Leave');
 	ok(await ann.told(/^Bobby left\.$/), 'who left is told');
@@ -124,7 +61,7 @@ async function story({ base }) {
 /** A conversation, on a network that is not well. */
 async function network({ instances }, settings) {
 	const { base, ...proxy } = await startNetwork({ targets: instances, ...settings });
-	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(name, base, `network-${proxy.port}`)));
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(browser, name, base, `network-${proxy.port}`)));
 	await ann.say('one', 'two');
 	await bob.hears('two');
 	if (settings.cutAfter)
@@ -135,17 +72,14 @@ async function network({ instances }, settings) {
 }
 
 /** A gateway dies in the middle of a conversation. */
-async function killed({ base, instances, proxy }, store) {
-	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(name, base, 'killed')));
-	const [victim, ...others] = instances;
+async function killed(cluster, store) {
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Guest.open(browser, name, cluster.base, 'killed')));
 	await ann.say('one', 'two');
 	await bob.hears('two');
-	await victim.kill();
-	await ann.say('three', 'four');
-	await bob.say('five');
-	proxy.targets = others.length ? others : instances;
-	if (!others.length)
-		await victim.start();
+	const back = await killOne(cluster, async () => {
+		await ann.say('three', 'four');
+		await bob.say('five');
+	});
 	await Promise.all([ann.hears('three', 'four', 'five'), bob.hears('three', 'four', 'five')]);
 	ok(await ann.sent() && await bob.sent(), 'what is said while an instance is killed arrives');
 	for (const said of [await ann.said(), await bob.said()])
@@ -154,12 +88,10 @@ async function killed({ base, instances, proxy }, store) {
 		ok(await ann.told(/Messages may be missing/) && await bob.told(/Messages may be missing/), 'a gateway that forgot everything is not hidden');
 	else
 		isDeep([...await ann.lines(), ...await bob.lines()].filter((line) => /missing|left/.test(line)), [], 'and nobody is told of a loss');
-	await waitFor(async () => (await ann.people()).length === 2 && (await bob.people()).length === 2, WAIT, 'both to be here');
+	await waitFor(async () => (await ann.people()).length === 2 && (await bob.people()).length === 2, 'both to be here');
 	ok(true, 'both are still here');
 	await Promise.all([ann.close(), bob.close()]);
-	if (others.length)
-		await victim.start();
-	proxy.targets = instances;
+	await back();
 }
 
 /** A way to the gateway of one's own, on which no request lives long, and that can be closed: close() returns what opens it again. */
@@ -167,7 +99,7 @@ async function startWay({ instances }) {
 	const proxy = await startNetwork({ targets: instances, upgrade: '400', hold: 'sse', cutAfter: 500 });
 	const close = async () => {
 		proxy.fault = () => ({ drop: 'before' });
-		await waitFor(() => proxy.now.requests === 0, WAIT, 'the last request to be cut');
+		await waitFor(() => proxy.now.requests === 0, 'the last request to be cut');
 		return () => proxy.fault = undefined;
 	};
 	return { base: proxy.base, close };
@@ -176,8 +108,8 @@ async function startWay({ instances }) {
 /** Out of contact. */
 async function away(cluster) {
 	const way = await startWay(cluster);
-	const bob = await Guest.open('Bob', cluster.base, 'away');
-	const ann = await Guest.open('Ann', way.base, 'away');
+	const bob = await Guest.open(browser, 'Bob', cluster.base, 'away');
+	const ann = await Guest.open(browser, 'Ann', way.base, 'away');
 	await bob.say('before');
 	await ann.hears('before');
 	const open = await way.close();
@@ -196,8 +128,8 @@ async function away(cluster) {
 
 /** Two tabs of one browser. */
 async function tabs({ base }) {
-	const ann = await Guest.open('Ann', base, 'tabs');
-	const again = await Guest.open('Ann', base, 'tabs', { context: ann.context });
+	const ann = await Guest.open(browser, 'Ann', base, 'tabs');
+	const again = await Guest.open(browser, 'Ann', base, 'tabs', { context: ann.context });
 	isDeep(await again.people(), ['Ann (you)', 'Ann'], 'a second tab is a second guest');
 	await ann.say('from one');
 	await again.say('from the other');
@@ -214,7 +146,7 @@ async function gaps({ start }) {
 	const way = await startWay(cluster);
 	const client = connect(cluster.base, { transports: [] });
 	const say = (text) => client.send({ room: 'chat:gaps', event: 'chat', data: { key: `key-${text}`, name: 'Eve', text } });
-	const ann = await Guest.open('Ann', way.base, 'gaps');
+	const ann = await Guest.open(browser, 'Ann', way.base, 'gaps');
 	await say('heard');
 	await ann.hears('heard');
 	const open = await way.close();
@@ -242,8 +174,8 @@ async function gaps({ start }) {
 
 /** Somebody who says of themselves what another one says. */
 async function impostor({ base }) {
-	const ann = await Guest.open('Ann', base, 'impostor');
-	const other = await Guest.open('Eve', base, 'impostor');
+	const ann = await Guest.open(browser, 'Ann', base, 'impostor');
+	const other = await Guest.open(browser, 'Eve', base, 'impostor');
 	const key = await ann.page.evaluate(() => JSON.parse(sessionStorage.getItem('pollgate-key')));
 	const client = connect(base, { data: { name: 'Ann', key } });
 	await client.join('chat:impostor');
@@ -262,7 +194,7 @@ async function impostor({ base }) {
 /** The gateway refuses a message, or a room. */
 async function refused({ start }) {
 	const cluster = await start({ options: { www, 'max-message': 200, 'rooms-per-session': 2 } });
-	const ann = await Guest.open('Ann', cluster.base, 'refused');
+	const ann = await Guest.open(browser, 'Ann', cluster.base, 'refused');
 	await ann.say('x'.repeat(400), 'short');
 	await ann.hears('short');
 	like(await ann.says('.state', /Not sent/), /Not sent: .*Send again/, 'what is refused is said to be, and can be sent again');

@@ -60,7 +60,7 @@ const old = (await new Raw(gateway.port).connected()).send('GET /v1/check/stream
 ok(await old.closes(), 'to an HTTP/1.0 client the end is that of the connection');
 like(old.bytes.toString(), /\r\n\r\n0\n1\n2\n$/, 'and the lines are not chunks');
 const quits = (await new Raw(gateway.port).connected()).send('GET /v1/check/stream?ms=10&count=100 HTTP/1.1\r\nHost: x\r\n\r\n');
-await waitFor(() => quits.bytes.includes('\n1\n'), 5000, 'the second line');
+await waitFor(() => quits.bytes.includes('\n1\n'), 'the second line');
 quits.destroy();
 await gateway.waitMetric('pollgate_http_connections', (open) => open <= 1);
 is((await hold({ ms: 0 })).status, 200, 'a client may leave in the middle of one');
@@ -90,7 +90,7 @@ isDeep(lines.map(({ text }) => text), ['0'], 'and ends a stream, in order');
 
 const small = await startPollgate({ options: { 'max-connections': 20 } });
 const crowd = await Promise.all(Array.from({ length: 18 }, () => new Raw(small.port).connected()));
-await waitFor(async () => (await small.request('GET', '/v1/check/hold')).status === 503, 5000, 'the gateway to be nearly full');
+await waitFor(async () => (await small.request('GET', '/v1/check/hold')).status === 503, 'the gateway to be nearly full');
 for (const path of ['/v1/check/hold', '/v1/check/stream']) {
 	const { status, code: refused } = await small.request('GET', path);
 	isDeep([status, refused], [503, 'overloaded'], `the last connections are not for ${path}`);
@@ -98,7 +98,7 @@ for (const path of ['/v1/check/hold', '/v1/check/stream']) {
 is((await small.request('POST', '/v1/check/echo')).status, 200, 'what is answered at once is');
 for (const each of crowd)
 	each.destroy();
-await waitFor(async () => (await small.request('GET', '/v1/check/stream')).status === 200, 5000, 'room for checks');
+await waitFor(async () => (await small.request('GET', '/v1/check/stream')).status === 200, 'room for checks');
 ok(true, 'there is room for them again when others have left');
 
 const silent = await startPollgate({ options: { 'no-check': true } });

@@ -3,9 +3,7 @@
    WebSocket, which they do by default; and on WebSockets alone. */
 import { createRequire } from 'node:module';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
-import { done, is, isDeep, limit, ok, scope } from './lib/tap.mjs';
-
-limit(180);
+import { done, is, isDeep, ok, scope } from './lib/tap.mjs';
 
 const load = createRequire(import.meta.url);
 const versions = ['engine.io-client-4', 'engine.io-client-5', 'engine.io-client-6.1', 'engine.io-client'];
@@ -23,7 +21,7 @@ function connect(name, base, transports) {
 	return record;
 }
 
-const until = (record, condition, what) => waitFor(() => condition(record), 15000,
+const until = (record, condition, what) => waitFor(() => condition(record),
 	() => `${what}; events: ${record.events.join(', ')}`);
 
 async function echo(name, { base }, transports) {

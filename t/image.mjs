@@ -37,7 +37,7 @@ if ((await execute('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'tr
 /** One run at a time uses the cache; the lock ends with its holder. */
 async function lock() {
 	const holder = new Child('flock', [path.join(cache, 'lock'), 'sh', '-c', 'echo locked; exec cat'], { stdio: ['pipe', 'pipe', 'pipe'] });
-	await waitFor(() => holder.lines.includes('locked'), 600000, 'another run of this test to end');
+	await waitFor(() => holder.lines.includes('locked'), 'another run of this test to end', { limitMs: 600000 });
 }
 
 async function buildah(...args) {
@@ -167,7 +167,7 @@ async function testRunning(image, config) {
 	const port = await freePort();
 	const base = `http://127.0.0.1:${port}`;
 	const child = start(image, config, port);
-	const health = await waitFor(async () => child.running ? await fetch(`${base}/health`) : 'ended', 15000, 'the container to answer');
+	const health = await waitFor(async () => child.running ? await fetch(`${base}/health`) : 'ended', 'the container to answer');
 	if (!ok(health.ok, 'the container answers /health', child.stderr))
 		return;
 	isDeep(await health.json(), { status: 'ok' }, '/health says ok');
@@ -175,14 +175,14 @@ async function testRunning(image, config) {
 	const status = readFileSync(`/proc/${pid}/status`, 'utf8');
 	like(status, /^NSpid:\s+\d+\s+1$/m, 'the program is PID 1 of its container');
 	like(status, new RegExp(`^Uid:\\s+${USER}\\s+${USER}\\s`, 'm'), 'it does not run as root');
-	await waitFor(async () => (await fetch(`${base}/ready`)).ok, 10000, 'the container to be ready');
+	await waitFor(async () => (await fetch(`${base}/ready`)).ok, 'the container to be ready');
 	const page = await fetch(`${base}/call.html`);
 	is(page.status, 200, 'the container serves the page for calls');
 	like(await page.text(), /<html/i, 'the page is HTML');
 	is((await probe(image, `${base}/health`)).code, 0, 'the health check succeeds without a shell');
 
 	process.kill(pid, 'SIGTERM');
-	const end = await within(child.exited, 15000, 'PID 1 to end by SIGTERM');
+	const end = await within(child.exited, 'PID 1 to end by SIGTERM');
 	isDeep([end.code, end.signal], [0, null], 'PID 1 obeys SIGTERM and exits 0', child.stderr.slice(-2000));
 	is((await probe(image, `${base}/health`)).code, 1, 'the health check fails once the container has ended');
 }
@@ -194,10 +194,10 @@ async function testRedis(image, config) {
 	const port = await freePort();
 	const child = start(image, config, port, { POLLGATE_REDIS: `redis://redis.test:${redis.port}` });
 	const ready = async () => !child.running || (await fetch(`http://127.0.0.1:${port}/ready`)).ok;
-	await waitFor(ready, 15000, () => `the container to reach Redis: ${child.stderr.slice(-1000)}`);
+	await waitFor(ready, () => `the container to reach Redis: ${child.stderr.slice(-1000)}`);
 	ok(child.running, 'the container finds Redis by its host\'s name', child.stderr.slice(-2000));
 	killInside(child);
-	await within(child.exited, 5000, 'the container to end');
+	await within(child.exited, 'the container to end');
 	await redis.kill();
 }
 

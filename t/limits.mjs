@@ -4,9 +4,7 @@ import { Client, createSession, pollOnce, sendOps } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { request } from './lib/request.mjs';
 import { forEachTransport } from './lib/receive.mjs';
-import { done, is, isDeep, like, limit, ok } from './lib/tap.mjs';
-
-limit(90);
+import { done, is, isDeep, like, ok } from './lib/tap.mjs';
 
 const options = {
 	'ops-max': 4, 'max-message': 100, 'max-data': 50, 'event-max': 10, 'room-name-max': 12, 'rooms-per-session': 3,
@@ -93,7 +91,7 @@ async function answers(base) {
 		asked++;
 		largest = Math.max(largest, answer.json.messages.reduce((sum, message) => sum + JSON.stringify(message).length, 0));
 		return answer.json.messages.length === 0;
-	}, 20000, 'all to be fetched', 1);
+	}, 'all to be fetched', { everyMs: 1 });
 	isDeep(b.of('').map(({ data }) => data), wanted.direct,
 		'direct messages beyond --answer-max come with the next answers, none lost');
 	isDeep(b.of('answers').map(({ data }) => data), wanted.room, 'so do those of a room');
@@ -106,7 +104,7 @@ async function oneLarge(start) {
 	const [a, b] = [await Client.open(base, { start: false }), await Client.open(base, { start: false })];
 	const sizes = [10, 30000, 10, 60000, 2000];
 	await a.ops(...sizes.map((size) => ({ op: 'send', to: b.id, event: 'n', data: 'x'.repeat(size) })));
-	await waitFor(async () => (await b.poll(0)).json.messages.length === 0, 10000, 'all to be fetched', 1);
+	await waitFor(async () => (await b.poll(0)).json.messages.length === 0, 'all to be fetched', { everyMs: 1 });
 	isDeep(b.messages.map(({ data }) => data.length), sizes, 'a message larger than --answer-max comes alone');
 	const large = 'y'.repeat(65534);
 	const parked = b.poll(5000);
@@ -121,7 +119,7 @@ async function sessionsAndRooms(start, store) {
 	const made = [];
 	const answers = [];
 	const counted = () =>
-		Promise.all(instances.map((instance) => instance.waitMetric('pollgate_sessions', (n) => n >= 5, 15000)));
+		Promise.all(instances.map((instance) => instance.waitMetric('pollgate_sessions', (n) => n >= 5)));
 	for (let i = 0; i < 5; i++)
 		made.push((await createSession(base)).json);
 	ok(made.every((session) => session?.id), '--max-sessions sessions can be made');
@@ -137,7 +135,7 @@ async function sessionsAndRooms(start, store) {
 	const { token } = made[0];
 	for (const room of ['a', 'b', 'c'])
 		is((await sendOps(base, token, [{ op: 'join', room }])).json.results[0].room, room, `room ${room} of --max-rooms`);
-	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_rooms', (n) => n >= 3, 15000)));
+	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_rooms', (n) => n >= 3)));
 	for (const op of [{ op: 'join', room: 'd' }, { op: 'send', room: 'd', event: 'e', data: 1 }])
 		is((await sendOps(base, token, [op])).json.results[0].error?.code, 'too_many_rooms',
 			`one room more by ${op.op} is refused: too_many_rooms`);
@@ -147,7 +145,7 @@ async function sessionsAndRooms(start, store) {
 	const again = await waitFor(async () => {
 		const answer = await createSession(base);
 		return answer.status === 201 && answer;
-	}, 15000, `a place to be free on ${store}`, 200);
+	}, `a place to be free on ${store}`, { everyMs: 200 });
 	like(again.json.id, /^.{22}$/, 'closing one makes place for another');
 }
 

@@ -8,10 +8,8 @@ import path from 'node:path';
 import { createSession } from './lib/client.mjs';
 import { binary, cleanEnv, pollcat, pollgatectl, runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
-import { done, is, isDeep, limit, ok, skip } from './lib/tap.mjs';
+import { done, is, isDeep, ok, skip } from './lib/tap.mjs';
 import { within } from './lib/wait.mjs';
-
-limit(200);
 
 const read = (name) => readFileSync(path.join(sourceDir, name), 'utf8');
 const pages = readdirSync(path.join(sourceDir, 'man')).filter((name) => /\.[1-8]$/.test(name)).map((name) => `man/${name}`);
@@ -226,7 +224,7 @@ async function run(name, commands) {
 	const env = cleanEnv({ PATH: `${dir}/bin:${process.env.PATH}:/usr/sbin:/sbin` });
 	const child = new Child('bash', ['-e', script], { cwd: dir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
 	const ended = new Promise((resolve) => child.process.once('exit', (code, signal) => resolve({ code, signal })));
-	const status = await within(ended, 60000, `the examples of ${name} to end`).catch((error) => ({ code: error.message }));
+	const status = await within(ended, `the examples of ${name} to end`, 60000).catch((error) => ({ code: error.message }));
 	try {
 		process.kill(-child.pid, 'SIGKILL');
 	} catch {}

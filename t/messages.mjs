@@ -3,9 +3,7 @@
 import { Client, compareIds, createSession, sendOps } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { forEachTransport } from './lib/receive.mjs';
-import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
-
-limit(90);
+import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
 const bare = ({ from, room, event, data }) => ({ from, ...(room === undefined ? {} : { room }), event, data });
 const dataOf = (messages) => messages.map(({ data }) => data);
@@ -18,7 +16,7 @@ async function openAll(base, n, options = {}) {
 }
 
 /** All that has come for a client until `event` (or at once, when none is named). */
-async function drain(client, event, limitMs = 5000) {
+async function drain(client, event) {
 	const from = client.messages.length;
 	if (event === undefined)
 		await client.poll(0);
@@ -26,7 +24,7 @@ async function drain(client, event, limitMs = 5000) {
 		await waitFor(async () => {
 			await client.poll(1000);
 			return client.messages.slice(from).some((message) => message.event === event);
-		}, limitMs, `${event} to come`);
+		}, `${event} to come`);
 	return client.messages.slice(from);
 }
 
@@ -164,7 +162,7 @@ async function membersAndLook(base) {
 	const acked = await waitFor(async () => {
 		const look = (await a.look(b.id)).json;
 		return look.acked !== null && compareIds(look.acked, id) >= 0 && look;
-	}, 5000, 'the message to be acknowledged');
+	}, 'the message to be acknowledged');
 	ok(acked, 'the next poll acknowledges it');
 	is((await a.look('B'.repeat(22))).code, 'recipient_gone', 'looking at nobody: recipient_gone');
 	const nameless = (await createSession(base)).json;
@@ -181,7 +179,7 @@ async function givesBack(base) {
 	await waitFor(async () => {
 		b.cursor = before;
 		return (await b.poll(0)).json.gaps?.length === 1;
-	}, 5000, 'a gap');
+	}, 'a gap');
 	ok(true, 'then it is not kept any more');
 }
 
@@ -285,7 +283,7 @@ async function busyRoom(base) {
 			await client.sendRoom(room, 'chat', [me, i], true);
 	}));
 	for (const client of clients)
-		await waitFor(() => client.of(room).length >= 96, 10000, () => `all of the room; ${client.summary()}`);
+		await waitFor(() => client.of(room).length >= 96, () => `all of the room; ${client.summary()}`);
 	const orders = clients.map((client) => JSON.stringify(client.of(room).map(({ id }) => id)));
 	is(new Set(orders).size, 1, 'all members of a room get its messages in the same order');
 	for (const [me, client] of clients.entries()) {

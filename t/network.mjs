@@ -66,8 +66,8 @@ function raw(port, sent) {
 	const end = { text: '', closed: false };
 	end.socket = net.connect(port, '127.0.0.1', () => end.socket.write(sent));
 	end.socket.setEncoding('latin1').on('data', (data) => end.text += data).on('error', () => {}).on('close', () => end.closed = true);
-	end.gets = (part, limitMs = 5000) => waitFor(() => end.text.includes(part), limitMs, () => `${part} in ${JSON.stringify(end.text)}`);
-	end.closes = (limitMs = 5000) => waitFor(() => end.closed, limitMs, 'the end of a connection');
+	end.gets = (part) => waitFor(() => end.text.includes(part), () => `${part} in ${JSON.stringify(end.text)}`);
+	end.closes = () => waitFor(() => end.closed, 'the end of a connection');
 	atEnd(() => end.socket.destroy());
 	return end;
 }
@@ -81,7 +81,7 @@ const [one, two] = [await Backend.start(), await Backend.start()];
 const every = [one, two];
 const asked = () => every.flatMap((backend) => backend.asked);
 const streams = () => every.flatMap((backend) => backend.streams);
-const opened = (count) => waitFor(() => streams().length === count, 5000, `${count} streams to be asked for`);
+const opened = (count) => waitFor(() => streams().length === count, `${count} streams to be asked for`);
 
 async function on(words, options, body) {
 	await scope(words, async () => {
@@ -90,7 +90,7 @@ async function on(words, options, body) {
 		const network = await startNetwork({ targets: every, ...options });
 		await body(network, network.port);
 		await network.close();
-		await waitFor(() => every.every(({ sockets }) => sockets.size === 0), 5000, 'all connections to the servers to end');
+		await waitFor(() => every.every(({ sockets }) => sockets.size === 0), 'all connections to the servers to end');
 	});
 }
 
@@ -132,7 +132,7 @@ await on('nothing blocked', {}, async (network, port) => {
 	is(network.count('/echo', 101), 1, 'as answered by 101');
 	wss.socket.end();
 	await wss.closes();
-	await waitFor(() => network.now.upgrades === 0, 5000, 'no upgrade to be open');
+	await waitFor(() => network.now.upgrades === 0, 'no upgrade to be open');
 	ok(true, 'and as closed when the client has closed it');
 	const refused = upgrade(port, '/refused');
 	await refused.closes();
@@ -156,7 +156,7 @@ await on('nothing blocked', {}, async (network, port) => {
 	const quits = get(port, '/stream?type=text/plain');
 	await opened(3);
 	quits.socket.destroy();
-	await waitFor(() => streams().every(({ destroyed }) => destroyed), 5000, 'the stream to be closed');
+	await waitFor(() => streams().every(({ destroyed }) => destroyed), 'the stream to be closed');
 	ok(true, 'a client that leaves ends its stream');
 });
 await on('random instances', { seed: 7 }, async (network, port) => {
@@ -169,7 +169,7 @@ await on('random instances', { seed: 7 }, async (network, port) => {
 	isDeep({ connections, upgrades }, { connections: 20, upgrades: 10 }, 'what is open at once is counted');
 	for (const { socket } of [...all, ...plain])
 		socket.destroy();
-	await waitFor(() => network.now.connections === 0, 5000, 'all connections to end');
+	await waitFor(() => network.now.connections === 0, 'all connections to end');
 	const { most } = network;
 	isDeep([network.now.upgrades, most.connections, most.upgrades], [0, 20, 10], 'and how much it was at most');
 	network.resetCounts();
@@ -267,7 +267,7 @@ await on('faults', { fault: ({ path }) => path === '/stream' ? { repeat: true } 
 	async (network, port) => {
 		const got = get(port, '/stream?type=text/plain');
 		await opened(2);
-		await waitFor(() => streams().some(({ destroyed }) => destroyed), 5000, 'the first of two answers to be given up');
+		await waitFor(() => streams().some(({ destroyed }) => destroyed), 'the first of two answers to be given up');
 		for (const stream of streams())
 			stream.end('line\n');
 		await got.gets('line');

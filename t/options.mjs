@@ -6,9 +6,7 @@ import path from 'node:path';
 import { Client, createSession, pollOnce, request, sendOps } from './lib/client.mjs';
 import { runPollgate, sourceDir, startPollgate } from './lib/pollgate.mjs';
 import { freePort, tempDir, which } from './lib/process.mjs';
-import { done, is, isDeep, like, limit, ok, skip, unlike } from './lib/tap.mjs';
-
-limit(90);
+import { done, is, isDeep, like, ok, skip, unlike } from './lib/tap.mjs';
 
 const listed = (await runPollgate(['--list-options'])).stdout.trim().split('\n').map((line) => {
 	const [flag, variable, type, initial, min, max, value, help] = line.split('\t');

@@ -4,10 +4,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { haveAxe, violations } from './lib/axe.mjs';
 import { Person, startBrowser, www } from './lib/browser.mjs';
-import { done, is, isDeep, limit, scope, skipAll } from './lib/tap.mjs';
+import { Drawer, Guest } from './lib/people.mjs';
+import { done, is, isDeep, scope, skipAll } from './lib/tap.mjs';
 import { startPollgate } from './lib/pollgate.mjs';
 
-limit(120);
 const browser = await startBrowser();
 if (!haveAxe)
 	skipAll('axe-core is not installed: npm ci in t/');
@@ -21,50 +21,45 @@ const looks = {
 };
 const longName = 'a-room-whose-name-is-as-long-as-it-may-be-and-has-no-place-to-break-it'.padEnd(110, 'x');
 
-/** Each state of a page: name -> [address, what to do until it is there]. */
+/** Each state of a page: name -> [address, what to do until it is there, who does it]. */
 const states = {
 	'index.html': ['index.html', async () => {}],
 	'call.html': ['call.html', ({ page }) => page.getByLabel('Name of the room').waitFor()],
 	'call.html, a room': [`call.html#${longName}`, async ({ page }) => page.getByText('Press Join').waitFor()],
 	'chat.html': ['chat.html', ({ page }) => page.locator('#first-room').waitFor()],
-	'chat.html, a room': [`chat.html#${longName}`, talking],
+	'chat.html, a room': [`chat.html#${longName}`, talking, Guest],
 	'doctor.html': ['doctor.html', ({ page }) => page.getByRole('button', { name: 'Quick test' }).waitFor()],
 	'whiteboard.html': ['whiteboard.html', ({ page }) => page.getByLabel('Name of the board').waitFor()],
-	'whiteboard.html, a board': [`whiteboard.html#${longName}`, drawing],
+	'whiteboard.html, a board': [`whiteboard.html#${longName}`, drawing, Drawer],
 	'whiteboard.html, a question': ['whiteboard.html#asked', async (person) => {
 		await drawing(person);
 		await person.press('Clear');
-	}],
+	}, Drawer],
 };
 
-async function talking({ page }) {
-	await page.locator('#first-name').fill('Somebody whose name is as long as it may be');
-	await page.getByRole('button', { name: 'Enter' }).click();
-	for (const text of ['Hello', `A word that is too ${'l'.repeat(300)}ong`, 'https://example.org/']) {
-		await page.getByRole('textbox', { name: 'Message' }).fill(text);
-		await page.keyboard.press('Enter');
-		await page.locator('.message .text', { hasText: text }).last().waitFor();
-	}
-	await page.locator('.state').first().waitFor({ state: 'detached' });
-	await page.locator('#people li').first().waitFor();
+async function talking(guest) {
+	const texts = ['Hello', `A word that is too ${'l'.repeat(300)}ong`, 'https://example.org/'];
+	await guest.come('Somebody whose name is as long as it may be');
+	await guest.say(...texts);
+	await guest.hears(...texts);
+	await guest.sent();
 }
 
-async function drawing({ page }) {
-	await page.locator('#sheet[aria-busy="false"]').waitFor();
-	await page.locator('input[name="colour"]:checked').waitFor({ state: 'attached' });
-	await page.locator('#overlay').click({ position: { x: 50, y: 50 } });
+async function drawing(drawer) {
+	await drawer.opened();
+	await drawer.page.locator('#overlay').click({ position: { x: 50, y: 50 } });
 }
 
 const gateway = await startPollgate({ options: { www } });
 const html = readdirSync(www).filter((name) => name.endsWith('.html'));
 isDeep(html.filter((name) => !Object.keys(states).some((state) => state.startsWith(name))), [], 'every page is looked at here');
 
-for (const [state, [address, make]] of Object.entries(states))
+for (const [state, [address, make, Somebody = Person]] of Object.entries(states))
 	await scope(state, async () => {
 		const wrong = {};
 		for (const [look, context] of Object.entries(looks)) {
 			const elsewhere = [];
-			const person = await Person.open(browser, look, 'about:blank', { ...context, reducedMotion: 'reduce' });
+			const person = await Person.open.call(Somebody, browser, look, 'about:blank', { ...context, reducedMotion: 'reduce' });
 			person.page.on('request', (request) => request.url().startsWith(gateway.base) || elsewhere.push(request.url()));
 			await person.page.goto(`${gateway.base}/${address}`);
 			await make(person);

@@ -6,10 +6,8 @@ import net from 'node:net';
 import { createSession, sendOps } from './lib/client.mjs';
 import { forEachStore } from './lib/pollgate.mjs';
 import { execute } from './lib/process.mjs';
-import { done, is, limit, note, ok, skipAll } from './lib/tap.mjs';
+import { done, is, note, ok, skipAll } from './lib/tap.mjs';
 import { waitFor } from './lib/wait.mjs';
-
-limit(120);
 
 const count = Number(process.env.PARKED ?? 10000);
 const most = Number((await execute('sh', ['-c', 'ulimit -Hn'])).stdout) || Infinity;
@@ -69,13 +67,13 @@ async function stay(start, { what, path, more, begun, gauge, within }) {
 	await inParallel(n, 64, async (i) => {
 		open[i] = await park(instance.port, sessions[i], path, more);
 	});
-	await waitFor(() => open.every(({ received }) => begun.test(received)), 20000, `${what}s to begin`);
+	await waitFor(() => open.every(({ received }) => begun.test(received)), `${what}s to begin`);
 	const each = Math.round((await instance.metrics('process_resident_memory_bytes') - before) / n);
 	note(`${each} bytes of the gateway for each ${what}`);
 	ok(each < within * 1024 || sanitized, `${n} ${what}s take less than ${within} KiB of the gateway each`, `${each} bytes`);
 	for (const { socket } of open)
 		socket.destroy();
-	await instance.waitMetric(gauge, 0, 20000);
+	await instance.waitMetric(gauge, 0);
 	ok(true, 'and when their clients leave it is noticed');
 	agent.destroy();
 }
@@ -97,7 +95,7 @@ await forEachStore(async ({ start, store, redis }) => {
 	await inParallel(count, 64, async (i) => {
 		polls[i] = await park(instance.port, sessions[i]);
 	});
-	await instance.waitMetric('pollgate_polls_parked', count, 20000);
+	await instance.waitMetric('pollgate_polls_parked', count);
 	const after = await instance.metrics('process_resident_memory_bytes');
 	const each = Math.round((after - before) / count);
 	note(`${each} bytes of the gateway for each parked poll${redis ? `, ${inRedis} of Redis for each session` : ''}`);
@@ -108,13 +106,13 @@ await forEachStore(async ({ start, store, redis }) => {
 	const chosen = Array.from({ length: 200 }, (_, i) => Math.floor(i * count / 200));
 	await inParallel(chosen.length, 16, (i) => sendOps(instance.base, first.token,
 		[{ op: 'send', to: sessions[chosen[i]].id, event: 'wake', data: chosen[i] }], undefined, { agent }));
-	await waitFor(() => chosen.every((i) => polls[i].received.includes(`"data":${i}}`)), 10000, 'messages to arrive');
+	await waitFor(() => chosen.every((i) => polls[i].received.includes(`"data":${i}}`)), 'messages to arrive');
 	is(polls.filter(({ received }) => received !== '').length, chosen.length, 'a message wakes whom it is for, nobody else');
 	ok(await instance.metrics('process_cpu_seconds_total') - cpu < 2 || sanitized, '... at little cost');
 	for (const { socket } of polls)
 		socket.destroy();
-	await instance.waitMetric('pollgate_polls_parked', 0, 20000);
-	await instance.waitMetric('pollgate_http_connections', (n) => n < 100, 20000);
+	await instance.waitMetric('pollgate_polls_parked', 0);
+	await instance.waitMetric('pollgate_http_connections', (n) => n < 100);
 	ok(true, 'when they leave all of it is noticed');
 	const { json } = await createSession(instance.base, {}, { agent });
 	ok(json?.id, `${store} serves on`);

@@ -3,7 +3,6 @@
  * pollcat as scripts use it: lines in, lines out, its ends and exit statuses, on both stores; and every line once and in order
  * while requests are lost and repeated, instances killed, the gateway restarted.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -14,10 +13,8 @@ import { startNetwork } from './lib/network.mjs';
 import { pollcat, forEachStore, startPollgate } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir, which } from './lib/process.mjs';
 import { chances } from './lib/proxy.mjs';
-import { done, is, isDeep, like, limit, ok, skip, unlike } from './lib/tap.mjs';
+import { done, is, isDeep, like, ok, skip, unlike } from './lib/tap.mjs';
 import { waitFor, within } from './lib/wait.mjs';
-
-limit(240);
 
 const numbers = (n, from = 1) => Array.from({ length: n }, (_, i) => String(from + i));
 const text = (lines) => lines.map((line) => line + '\n').join('');
@@ -36,21 +33,21 @@ function start(base, ...args) {
 async function run(base, args, input = '', limitMs = 30000) {
 	const child = start(base, ...args);
 	child.end_input(input);
-	const status = await within(child.exited, limitMs, `pollcat ${args.join(' ')} to end; it says ${child.stderr}`);
+	const status = await within(child.exited, `pollcat ${args.join(' ')} to end; it says ${child.stderr}`, limitMs);
 	return { ...status, stdout: child.stdout, stderr: child.stderr };
 }
 
 /** One that receives, once it is in the room. */
 async function receiver(base, ...args) {
 	const child = start(base, '--id', '--receive-only', ...args);
-	await waitFor(() => child.stdout.includes('\n'), 10000, () => `an id; ${child.stderr}`);
+	await waitFor(() => child.stdout.includes('\n'), () => `an id; ${child.stderr}`);
 	child.id = linesOf(child.stdout)[0];
 	child.received = () => linesOf(child.stdout).slice(1);
 	return child;
 }
 
 async function ended(child, limitMs = 30000) {
-	const { code } = await within(child.exited, limitMs, `pollcat to end; it has ${child.lines.length} lines and says ${child.stderr}`);
+	const { code } = await within(child.exited, `pollcat to end; it has ${child.lines.length} lines and says ${child.stderr}`, limitMs);
 	return code;
 }
 
@@ -106,17 +103,14 @@ async function statuses(base) {
 async function endings(base) {
 	const many = await receiver(base, '--room', 'pipe', '--timeout', '20s');
 	await run(base, ['--room', 'pipe'], text(numbers(5)));
-	const shell = spawn('bash', ['-c', `"${pollcat}" ${base} --room pipe --receive-only --history 5 | head -n 1; echo "\${PIPESTATUS[0]}"`]);
-	let said = '';
-	shell.stdout.on('data', (data) => said += data);
-	await within(new Promise((resolve) => shell.once('close', resolve)), 10000, 'a pipe into head to end');
-	is(said, '1\n0\n', 'a closed standard output ends it quietly, though no message comes');
+	const shell = await execute('bash', ['-c', `"${pollcat}" ${base} --room pipe --receive-only --history 5 | head -n 1; echo "\${PIPESTATUS[0]}"`]);
+	is(shell.stdout, '1\n0\n', 'a closed standard output ends it quietly, though no message comes');
 	many.signal('SIGTERM');
 	is((await many.exited).signal, 'SIGTERM', 'a signal ends it as a signal does');
 	const leaver = await receiver(base, '--room', 'seat');
 	const witness = await receiver(base, '--room', 'seat', '--presence');
 	leaver.signal('SIGINT');
-	await waitFor(() => witness.received().some((line) => line.startsWith(`$leave ${leaver.id}`)), 10000, 'a leave');
+	await waitFor(() => witness.received().some((line) => line.startsWith(`$leave ${leaver.id}`)), 'a leave');
 	ok(true, 'an interrupted one leaves its room at once');
 	await witness.kill();
 }
@@ -152,7 +146,7 @@ async function pipeThrough(base, n, disturb, target, transport) {
 	const disturbing = disturb(() => over);
 	for (let i = 0; i < n; i += 100) {
 		if (!writer.write(text(all.slice(i, i + 100))))
-			await within(new Promise((resolve) => writer.process.stdin.once('drain', resolve)), 60000, 'input to be taken');
+			await within(new Promise((resolve) => writer.process.stdin.once('drain', resolve)), 'input to be taken', 60000);
 	}
 	writer.end_input();
 	const codes = [await ended(writer, 90000), await ended(reader, 90000)];
@@ -187,7 +181,7 @@ async function kills(start, transport) {
 		while (!isOver() && killed < 20) {
 			const victim = cluster.instances[killed++ % cluster.instances.length];
 			await victim.restart();
-			await waitFor(() => isOver() || cluster.proxy.count('/v1/send', 200) > killed * 3, 30000, 'sends to go on');
+			await waitFor(() => isOver() || cluster.proxy.count('/v1/send', 200) > killed * 3, 'sends to go on', { limitMs: 30000 });
 		}
 	};
 	const { codes, got, all, stderr } = await pipeThrough(cluster.base, 10000, disturb, 'room', transport);
@@ -204,7 +198,7 @@ async function streams(base, transport) {
 	await waitFor(async () => {
 		const { json } = await request(base, 'GET', `/v1/sessions/${reader.id}`, { token: newToken() });
 		return json.acked === json.last && reader.received().length === 1;
-	}, 10000, `what came by ${transport} to be acknowledged`);
+	}, `what came by ${transport} to be acknowledged`);
 	ok(true, `what came by ${transport} is acknowledged`);
 	await run(base, ['--to', reader.id], 'two\nthree\n');
 	is(await ended(reader), 0, `${transport} ends with --count`);
@@ -215,7 +209,7 @@ async function streams(base, transport) {
 	await waitFor(async () => {
 		await request(base, 'GET', '/v1/poll', { token, query: { hold: 0 } });
 		return !first.running;
-	}, 10000, `${transport} to be taken over`);
+	}, `${transport} to be taken over`);
 	is(await ended(first), 1, `${transport} that another client takes over does not come back`);
 	like(first.stderr, /another client/, '... which is told');
 	const closed = await receiver(base, '--transport', transport, '--token-file', `${file}2`, '--strict');
@@ -271,8 +265,8 @@ async function restarted() {
 	const strict = await receiver(gateway.base, '--room', 'again', '--strict');
 	await gateway.restart();
 	is(await ended(strict), 5, '--strict: 5 when a restarted gateway has forgotten the session');
-	await waitFor(() => /session is gone/.test(reader.stderr), 10000, () => reader.stderr);
-	await waitFor(async () => (await gateway.metrics('pollgate_polls_parked')) > 0, 10000, 'a poll of the new session');
+	await waitFor(() => /session is gone/.test(reader.stderr), () => reader.stderr);
+	await waitFor(async () => (await gateway.metrics('pollgate_polls_parked')) > 0, 'a poll of the new session');
 	await run(gateway.base, ['--room', 'again', '--send-only'], 'here\n');
 	is(await ended(reader), 0, 'otherwise it goes on with another one');
 	like(reader.stderr, /may be missing/, '... and says what that means');

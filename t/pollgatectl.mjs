@@ -8,10 +8,8 @@ import { now, sign } from './lib/jwt.mjs';
 import { cleanEnv, forEachStore, pollgatectl } from './lib/pollgate.mjs';
 import { Child, execute, freePort, tempDir } from './lib/process.mjs';
 import { chances } from './lib/proxy.mjs';
-import { atEnd, done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
+import { atEnd, done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 import { within } from './lib/wait.mjs';
-
-limit(120);
 
 const dir = tempDir('ctl');
 const keys = path.join(dir, 'keys');
@@ -23,7 +21,7 @@ async function run(base, args, input = '', env = {}) {
 		env: cleanEnv({ POLLGATECTL_URL: base, POLLGATECTL_KEY_FILE: keys, ...env }) });
 	child.process.stdin.on('error', () => {});
 	child.process.stdin.end(input);
-	const { code } = await within(child.exited, 30000, `pollgatectl ${args.join(' ')} to end; it says ${child.stderr}`);
+	const { code } = await within(child.exited, `pollgatectl ${args.join(' ')} to end; it says ${child.stderr}`, 30000);
 	const { stdout, stderr } = child;
 	return { code, stdout, stderr, json: stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line)) };
 }

@@ -3,22 +3,17 @@
  * www/websocket.js: beside the browser's own class, where it has to behave the same; and under a page made for a WebSocket, a
  * call for two that knows nothing of it, through a network that lets no WebSocket pass.
  */
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { atEnd, done, is, isDeep, limit, note, ok, scope, skipAll } from './lib/tap.mjs';
-import { forEachStore, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { FAKE_MEDIA, startBrowser, www as pages } from './lib/browser.mjs';
+import { done, is, isDeep, note, ok, scope } from './lib/tap.mjs';
+import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { Client } from './lib/client.mjs';
 import { startNetwork } from './lib/network.mjs';
 import { tempDir } from './lib/process.mjs';
+import { patience } from './lib/wait.mjs';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const playwright = await import('playwright-core').catch(() => null);
-if (!playwright)
-	skipAll('playwright-core is not installed: npm ci in t/');
-if (!existsSync(executablePath))
-	skipAll(`there is no ${executablePath}`);
-limit(240);
-
+const browser = await startBrowser(FAKE_MEDIA);
 const WAIT = 30_000;
 const range = (n) => [...Array(n).keys()];
 
@@ -82,7 +77,7 @@ const page = (head, script) => `<!doctype html><title>Call</title><link rel="ico
 <script type="module">${script}</script>`;
 const HERE = "const wsUrl = (location.protocol === 'https:' ? 'wss://' : 'ws://') + location.hostname + ':' + location.port;";
 const www = tempDir('shim');
-cpSync(process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www'), www, { recursive: true });
+cpSync(pages, www, { recursive: true });
 for (const [name, text] of Object.entries({
 	'plain.html': page('', `${HERE.replace(';', " + '/relay/call';")}${CALL}`),
 	'shimmed.html': page('<script src="websocket.js" data-replace data-room="call"></script>', HERE + CALL),
@@ -91,16 +86,11 @@ for (const [name, text] of Object.entries({
 }))
 	writeFileSync(path.join(www, name), text);
 
-const browser = await playwright.chromium.launch({
-	executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run',
-		'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio'],
-});
-atEnd(() => browser.close());
 
 async function open(url) {
 	const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
 	const tab = await context.newPage();
-	tab.setDefaultTimeout(WAIT * slowness);
+	tab.setDefaultTimeout(patience(WAIT));
 	tab.wrong = [];
 	tab.on('pageerror', (error) => tab.wrong.push(error.message));
 	await tab.goto(url);
@@ -310,7 +300,7 @@ async function call(first, second, watcher) {
 		await tab.waitForFunction(() => said.includes('open'));
 	}
 	// A socket is in the room soon after it is open.
-	await waitFor(async () => (await watcher.members('call')).json.count === 2, WAIT, 'two to be in the room');
+	await waitFor(async () => (await watcher.members('call')).json.count === 2, 'two to be in the room', { limitMs: WAIT });
 	await first.evaluate(() => connect());
 	ok(await moves(first) && await moves(second), 'both see the other');
 	await second.evaluate(() => hangUp());
@@ -354,7 +344,7 @@ async function hidden({ instances, base, proxy }) {
 		await shimmed.evaluate(() => ws.send('here'));
 		await raw.evaluate(() => ws.send('here'));
 		return (await shimmed.evaluate(() => got.length)) && (await raw.evaluate(() => got.length));
-	}, WAIT, 'both to be in the room', 100);
+	}, 'both to be in the room', { limitMs: WAIT, everyMs: 100 });
 	const n = 60;
 	for (const i of range(n)) {
 		await Promise.all([shimmed, raw].map((tab) => tab.evaluate((i) => ws.send(i), i)));
@@ -366,7 +356,7 @@ async function hidden({ instances, base, proxy }) {
 	}
 	const numbers = (tab) => tab.evaluate(() => got.filter((one) => one !== 'here').join());
 	for (const [tab, what] of [[shimmed, 'to the shim'], [raw, 'to the socket']]) {
-		await waitFor(async () => (await numbers(tab)).split(',').length >= n, WAIT, async () => `${n} frames, not ${await numbers(tab)}`, 50);
+		await waitFor(async () => (await numbers(tab)).split(',').length >= n, async () => `${n} frames, not ${await numbers(tab)}`, { limitMs: WAIT, everyMs: 50 });
 		is(await numbers(tab), range(n).join(), `each frame comes ${what} once and in order while connections are cut and instances killed`);
 	}
 	isDeep(await shimmed.evaluate(() => story), ['open'], 'of which the page sees nothing');

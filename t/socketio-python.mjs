@@ -1,14 +1,11 @@
 #!/usr/bin/env node
 /* python-socketio, Debian's python3-socketio, its clients with threads and with asyncio: by polling, each
    request on any instance, and by default, which moves to a WebSocket where it can. */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { Client } from './lib/client.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
-import { execute } from './lib/process.mjs';
-import { atEnd, done, is, isDeep, limit, scope, skipAll } from './lib/tap.mjs';
-
-limit(120);
+import { Child, execute } from './lib/process.mjs';
+import { done, is, isDeep, scope, skipAll } from './lib/tap.mjs';
 
 const python = '/usr/bin/python3'; /* Debian's, which has Debian's packages. */
 if (!existsSync(python) || (await execute(python, ['-c', 'import socketio, requests, aiohttp'])).code !== 0)
@@ -61,20 +58,17 @@ asyncio.run(main())
 async function talk(source, base, transport) {
 	const native = await Client.open(base, { name: 'native', rooms: ['/'] });
 	const heard = (event) => native.messages.find((message) => message.event === event);
-	const child = spawn(python, ['-c', source, base, transport], { stdio: 'ignore' });
-	const forget = atEnd(() => child.kill());
-	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
-	await waitFor(() => heard('acknowledged') && heard('bytes'), 20000, 'the client to speak');
+	const child = new Child(python, ['-c', source, base, transport]);
+	await waitFor(() => heard('acknowledged') && heard('bytes'), 'the client to speak');
 	is(heard('hello').from.length, 22, 'it is connected and says hello');
 	is(heard('acknowledged').data.ok, true, 'which is acknowledged');
 	isDeep(heard('bytes').data, { $binary: 'AQI=' }, 'binary data comes');
 	for (let i = 0; i < 100; i++)
 		await native.send(heard('hello').from, 'burst', i);
-	await waitFor(() => heard('heard'), 20000, 'the client to have heard all');
+	await waitFor(() => heard('heard'), 'the client to have heard all');
 	isDeep(heard('heard').data, Array.from({ length: 100 }, (_, i) => i), 'it hears 100 messages, once, in order');
 	await native.send(heard('hello').from, 'end', null);
-	is(await ended, 0, 'and leaves in peace');
-	forget();
+	is((await child.exited).code, 0, 'and leaves in peace');
 	await native.close();
 }
 

@@ -6,9 +6,7 @@ import { ask as engineAsk, separator as S } from './lib/engineio.mjs';
 import { Client } from './lib/client.mjs';
 import { forEachStore } from './lib/pollgate.mjs';
 import { request } from './lib/request.mjs';
-import { done, is, isDeep, like, limit, ok, scope } from './lib/tap.mjs';
-
-limit(240);
+import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
 const path = '/socket.io/';
 const dist = paths.join(import.meta.dirname, 'node_modules/socket.io-client/dist');

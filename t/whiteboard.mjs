@@ -1,64 +1,13 @@
 #!/usr/bin/env node
 /* www/whiteboard.html in Chromium: all see the same picture, pixel for pixel, on any network and whatever fails. */
-import { Person, NETWORKS, WAIT, startBrowser, www } from './lib/browser.mjs';
-import { done, is, isDeep, like, limit, note, ok, scope } from './lib/tap.mjs';
+import { NETWORKS, Person, startBrowser, www } from './lib/browser.mjs';
+import { killOne } from './lib/chaos.mjs';
+import { done, is, isDeep, like, note, ok, scope } from './lib/tap.mjs';
+import { Drawer } from './lib/people.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { startNetwork } from './lib/network.mjs';
 
-limit(180);
 const browser = await startBrowser();
-
-class Drawer extends Person {
-	static async open(name, base, board, { query = '', ...settings } = {}) {
-		const drawer = await super.open(browser, name, `${base}/whiteboard.html${query}#${board}`, settings);
-		await drawer.opened();
-		return drawer;
-	}
-
-	/** The board is here, and we have a colour. */
-	opened() {
-		return this.page.locator('#sheet[aria-busy="false"]').waitFor().then(() => this.page.locator('input[name="colour"]:checked').waitFor({ state: 'attached' }));
-	}
-
-	/** A line through these points of the sheet, each from 0 to 1; `midway` is done in the middle of it. */
-	async draw(points, midway) {
-		const { x, y, width, height } = await this.page.locator('#overlay').boundingBox();
-		const at = ([right, down]) => [x + right * width, y + down * height];
-		await this.page.mouse.move(...at(points[0]));
-		await this.page.mouse.down();
-		for (const [i, point] of points.entries()) {
-			await this.page.mouse.move(...at(point));
-			if (midway && i === points.length >> 1)
-				await midway();
-		}
-		await this.page.mouse.up();
-	}
-
-	/** Until nothing of what we drew is on the second sheet. */
-	sent() {
-		return waitFor(async () => (await this.#pixels('#overlay', 0)).drawn === 0, WAIT, 'all lines to be sent');
-	}
-
-	/** A digest of the picture's pixels, and how many of them are not white. */
-	picture() {
-		return this.#pixels('#picture', 0xffffffff);
-	}
-
-	#pixels(selector, nothing) {
-		return this.page.evaluate(async ([selector, nothing]) => {
-			const canvas = document.querySelector(selector);
-			const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d'); // Reading it does not change how the page draws.
-			copy.drawImage(canvas, 0, 0);
-			const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-			const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
-			return { digest: [...digest].join(), drawn: new Uint32Array(data.buffer).filter((pixel) => pixel !== nothing).length };
-		}, [selector, nothing]);
-	}
-
-	colour() {
-		return this.page.locator('input[name="colour"]:checked').inputValue();
-	}
-}
 
 const wave = (top, n = 60) => Array.from({ length: n }, (_, i) => [0.05 + 0.9 * i / n, top + 0.08 * Math.sin(i / 3)]);
 
@@ -69,7 +18,7 @@ async function same(drawers, more = () => true) {
 	await waitFor(async () => {
 		pictures = await Promise.all(drawers.map((drawer) => drawer.picture()));
 		return pictures[0].drawn > 0 && pictures.every(({ digest }) => digest === pictures[0].digest) && more(pictures[0]);
-	}, WAIT, () => `the same picture everywhere: ${JSON.stringify(pictures.map(({ drawn }) => drawn))}`, 50);
+	}, () => `the same picture everywhere: ${JSON.stringify(pictures.map(({ drawn }) => drawn))}`, { everyMs: 50 });
 	return true;
 }
 
@@ -85,10 +34,10 @@ async function fill({ base }, board, n) {
 }
 
 async function story({ base }) {
-	const ann = await Drawer.open('Ann', base, 'story');
+	const ann = await Drawer.open(browser, 'Ann', base, 'story');
 	like(await ann.text('#hint'), /Draw here/, 'an empty board says what to do');
 	await ann.draw(wave(0.2));
-	const bob = await Drawer.open('Bob', base, 'story', { viewport: { width: 390, height: 844 }, deviceScaleFactor: 3, hasTouch: true, isMobile: true });
+	const bob = await Drawer.open(browser, 'Bob', base, 'story', { viewport: { width: 390, height: 844 }, deviceScaleFactor: 3, hasTouch: true, isMobile: true });
 	ok(await same([ann, bob]), 'who comes later sees what was drawn, also on another screen');
 	await Promise.all([ann.draw(wave(0.4)), bob.draw(wave(0.42))]);
 	ok(await same([ann, bob]), 'lines that two draw at once are in the same order for both');
@@ -110,7 +59,7 @@ async function story({ base }) {
 	await bob.page.getByLabel('Violet').check();
 	await bob.page.getByLabel('Your name').fill('Bob <i>x</i>');
 	await bob.page.getByLabel('Your name').blur();
-	await waitFor(async () => /Bob <i>x<\/i>/.test(await ann.text('#people')), WAIT, 'the name to be shown as it is');
+	await waitFor(async () => /Bob <i>x<\/i>/.test(await ann.text('#people')), 'the name to be shown as it is');
 	const colour = await bob.colour();
 	await bob.page.reload();
 	await bob.opened();
@@ -122,7 +71,7 @@ async function story({ base }) {
 	ok(await same([ann, bob]), 'clearing asks first');
 	await ann.press('Clear');
 	await ann.page.getByRole('dialog').getByRole('button', { name: 'Clear' }).click();
-	await waitFor(async () => (await bob.picture()).drawn === 0 && (await ann.picture()).drawn === 0, WAIT, 'the board to be empty');
+	await waitFor(async () => (await bob.picture()).drawn === 0 && (await ann.picture()).drawn === 0, 'the board to be empty');
 	await bob.draw(wave(0.5, 10));
 	ok(await same([bob, ann]), 'a cleared board is drawn on again');
 	isDeep([...complaints([ann, bob]), ...ann.refused, ...bob.refused], [], 'no page complained');
@@ -132,7 +81,7 @@ async function story({ base }) {
 /** Drawing, on a network that is not well. */
 async function network({ instances }, settings) {
 	const { base, ...proxy } = await startNetwork({ targets: instances, ...settings });
-	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(name, base, `network-${proxy.port}`)));
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(browser, name, base, `network-${proxy.port}`)));
 	await ann.draw(wave(0.3, 20));
 	await same([ann, bob]);
 	if (settings.cutAfter)
@@ -143,18 +92,13 @@ async function network({ instances }, settings) {
 }
 
 /** A gateway dies in the middle of a line. */
-async function killed({ base, instances, proxy }, store) {
-	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(name, base, 'killed')));
+async function killed(cluster, store) {
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(browser, name, cluster.base, 'killed')));
 	const colour = await ann.colour();
-	const [victim, ...others] = instances;
-	await ann.draw(wave(0.3, 120), async () => {
-		await victim.kill();
-		proxy.targets = others.length ? others : instances;
-		if (!others.length)
-			await victim.start();
-	});
+	let back;
+	await ann.draw(wave(0.3, 120), async () => back = await killOne(cluster));
 	await ann.draw(wave(0.6));
-	const eve = await Drawer.open('Eve', base, 'killed');
+	const eve = await Drawer.open(browser, 'Eve', cluster.base, 'killed');
 	ok(await same([ann, bob, eve]), 'an instance killed in mid-drawing: the same picture for all');
 	const { drawn } = await ann.picture();
 	ok(drawn > 20_000, 'nothing that was drawn meanwhile is missing', drawn);
@@ -165,14 +109,12 @@ async function killed({ base, instances, proxy }, store) {
 		is(await bob.text('#note'), '', 'and nobody is told of a loss');
 	isDeep(complaints([ann, bob, eve]).filter((text) => !/Failed to load resource|WebSocket/.test(text)), [], 'no page complained');
 	await Promise.all([ann, bob, eve].map((drawer) => drawer.close()));
-	if (others.length)
-		await victim.start();
-	proxy.targets = instances;
+	await back();
 }
 
 /** More than the log keeps. */
 async function long({ base }) {
-	const ann = await Drawer.open('Ann', base, 'long');
+	const ann = await Drawer.open(browser, 'Ann', base, 'long');
 	await ann.draw(wave(0.2));
 	await ann.sent();
 	await fill({ base }, 'long', 1500);
@@ -180,15 +122,15 @@ async function long({ base }) {
 	await ann.sent();
 	const { digest } = await ann.picture();
 	await ann.close();
-	const bob = await Drawer.open('Bob', base, 'long', { query: '?transport=poll' });
-	await waitFor(async () => (await bob.picture()).digest === digest, WAIT, 'the whole picture');
+	const bob = await Drawer.open(browser, 'Bob', base, 'long', { query: '?transport=poll' });
+	await waitFor(async () => (await bob.picture()).digest === digest, 'the whole picture');
 	is(await bob.text('#note'), '', 'the whole picture outlives the log, and whoever drew it');
 
 	await bob.context.setOffline(true);
 	await bob.draw(wave(0.5, 10));
 	await bob.says('#connection-note', /does not answer/);
 	ok(true, 'a gateway that cannot be reached is told');
-	const eve = await Drawer.open('Eve', base, 'long');
+	const eve = await Drawer.open(browser, 'Eve', base, 'long');
 	await eve.draw(wave(0.85, 10));
 	await fill({ base }, 'long', 1500);
 	await bob.context.setOffline(false);
@@ -204,7 +146,7 @@ async function lost({ base }) {
 	await client.send({ room: 'board:lost', event: 'ink', data: { key: 'k', n: 4, runs: [[2, 14, 100, 100, 900, 900]] } });
 	for (const data of [null, 5, { key: 'k', n: 5, runs: [[2, 1e6, 0, 0]] }, { key: 'k', n: 6, runs: [['<b>', 4, 5, 6]] }])
 		await client.send({ room: 'board:lost', event: 'ink', data });
-	const ann = await Drawer.open('Ann', base, 'lost');
+	const ann = await Drawer.open(browser, 'Ann', base, 'lost');
 	like(await ann.says('#note', /lost/), /may be incomplete/, 'a picture that cannot be known to be whole is not shown as if it were');
 	ok((await ann.picture()).drawn > 0, 'but what there is, is shown');
 	isDeep(complaints([ann]), [], 'rubbish is not drawn, and harms nobody');
@@ -223,7 +165,7 @@ async function lost({ base }) {
 
 /** A hundred events a second, of one hand. */
 async function fast({ base, instances }) {
-	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(name, base, 'fast')));
+	const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((name) => Drawer.open(browser, name, base, 'fast')));
 	const sum = async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_messages_sent_total')))).reduce((a, b) => a + b, 0);
 	const sent = await sum();
 	const ms = await ann.page.evaluate(async () => {

@@ -2,11 +2,9 @@
 /* WebSockets of the native protocol, by a stock client: what frames ask for and how they are answered, that they resume, who takes
    over, what a client gets that does not read, and how they end. */
 import WebSocket from 'ws';
-import { Client, newToken, pollOnce, sendOps } from './lib/client.mjs';
+import { Client, newToken, pollOnce } from './lib/client.mjs';
 import { forEachStore, slowness, startPollgate, waitFor } from './lib/pollgate.mjs';
-import { atEnd, done, is, isDeep, limit, ok, scope } from './lib/tap.mjs';
-
-limit(150);
+import { atEnd, done, is, isDeep, ok, scope } from './lib/tap.mjs';
 
 /** A socket with what came on it: batches, answers (of sends, in their order), pongs. */
 class Socket {
@@ -46,7 +44,7 @@ class Socket {
 	}
 
 	until(condition, what) {
-		return waitFor(() => condition(this), 10000, () => `${what}; there are ${this.batches.length} batches, closed ${JSON.stringify(this.closed)}`);
+		return waitFor(() => condition(this), () => `${what}; there are ${this.batches.length} batches, closed ${JSON.stringify(this.closed)}`);
 	}
 
 	answered(count) {
@@ -85,7 +83,7 @@ async function frames(base) {
 	await socket.until(({ messages }) => messages.length === 1, 'a message');
 	is(socket.messages[0].from, a.id, 'messages come as they would by a poll');
 	socket.send({ cursor: socket.cursor });
-	await waitFor(async () => (await a.look(b.id)).json.acked === socket.messages[0].id, 5000, 'the message to be acknowledged');
+	await waitFor(async () => (await a.look(b.id)).json.acked === socket.messages[0].id, 'the message to be acknowledged');
 	ok(true, 'a later cursor acknowledges');
 	return { a, b, socket };
 }
@@ -148,7 +146,7 @@ async function takesOver(bases) {
 	const [a, b] = [await open(bases[0]), await open(bases[0])];
 	const later = () => {
 		const started = Date.now();
-		return waitFor(() => Date.now() > started, 1000, 'a millisecond to pass: of two sinks that begin in the same one either may end', 1);
+		return waitFor(() => Date.now() > started, 'a millisecond to pass: of two sinks that begin in the same one either may end', { everyMs: 1 });
 	};
 	let cursor = b.cursor;
 	let socket = await Socket.open(bases[0], { token: b.token, cursor });
@@ -200,7 +198,7 @@ async function ends(base) {
 	leaving.send({ seq: 1, ops: [{ op: 'send', to: b.id, event: 'x', data: 'last' }] });
 	leaving.ws.close(1000);
 	await leaving.ended();
-	await waitFor(async () => (await pollOnce(base, b.token, b.cursor)).json.messages.length === 1, 5000, 'the last message');
+	await waitFor(async () => (await pollOnce(base, b.token, b.cursor)).json.messages.length === 1, 'the last message');
 	ok(true, 'what was sent before closing is applied');
 }
 
@@ -220,13 +218,13 @@ async function slowly(start) {
 		const grown = await instances[0].metrics('process_resident_memory_bytes') - before;
 		ok(grown < 12e6, 'a gateway keeps little for a client that does not read', grown);
 	}
-	await instances[0].waitMetric('pollgate_ws_open', 0, 20000);
+	await instances[0].waitMetric('pollgate_ws_open', 0);
 	ok(true, 'which is cut after a while');
 	socket.ws.resume();
 	await socket.ended();
 	const got = socket.messages.length;
 	const again = await Socket.open(base, { token: b.token, cursor: socket.cursor });
-	await waitFor(() => got + again.messages.length >= 300, 20000, () => `all to come: ${got} and ${again.messages.length}`);
+	await waitFor(() => got + again.messages.length >= 300, () => `all to come: ${got} and ${again.messages.length}`);
 	isDeep(socket.data.concat(again.data).map((text) => parseInt(text, 10)), upTo(300), 'it goes on where it was: nothing is lost, nothing twice');
 	again.close();
 }
@@ -242,7 +240,7 @@ async function floods(start) {
 	socket.ws.pause();
 	for (let i = 0; i < 2000; i++)
 		socket.send({ ping: large });
-	await waitFor(() => socket.ws.bufferedAmount > 50e6, 5000, 'most of it to wait');
+	await waitFor(() => socket.ws.bufferedAmount > 50e6, 'most of it to wait');
 	const fast = await Socket.open(instance.base, { token: b.token });
 	for (let i = 0; i < 400; i++)
 		fast.send({ seq: 1 + i, ops: [{ op: 'send', to: b.id, event: 'x', data: large }] });
@@ -301,7 +299,7 @@ async function takesLate(start, redis) {
 	redis.pause();
 	const newer = await Socket.open(other.base, client);
 	const errors = await other.metrics('pollgate_store_errors_total');
-	await other.waitMetric('pollgate_store_errors_total', (n) => n > errors + 4, 15000).finally(() => redis.resume());
+	await other.waitMetric('pollgate_store_errors_total', (n) => n > errors + 4).finally(() => redis.resume());
 	await older.ended();
 	isDeep([older.closed, newer.closed], [{ code: 4409, reason: 'taken' }, null], 'who took over while the store was away has the session when it is back');
 	newer.close();

@@ -7,10 +7,10 @@
  */
 import { connect } from './pollgate.js';
 import { Connection } from './connection.js';
+import { $ } from './page.js';
 import { Peer } from './peer.js';
-import { flaw, linkOf, roomOfAddress, showInvitation, suggestion } from './room.js';
+import { followAddress, roomOfAddress } from './room.js';
 
-const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 
 /** The gateway's room, apart from those of other pages. */
@@ -325,36 +325,6 @@ function stopTracks(stream) {
 
 let call = null;
 
-function openPage() {
-	const room = roomOfAddress();
-	const wrong = room && flaw(room, PREFIX);
-	call?.hangUp();
-	call = null;
-	$('other').href = linkOf('');
-	$('choose').hidden = room !== '' && !wrong;
-	$('room').hidden = !$('choose').hidden;
-	$('name-error').textContent = wrong;
-	document.title = 'Call · Pollgate';
-	if (!$('choose').hidden) {
-		$('name').value = room || $('name').value || suggestion();
-		return;
-	}
-	document.title = `${room} · ${document.title}`;
-	$('room-title').textContent = `Room ${room}`;
-	$('link').value = linkOf(room);
-	show('idle');
-	$('media-note').textContent = obstacle();
-	$('join').disabled = obstacle() !== '';
-}
-
-$('form').addEventListener('submit', (event) => {
-	const room = $('name').value.trim();
-	event.preventDefault();
-	$('name-error').textContent = flaw(room, PREFIX);
-	if (!flaw(room, PREFIX))
-		location.hash = encodeURIComponent(room);
-});
-$('another').addEventListener('click', () => $('name').value = suggestion());
 $('join').addEventListener('click', () => {
 	call = new Call(roomOfAddress());
 	call.start();
@@ -363,9 +333,15 @@ $('hang-up').addEventListener('click', () => call.hangUp());
 $('microphone').addEventListener('click', () => call.toggle('audio'));
 $('camera').addEventListener('click', () => call.toggle('video'));
 $('sound').addEventListener('click', () => $('remote').play().then(() => $('sound').hidden = true));
-showInvitation({ input: $('link'), copyButton: $('copy'), shareButton: $('share'), said: $('copied') });
-addEventListener('hashchange', () => {
-	openPage();
-	$('room-title').focus();
+followAddress({
+	title: 'Call', word: 'Room', prefix: PREFIX,
+	leave: () => {
+		call?.hangUp();
+		call = null;
+	},
+	enter: () => {
+		show('idle');
+		$('media-note').textContent = obstacle();
+		$('join').disabled = obstacle() !== '';
+	},
 });
-openPage();

@@ -3,10 +3,10 @@ import { connect } from './pollgate.js';
 import { Room, TYPING_PREFIX, me, ours } from './chat-room.js';
 import { Connection } from './connection.js';
 import { inTab } from './kept.js';
+import { $, copy } from './page.js';
 import { clean, hueOf, keepName, myName, nameOf, showPeople } from './person.js';
-import { copy, flaw, linkOf, roomOfAddress } from './room.js';
+import { flaw, linkOf, roomOfAddress } from './room.js';
 
-const $ = (id) => document.getElementById(id);
 const connection = new Connection($('connection'), $('connection-note'));
 
 /** From entering to leaving the last room. */

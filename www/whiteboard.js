@@ -8,11 +8,11 @@ import { BoardLog } from './board-log.js';
 import { Connection } from './connection.js';
 import { Ink } from './ink.js';
 import { inTab } from './kept.js';
+import { $, download, say } from './page.js';
 import { clean, keepName, myName, newKey, showPeople } from './person.js';
-import { flaw, linkOf, roomOfAddress, showInvitation, suggestion } from './room.js';
+import { followAddress, roomOfAddress } from './room.js';
 import { Sheets } from './sheets.js';
 
-const $ = (id) => document.getElementById(id);
 const PREFIX = 'board:';
 const HISTORY = 1000;
 const INTERVAL = 40; // ms between two events of one drawing person, while few are drawing.
@@ -155,11 +155,6 @@ class Session {
 	}
 }
 
-function say(element, text) {
-	if (element.textContent !== text) // Or it is read again.
-		element.textContent = text;
-}
-
 /* ---- Pens ---- */
 
 function swatch(group, name, value, label, look) {
@@ -273,37 +268,8 @@ function liftByKeys() {
 let session = null;
 const sheets = new Sheets($('picture'), $('overlay'));
 
-function openPage() {
-	const room = roomOfAddress();
-	const wrong = room && flaw(room, PREFIX);
-	session?.close();
-	session = sheets.source = null;
-	lines.clear();
-	$('other').href = linkOf('');
-	$('choose').hidden = room !== '' && !wrong;
-	$('room').hidden = !$('choose').hidden;
-	$('name-error').textContent = wrong;
-	document.title = 'Whiteboard · Pollgate';
-	if (!$('choose').hidden) {
-		$('name').value = room || $('name').value || suggestion();
-		return;
-	}
-	document.title = `${room} · ${document.title}`;
-	$('room-title').textContent = `Board ${room}`;
-	$('link').value = linkOf(room);
-	$('people').replaceChildren();
-	session = sheets.source = new Session(room);
-	session.start();
-}
-
 function saveImage() {
-	const link = document.createElement('a');
-	$('picture').toBlob((blob) => {
-		link.href = URL.createObjectURL(blob);
-		link.download = `${roomOfAddress().replace(/[^\p{L}\p{N}-]+/gu, '-')}.png`;
-		link.click();
-		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-	});
+	$('picture').toBlob((blob) => download(`${roomOfAddress().replace(/[^\p{L}\p{N}-]+/gu, '-')}.png`, blob));
 }
 
 makeTools();
@@ -314,14 +280,6 @@ $('my-name').addEventListener('change', () => {
 	$('my-name').value = clean($('my-name').value);
 	session?.introduce();
 });
-$('form').addEventListener('submit', (event) => {
-	const room = $('name').value.trim();
-	event.preventDefault();
-	$('name-error').textContent = flaw(room, PREFIX);
-	if (!flaw(room, PREFIX))
-		location.hash = encodeURIComponent(room);
-});
-$('another').addEventListener('click', () => $('name').value = suggestion());
 $('save').addEventListener('click', saveImage);
 $('clear').addEventListener('click', () => {
 	$('sure').returnValue = '';
@@ -334,9 +292,16 @@ for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
 	$('overlay').addEventListener(end, penUp);
 $('overlay').addEventListener('keydown', penByKeys);
 $('overlay').addEventListener('blur', liftByKeys);
-showInvitation({ input: $('link'), copyButton: $('copy'), shareButton: $('share'), said: $('copied') });
-addEventListener('hashchange', () => {
-	openPage();
-	$('room-title').focus();
+followAddress({
+	title: 'Whiteboard', word: 'Board', prefix: PREFIX,
+	leave: () => {
+		session?.close();
+		session = sheets.source = null;
+		lines.clear();
+	},
+	enter: (room) => {
+		$('people').replaceChildren();
+		session = sheets.source = new Session(room);
+		session.start();
+	},
 });
-openPage();

@@ -73,8 +73,8 @@ export class Backend {
 		return this.events.filter((event) => event.type === type && (!session || event.session.id === session));
 	}
 
-	wait(what, condition, limitMs = 20000) {
-		return waitFor(condition, limitMs, () => `${what}; so far: ${this.events.map(({ type, event, attempt }) => `${type} ${event ?? ''} ${attempt}`).slice(-20).join(', ')}`);
+	wait(what, condition) {
+		return waitFor(condition, () => `${what}; so far: ${this.events.map(({ type, event, attempt }) => `${type} ${event ?? ''} ${attempt}`).slice(-20).join(', ')}`);
 	}
 }
 

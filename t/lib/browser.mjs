@@ -2,13 +2,17 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { atEnd, skipAll } from './tap.mjs';
-import { slowness, sourceDir, waitFor } from './pollgate.mjs';
+import { sourceDir, waitFor } from './pollgate.mjs';
+import { patience } from './wait.mjs';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** For whatever a page shows. */
-export const WAIT = 20_000 * slowness;
+export const WAIT = patience();
 export const www = process.env.POLLGATE_TEST_WWW ?? path.join(sourceDir, 'www');
+
+/** Arguments of a browser with a camera and a microphone that anybody may use. */
+export const FAKE_MEDIA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--mute-audio'];
 
 /** A browser, or the script ends as skipped. */
 export async function startBrowser(args = []) {
@@ -72,7 +76,7 @@ export class Person {
 	/** Wait until the text of an element matches, and return it. */
 	async says(selector, pattern) {
 		let text;
-		await waitFor(async () => pattern.test(text = await this.text(selector)), WAIT,
+		await waitFor(async () => pattern.test(text = await this.text(selector)),
 			() => `${this.name} to see ${pattern} in ${selector}, not: ${text}`);
 		return text;
 	}

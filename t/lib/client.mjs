@@ -11,12 +11,12 @@ import http from 'node:http';
 import { defaultTransport, receive, receiveOnce } from './receive.mjs';
 import { atEnd } from './tap.mjs';
 import { request } from './request.mjs';
-import { sleep, slowness, waitFor } from './wait.mjs';
+import { patience, sleep, waitFor } from './wait.mjs';
 
 export { request };
 
 const ACK_MS = 300;
-const CROSSING_MS = 1000 * slowness;
+const CROSSING_MS = patience(1000);
 
 export const newToken = () => randomBytes(16).toString('base64url');
 
@@ -291,13 +291,13 @@ export class Client {
 	}
 
 	/** Wait until a message (already here or to come) matches; returns it. */
-	wait(matches, limitMs = 5000, what = matches.toString()) {
-		return waitFor(() => this.messages.find(matches), limitMs, () => `${this.name} to get ${what}; it has ${this.summary()}`,
-			5);
+	wait(matches, what = matches.toString()) {
+		return waitFor(() => this.messages.find(matches), () => `${this.name} to get ${what}; it has ${this.summary()}`,
+			{ everyMs: 5 });
 	}
 
-	waitEvent(event, matches = () => true, limitMs = 5000) {
-		return this.wait((message) => message.event === event && matches(message), limitMs, event);
+	waitEvent(event, matches = () => true) {
+		return this.wait((message) => message.event === event && matches(message), event);
 	}
 
 	/** The messages that the application sent (no gateway events), of a room or ('') direct. */

@@ -27,8 +27,10 @@ export class Fake {
 	hold = 25000;
 	transports = ['poll'];
 	#ids = 1000;
+	#batches = []; // All that were pushed.
+	#given = 0; // So many of them were answered to some poll.
+	#starts = new Map(); // That number when a session was opened, by its token.
 	#waiting = new Set();
-	#batches = [];
 
 	async start() {
 		this.server = http.createServer((incoming, outgoing) => this.#serve(incoming, outgoing));
@@ -53,18 +55,27 @@ export class Fake {
 		return `${++this.#ids}-0`;
 	}
 
-	/** Answer the poll that waits, or the next one, with these messages; cursors count. */
+	/** Answer the poll that waits, or the next one, with these messages; again until a poll has the cursor that they end with. */
 	push(messages, more = {}) {
-		this.#batches.push({ messages, ...more });
+		this.#batches.push({ cursor: `c${++this.#ids}`, messages, ...more });
 		this.#flush();
 	}
 
 	#flush() {
-		for (const answer of this.#waiting)
-			if (this.#batches.length) {
-				this.#waiting.delete(answer);
-				answer({ cursor: `c${++this.#ids}`, ...this.#batches.shift() });
+		for (const poll of this.#waiting)
+			if (poll.place < this.#batches.length) {
+				this.#waiting.delete(poll);
+				this.#given = Math.max(this.#given, poll.place + 1);
+				poll.answer(this.#batches[poll.place]);
 			}
+	}
+
+	/** Which batch a poll asks for: the one behind its cursor, or, if that is not one of ours (but of a socket), behind all that were given. */
+	#place({ token, cursor }) {
+		if (cursor === 'start')
+			return this.#starts.get(token) ?? this.#given;
+		const last = this.#batches.findIndex((batch) => batch.cursor === cursor);
+		return last < 0 ? this.#given : last + 1;
 	}
 
 	async #serve(incoming, outgoing) {
@@ -92,8 +103,10 @@ export class Fake {
 	_open({ body }) {
 		const known = this.sessions.find(({ token }) => token === body.token);
 		const session = known ? { ...known, seq: undefined } : { id: `session-${this.sessions.length + 1}`, token: body.token, seq: 1 };
-		if (!known)
+		if (!known) {
 			this.sessions.push(session);
+			this.#starts.set(body.token, this.#given);
+		}
 		return { ...session, cursor: 'start', hold: this.hold, ttl: 900000, away: 60000, transports: this.transports, rooms: body.rooms?.map((room) => this.joined(room)) };
 	}
 
@@ -101,8 +114,9 @@ export class Fake {
 		if (query.hold === '0')
 			return { cursor: query.cursor, messages: [] };
 		return new Promise((resolve) => {
-			this.#waiting.add(resolve);
-			aborted.then(() => this.#waiting.delete(resolve));
+			const poll = { place: this.#place(query), answer: resolve };
+			this.#waiting.add(poll);
+			aborted.then(() => this.#waiting.delete(poll));
 			this.#flush();
 		});
 	}

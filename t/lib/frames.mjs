@@ -83,15 +83,15 @@ export class Frames {
 	}
 
 	/** The next frame; null when the connection ends before one is whole. */
-	async next(limitMs = 5000) {
+	async next() {
 		let got = null;
-		await waitFor(() => (got = this.#take()) || this.raw.closed, limitMs, 'a frame');
+		await waitFor(() => (got = this.#take()) || this.raw.closed, 'a frame');
 		return got ?? this.#take();
 	}
 
 	/** Frames until a close frame or the end: that one. */
-	async closed(limitMs = 5000) {
-		for (let got; (got = await this.next(limitMs));)
+	async closed() {
+		for (let got; (got = await this.next());)
 			if (got.opcode === CLOSE)
 				return got;
 		return null;

@@ -4,10 +4,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign as cryptoSign } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { execute } from './process.mjs';
+import { execute, tempDir } from './process.mjs';
 import { atEnd } from './tap.mjs';
 
 export const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -42,17 +41,14 @@ export function newKeys(alg = 'ES256', kid) {
 
 /** A file with this text; its path. */
 export function keyFile(text) {
-	const folder = mkdtempSync(path.join(os.tmpdir(), 'pollgate-key-'));
-	atEnd(() => rmSync(folder, { recursive: true, force: true }));
-	const file = path.join(folder, 'key');
+	const file = path.join(tempDir('key'), 'key');
 	writeFileSync(file, text);
 	return file;
 }
 
 /** A certificate for localhost that nobody has signed: { key, cert, file }. */
 export async function newCertificate() {
-	const folder = mkdtempSync(path.join(os.tmpdir(), 'pollgate-cert-'));
-	atEnd(() => rmSync(folder, { recursive: true, force: true }));
+	const folder = tempDir('cert');
 	const [key, cert] = ['key', 'cert'].map((name) => path.join(folder, name));
 	const made = await execute('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost',
 		'-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert]);

@@ -85,10 +85,10 @@ export class Load {
 		return lacks('direct') || lacks('room');
 	}
 
-	/** Wait until everything has arrived, or for limitMs: what is missing then is for check() to say. */
-	async settle(limitMs) {
+	/** Wait until everything has arrived; what is missing after the usual limit is for check() to say. */
+	async settle() {
 		const late = () => this.clients.flatMap((client, i) => this.#missing(i) ? [client.name] : []);
-		await waitFor(() => late().length === 0, limitMs, 'all', 50)
+		await waitFor(() => late().length === 0, 'all', { everyMs: 50 })
 			.catch(() => note(`still missing something: ${late().join(', ')}`));
 	}
 

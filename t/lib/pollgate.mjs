@@ -98,12 +98,12 @@ export class Pollgate {
 		});
 	}
 
-	async waitUp(limitMs = 10000) {
+	async waitUp() {
 		await waitFor(async () => {
 			if (!this.running)
 				return true;
 			return (await request(this.base, 'GET', '/health', { limitMs: 2000 })).status === 200;
-		}, limitMs, () => `pollgate on ${this.port} to answer; it says: ${this.log.slice(-5).join(' / ')}`);
+		}, () => `pollgate on ${this.port} to answer; it says: ${this.log.slice(-5).join(' / ')}`);
 		if (!this.running)
 			throw new Error(`pollgate ended with ${JSON.stringify(this.child.status)}: ${this.log.slice(-5).join(' / ')}`);
 	}
@@ -131,16 +131,16 @@ export class Pollgate {
 	}
 
 	/** SIGTERM, and wait: { code, signal }. */
-	stop(limitMs = 15000) {
-		return this.child.end('SIGTERM', limitMs);
+	stop() {
+		return this.child.end('SIGTERM');
 	}
 
 	/** End it at once, but in order: SIGTERM until it is gone.  What it said on the way out is in the log. */
-	async finish(limitMs = 10000) {
+	async finish() {
 		await waitFor(() => {
 			this.signal('SIGTERM');
 			return !this.running;
-		}, limitMs, `pollgate on ${this.port} to end`, 50);
+		}, `pollgate on ${this.port} to end`, { everyMs: 50 });
 		return this.child.status;
 	}
 
@@ -183,17 +183,17 @@ export class Pollgate {
 	}
 
 	/** Wait until the metric is wanted (a number, or a condition on it); returns it. */
-	async waitMetric(name, wanted, limitMs = 5000) {
+	async waitMetric(name, wanted) {
 		const holds = typeof wanted === 'function' ? wanted : (value) => value === wanted;
 		let value;
-		await waitFor(async () => holds(value = await this.metrics(name)), limitMs,
+		await waitFor(async () => holds(value = await this.metrics(name)),
 			() => `${name} of ${this.port} to be ${wanted}; it is ${value}`);
 		return value;
 	}
 
 	/** Wait for a log line (of this start, from line `from` on) that matches; returns it. */
-	waitLog(pattern, limitMs = 5000, from = 0) {
-		return waitFor(() => this.log.slice(from).find((line) => pattern.test(line)), limitMs,
+	waitLog(pattern, from = 0) {
+		return waitFor(() => this.log.slice(from).find((line) => pattern.test(line)),
 			() => `a log line like ${pattern} from ${this.port}; last: ${this.log.slice(-5).join(' / ')}`);
 	}
 }

@@ -76,11 +76,11 @@ export class Child {
 	}
 
 	/** Send a signal and wait for the end; SIGKILL follows after limitMs. */
-	async end(signal, limitMs = 10000) {
+	async end(signal, limitMs) {
 		this.signal(signal);
 		this.signal('SIGCONT');
 		try {
-			return await within(this.exited, limitMs, `${this.name} to end by ${signal}`);
+			return await within(this.exited, `${this.name} to end by ${signal}`, limitMs);
 		} catch (error) {
 			this.signal('SIGKILL');
 			await this.exited;
@@ -97,7 +97,7 @@ export class Child {
 /** Run to the end: { code, signal, stdout, stderr }. */
 export async function execute(file, args = [], { limitMs = 30000, ...options } = {}) {
 	const child = new Child(file, args, options);
-	const status = await within(child.exited, limitMs, `${file} ${args.join(' ')} to end`);
+	const status = await within(child.exited, `${file} ${args.join(' ')} to end`, limitMs);
 	return { ...status, stdout: child.stdout, stderr: child.stderr };
 }
 

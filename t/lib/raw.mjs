@@ -38,7 +38,7 @@ export class Raw {
 
 	/** Connected: this. */
 	async connected() {
-		await waitFor(() => !this.socket.connecting || this.error, 5000, 'a connection');
+		await waitFor(() => !this.socket.connecting || this.error, 'a connection');
 		return this;
 	}
 
@@ -78,16 +78,16 @@ export class Raw {
 	}
 
 	/** The next answer; null when the connection closes before one is complete. */
-	async answer({ bodiless = false, limitMs = 5000 } = {}) {
+	async answer({ bodiless = false } = {}) {
 		let answer = null;
-		await waitFor(() => (answer = this.#take(bodiless)) || this.closed, limitMs, () => `an answer; so far ${this.bytes.length} bytes`);
+		await waitFor(() => (answer = this.#take(bodiless)) || this.closed, () => `an answer; so far ${this.bytes.length} bytes`);
 		return answer ?? this.#take(bodiless);
 	}
 
 	/** Wait until the other side closes; true if it did. */
 	async closes(limitMs = 5000) {
 		try {
-			await waitFor(() => this.closed, limitMs, 'the end of a connection');
+			await waitFor(() => this.closed, 'the end of a connection', { limitMs });
 		} catch {}
 		return this.closed;
 	}

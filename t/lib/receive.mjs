@@ -15,10 +15,10 @@
 import http from 'node:http';
 import { keepAlive, request } from './request.mjs';
 import { note, scope } from './tap.mjs';
-import { slowness } from './wait.mjs';
+import { patience } from './wait.mjs';
 
 const WebSocket = (await import('ws').catch(() => ({}))).WebSocket;
-const SILENCE_MS = 40000 * slowness; /* Without a comment or a ping. */
+const SILENCE_MS = patience(40000); /* Without a comment or a ping. */
 
 /* ---- Which ---- */
 

@@ -111,7 +111,7 @@ export class RedisServer {
 			if (!this.child.running)
 				throw new Error(`redis-server ended: ${this.child.lines.slice(-3).join(' / ')}`);
 			return await this.command('PING') === 'PONG';
-		}, 10000, `redis-server on ${this.port} to answer`);
+		}, `redis-server on ${this.port} to answer`);
 		return this;
 	}
 

@@ -3,7 +3,7 @@
  * redirect, no opinion.
  */
 import http from 'node:http';
-import { slowness } from './wait.mjs';
+import { patience } from './wait.mjs';
 
 /** Connections that are kept, shared by who does not bring an agent. */
 export const keepAlive = new http.Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
@@ -53,7 +53,7 @@ export function request(base, method, target, { headers = {}, body, token, beare
 		const asked = http.request(options);
 		const timer = setTimeout(() => {
 			asked.destroy(new Error(`${method} ${target} was not answered within ${limitMs} ms`));
-		}, limitMs * slowness);
+		}, patience(limitMs));
 		asked.once('error', (error) => {
 			clearTimeout(timer);
 			reject(error);

@@ -5,6 +5,8 @@
  */
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { writeSync } from 'node:fs';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { patience } from './wait.mjs';
 
 let run = 0;
 let failed = 0;
@@ -157,11 +159,10 @@ async function die(what, detail) {
 
 let limitTimer;
 
-/** The whole script may take so many seconds (from now on). */
+/** The whole script may take so many seconds (from now on).  Each thing that it waits for has its own limit: this ends what hangs. */
 export function limit(seconds) {
 	clearTimeout(limitTimer);
-	const factor = Number(process.env.TEST_SLOWNESS || 1);
-	limitTimer = setTimeout(() => die(`ended within ${seconds * factor} s`), seconds * factor * 1000);
+	limitTimer = setTimeout(() => die(`ended within ${patience(seconds)} s`), patience(seconds) * 1000);
 	limitTimer.unref();
 }
 
@@ -176,4 +177,4 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
 	process.on(signal, () => die(`was not interrupted (${signal})`));
-limit(Number(process.env.TEST_LIMIT ?? 120));
+limit(Number(process.env.TEST_LIMIT ?? 600));

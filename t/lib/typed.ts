@@ -22,7 +22,7 @@ async function everything(): Promise<void> {
 	await client.send({ room: 'lobby', event: 'chat', self: true });
 	await client.set({ sent });
 	const away: boolean = (await client.look('id')).away;
-	const count: number = (await client.members('lobby')).count;
+	const { room, count }: { room: string; count: number } = await client.members('lobby');
 	const there: Member[] = client.presence('lobby');
 	const before: Message[] = await client.history('lobby', 5);
 	const name: TransportName | undefined = client.transport;
@@ -36,6 +36,6 @@ async function everything(): Promise<void> {
 	await client.leave('lobby');
 	await client.close();
 	rooms?.forEach((room) => 'error' in room ? room.error.code : room.count);
-	throw new PollgateError('code', 'detail', { status: 410, away, count, there, before });
+	throw new PollgateError('code', 'detail', { status: 410, away, room, entered: joined.room, count, there, before });
 }
 everything().catch((error: PollgateError) => error.code);

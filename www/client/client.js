@@ -86,7 +86,7 @@ export class Client {
 	 * Enter a room.  Rejected with room_full when it has `max` members.
 	 * @param {string} room
 	 * @param {{history?: number, max?: number}} [options] history: so many of the last messages
-	 * @returns {Promise<{id: string, members: {id: string, data: *, away?: boolean}[], count: number, history?: object[]}>}
+	 * @returns {Promise<{room: string, id: string, members: {id: string, data: *, away?: boolean}[], count: number, history?: object[], existing?: boolean}>}
 	 */
 	async join(room, { history, max } = {}) {
 		const options = { room, history, max };
@@ -174,7 +174,7 @@ export class Client {
 		return this.#question(`/v1/sessions/${encodeURIComponent(id)}`);
 	}
 
-	/** @param {string} room  @returns {Promise<{members: object[], count: number}>} */
+	/** @param {string} room  @returns {Promise<{room: string, members: object[], count: number}>} */
 	members(room) {
 		return this.#question(`/v1/rooms/${encodeURIComponent(room)}/members`);
 	}

@@ -22,7 +22,7 @@ export { PollgateError } from './errors.js';
  * @param {*} [options.data] public, for the other members of its rooms
  * @param {(string|{room: string, history?: number, max?: number})[]} [options.rooms] joined from the start
  * @param {function(): (string|Promise<string>)} [options.auth] a JSON Web Token for a gateway that wants one; called again before each ends
- * @param {boolean|'new'} [options.resume] open a new session when this one is forgotten (true)
+ * @param {boolean} [options.resume] open a new session when this one is forgotten (true)
  * @param {number} [options.maxQueue] operations that may wait for their answers (1000)
  * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting
  * @param {('poll'|'sse'|'ws')[]} [options.transports] that may be used where they prove to work, besides 'poll' (all)

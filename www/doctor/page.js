@@ -1,10 +1,10 @@
 /* doctor.html: runs the tests and shows what diagnose.js makes of them, as they go on. */
+import { $, copy, download, say } from '../page.js';
 import { diagnose } from './diagnose.js';
 import { Examination } from './measure.js';
 import { expected, inWords, makePlan } from './plan.js';
 import { WHERE, writeReport } from './report.js';
 
-const $ = (id) => document.getElementById(id);
 const SIGNS = { good: '✓', bad: '✕', warn: '!', off: '–', busy: '…' };
 const EACH = 250; // Between two looks at the clock.
 
@@ -25,12 +25,6 @@ function make(name, { text, ...attributes } = {}, ...children) {
 		element.setAttribute(attribute, value);
 	element.append(...text === undefined ? [] : [text], ...children);
 	return element;
-}
-
-/** Changes nothing that is so already: what does not change is not read out again. */
-function say(element, text) {
-	if (element.textContent !== text)
-		element.textContent = text;
 }
 
 /** A number stays with its unit. */
@@ -152,24 +146,11 @@ document.addEventListener('visibilitychange', () => run.hidden ||= document.hidd
 /* ---- The result as text ---- */
 
 $('copy').addEventListener('click', async () => {
-	const text = $('report').textContent;
-	try {
-		await navigator.clipboard.writeText(text);
-	} catch { // Not on https, or not allowed.
-		const area = make('textarea', { text, readonly: '' });
-		document.body.append(area);
-		area.select();
-		document.execCommand('copy');
-		area.remove();
-		$('copy').focus();
-	}
+	await copy($('report').textContent);
 	$('copied').textContent = 'The text is copied.';
 });
-$('download').addEventListener('click', () => {
-	const url = URL.createObjectURL(new Blob([$('report').textContent], { type: 'text/plain' }));
-	make('a', { href: url, download: `pollgate-doctor-${new Date(run.at).toISOString().slice(0, 19).replaceAll(':', '-')}.txt` }).click();
-	setTimeout(() => URL.revokeObjectURL(url), 1000);
-});
+$('download').addEventListener('click', () => download(
+	`pollgate-doctor-${new Date(run.at).toISOString().slice(0, 19).replaceAll(':', '-')}.txt`, new Blob([$('report').textContent], { type: 'text/plain' })));
 
 $('quick-note').textContent = `${Math.round(expected(plan, true) / 1000)} seconds, without what takes longer`;
 document.body.dataset.state = 'idle';

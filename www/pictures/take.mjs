@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Person, startBrowser, www } from '../../t/lib/browser.mjs';
+import { Drawer, Guest } from '../../t/lib/people.mjs';
 import { startPollgate } from '../../t/lib/pollgate.mjs';
 import { execute } from '../../t/lib/process.mjs';
 import { done, limit, ok } from '../../t/lib/tap.mjs';
@@ -31,20 +32,7 @@ async function take({ page }, name) {
 
 /* ---- A chat ---- */
 
-async function enter(name, settings) {
-	const person = await Person.open(browser, name, `${base}/chat.html#release`, settings);
-	await person.page.locator('#first-name').fill(name);
-	await person.page.getByRole('button', { name: 'Enter' }).click();
-	await person.page.locator('#people li', { hasText: '(you)' }).waitFor();
-	return person;
-}
-
-async function say({ page }, text, everybody) {
-	await page.getByRole('textbox', { name: 'Message' }).fill(text);
-	await page.keyboard.press('Enter');
-	await Promise.all(everybody.map(({ page: theirs }) => theirs.locator('.log:not([hidden]) .text', { hasText: text }).waitFor()));
-}
-
+const enter = (name, settings) => Guest.open(browser, name, base, 'release', settings);
 const [ann, bob, eve] = [await enter('Ann', DESK), await enter('Bob', PHONE), await enter('Eve', DESK)];
 const everybody = [ann, bob, eve];
 for (const [who, text] of [
@@ -54,11 +42,12 @@ for (const [who, text] of [
 	[eve, 'I killed one of them a minute ago. Did anybody notice?'],
 	[ann, 'Not a thing. Everything arrived, once and in order.'],
 	[bob, 'Neither did I, and I was in a tunnel.'],
-])
-	await say(who, text, everybody);
-await ann.page.getByRole('textbox', { name: 'Another room' }).fill('lunch');
-await ann.page.keyboard.press('Enter');
-await ann.page.locator('#people li', { hasText: '(you)' }).waitFor();
+]) {
+	await who.say(text);
+	await Promise.all(everybody.map((guest) => guest.hears(text)));
+}
+await ann.enter('lunch');
+await ann.inside();
 await ann.page.locator('#rooms a', { hasText: 'release' }).click();
 await bob.page.getByRole('textbox', { name: 'Message' }).pressSequentially('And now the');
 await ann.page.locator('#typing', { hasText: 'Bob is typing' }).waitFor();
@@ -68,8 +57,7 @@ await take(bob, 'chat-phone');
 /* ---- A whiteboard ---- */
 
 async function openBoard(name, colour, settings) {
-	const person = await Person.open(browser, name, `${base}/whiteboard.html#how-it-works`, settings);
-	await person.page.locator('#sheet[aria-busy="false"]').waitFor();
+	const person = await Drawer.open(browser, name, base, 'how-it-works', settings);
 	await person.page.getByRole('textbox', { name: 'Your name' }).fill(name);
 	await person.page.getByRole('textbox', { name: 'Your name' }).blur();
 	await person.page.getByLabel(colour, { exact: true }).check();
