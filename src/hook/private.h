@@ -102,6 +102,7 @@ struct queue {
 	struct name name;
 	bool held;
 	bool leaving;              /* Nothing of it is begun any more: it is given back when nothing is under way. */
+	unsigned rests_until;      /* The tick: it was given back to another, who is to have it. */
 	int64_t until;             /* By the monotonic clock: who held it until then may not hold it now. */
 	struct store_call *lease;  /* Under way, or NULL; as is ... */
 	struct store_call *reading;

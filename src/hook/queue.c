@@ -9,6 +9,7 @@
 #define WINDOW 1000           /* Entries that are read before the first of them is finished ... */
 #define WINDOW_BYTES 4000000  /* ... and bytes of them, more or less. */
 #define READ_MAX 200
+#define REST_TICKS 4
 
 /* ---- Reading ---- */
 
@@ -125,7 +126,7 @@ ask_lease(struct queue *queue, int64_t ms, uint32_t tells)
 {
 	struct store_claim claim = {.name = &queue->name, .holder = &queue->hook->holder, .ms = ms, .tells = tells};
 
-	if (queue->lease)
+	if (queue->lease || (ms > 0 && !queue->held && queue->hook->ticks < queue->rests_until))
 		return;
 	queue->asked_at = clock_mono_ms();
 	queue->lease = store_lease(queue->hook->parts.store, &claim, on_leased, queue);
@@ -148,6 +149,8 @@ queue_release(struct queue *queue)
 {
 	if (!queue->held || queue->lease || queue->running > 0 || !(queue->leaving || queue->hook->draining))
 		return;
+	if (queue->leaving)
+		queue->rests_until = queue->hook->ticks + REST_TICKS;
 	queue_drop(queue);
 	queue_hold(queue, 0);
 }

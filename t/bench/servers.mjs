@@ -24,7 +24,7 @@ export const haveSocketIo = existsSync(path.join(import.meta.dirname, '../node_m
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(condition, what, server) {
-	for (const end = Date.now() + 15000; Date.now() < end; await sleep(10)) {
+	for (const end = Date.now() + 30000; Date.now() < end; await sleep(10)) {
 		if (!running.has(server))
 			throw new Error(`${what}: it ended: ${server.output.slice(-500)}`);
 		try {
