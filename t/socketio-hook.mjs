@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
-import { Client } from './lib/client.mjs';
+import { Client, createSession, sendOps } from './lib/client.mjs';
 import { now, sign } from './lib/jwt.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
@@ -296,6 +296,45 @@ async function tokens({ start }) {
 	await backend.stop();
 }
 
+/* The application is who says what a session may do. */
+async function permission({ start }) {
+	let expires = 1500;
+	const backend = await startBackend(({ type, auth, again }) => {
+		if (type !== 'connect' || auth?.name === 'nobody')
+			return type === 'connect' ? { accept: false, code: 'unknown', message: 'Who are you?' } : {};
+		return auth.name === 'root' ? { user: 'root' } : { user: auth.name, expires: again ? undefined : expires, grants: { join: ['den'], send: ['den', '/'] } };
+	});
+	const { base, stop } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect', 'disconnect'] }) });
+	const nobody = new Guest(base, '/', { auth: { name: 'nobody' } });
+	await nobody.until(() => nobody.told.length, 'to be refused');
+	isDeep(nobody.told[0], { message: 'Who are you?', data: { code: 'unknown' } }, 'the application says who may come');
+	const root = await Guest.come(base, '/', { auth: { name: 'root' } });
+	isDeep(await root.ask('join', 'attic'), [{ ok: true }], 'who may do everything does');
+	const ann = await Guest.come(base, '/', { auth: { name: 'ann' } });
+	const { id } = ann.socket;
+	isDeep([await ann.ask('join', 'den'), await ann.ask('join', 'attic')], [[{ ok: true }], [{ error: 'forbidden' }]], 'another one what the application said');
+	await ann.until(() => ann.told.some((told) => /^disconnect/.test(told)), 'to be disconnected when that is over');
+	await ann.until(() => ann.socket.connected, 'to come back');
+	isDeep([ann.socket.id, ann.socket.recovered], [id, true], 'and goes on when it is let in once more');
+	ok(backend.of('connect', id).length === 2 && backend.of('connect', id)[1].again, 'about which the application is asked');
+	isDeep(await ann.ask('join', 'attic'), [{ error: 'forbidden' }], 'what it may do is the same');
+
+	expires = 1500;
+	const opened = (await createSession(base, { auth: { name: 'bob' }, rooms: ['den', 'attic'] })).json;
+	isDeep([opened.rooms[0].room, opened.rooms[1].error.code, opened.expires > 0], ['den', 'forbidden', true], 'a native client is judged in the same way');
+	await waitFor(async () => (await sendOps(base, opened.token, [{ op: 'send', room: 'den', event: 'x' }])).code === 'auth_expired', 'it to be over');
+	const renewed = await request(base, 'POST', '/v1/auth', { token: opened.token, body: { auth: { name: 'bob' } } });
+	isDeep([renewed.status, renewed.json.expires], [200, undefined], 'and renewed by the application');
+	is((await sendOps(base, opened.token, [{ op: 'send', room: 'den', event: 'x' }])).status, 200, 'then it goes on');
+	is((await request(base, 'POST', '/v1/auth', { token: opened.token, body: { auth: { name: 'ann' } } })).code, 'other_user', 'but as the same user');
+	is((await createSession(base, { auth: { name: 'nobody' } })).code, 'connect_refused', 'or is refused');
+	is((await request(base, 'GET', '/relay/den')).status, 401, 'relays have nobody to be asked about');
+	for (const guest of [nobody, root, ann])
+		guest.leave();
+	await stop();
+	await backend.stop();
+}
+
 await forEachStore(async ({ start }) => {
 	for (transports of [['polling'], ['websocket']])
 		await scope(transports[0], async () => {
@@ -306,7 +345,7 @@ await forEachStore(async ({ start }) => {
 			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
 			await stop(); /* Instances with other backends would do the events of those that come. */
 			await backend.stop();
-			for (const test of [trouble, choice, tokens])
+			for (const test of [trouble, choice, tokens, permission])
 				await scope(test.name, () => test({ start }));
 		});
 });

@@ -47,15 +47,27 @@ check_origins(const struct option_list *origins)
 	return NULL;
 }
 
+static bool
+has_event(const struct options *o, const char *event)
+{
+	bool found = o->hook_events.count == 0;
+
+	for (size_t i = 0; i < o->hook_events.count; i++)
+		found |= strcmp(o->hook_events.items[i], event) == 0;
+	return found;
+}
+
 static char *
 check_auth(const struct options *o)
 {
 	bool has_file = *o->auth_key_file, has_url = *o->auth_jwks;
 
-	if (o->auth == OPTIONS_AUTH_NONE && (has_file || has_url))
+	if (o->auth != OPTIONS_AUTH_JWT && (has_file || has_url))
 		return options_sentence("--auth-key-file and --auth-jwks want --auth jwt: without it they would be ignored");
 	if (o->auth == OPTIONS_AUTH_JWT && has_file == has_url)
 		return options_sentence("--auth jwt takes one of --auth-key-file and --auth-jwks: where the keys are");
+	if (o->auth == OPTIONS_AUTH_HOOK && (!*o->hook || !has_event(o, "connect")))
+		return options_sentence("--auth hook wants --hook, and that it is told of connect: it says who may come");
 	return NULL;
 }
 

@@ -32,7 +32,8 @@ struct grants_claims {
 };
 
 /*
- * From claims (an object) make grants that hold until then; claim is the name of the member that is about rooms.  NULL, or a
+ * From claims (an object) make grants that hold until then; claim is the name of the member that is about rooms, "sub" that of whose
+ * they are.  NULL, or a
  * sentence that says what is wrong with them.  The caller frees made->grants.
  */
 const char *grants_make(struct grants_claims *made, struct jspan claims, const char *claim, int64_t until);

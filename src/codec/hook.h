@@ -43,6 +43,7 @@ struct hook_event {
 	bool has_args;      /* MESSAGE, ACK: data is the array of arguments. */
 	bool asks;          /* MESSAGE: its sender waits for the answer's ack, ... */
 	uint64_t number;    /* ... which has this number. */
+	bool again;         /* CONNECT: it was let in before, and its grants are over. */
 	struct jspan auth;  /* CONNECT: what the client has to say for itself; text NULL for nothing. */
 	/* CONNECT, from the request; NULL for what it did not say. */
 	const char *origin, *user_agent, *address, *forwarded_for;
@@ -71,12 +72,15 @@ void hook_sign(struct buf *b, const struct hook_secrets *secrets, const char *id
 
 /* ---- Answers ---- */
 
+#define HOOK_CLAIM "grants"
+
 struct hook_answer {
 	bool refuses;        /* CONNECT: the session is not to be opened, ... */
 	struct buf code;     /* ... a word of the application's for why; empty for none; ... */
 	struct buf message;  /* ... and a sentence. */
 	struct jspan data;   /* CONNECT: the session's public data; text NULL: as the client said. */
-	struct jspan grants; /* CONNECT: who it is, and what it may do: an object; text NULL for nothing said. */
+	struct jspan claims; /* CONNECT: who it is, and what it may do, for grants_make by HOOK_CLAIM; text NULL: that was not said. */
+	int64_t expires_ms;  /* CONNECT: for how long; 0: for ever. */
 	size_t rooms;        /* CONNECT: so many of ops, the first ones, are JOINs of rooms that it names. */
 	size_t count;
 	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them the ack's. */

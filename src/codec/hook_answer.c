@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/grants.h"
 #include "codec/hook.h"
 #include "codec/native_op.h"
 #include "codec/socketio.h"
@@ -456,11 +457,39 @@ read_reason(struct native_parse *p, struct buf *reason, struct jspan value, cons
 	return native_fail(p->error, "bad_request", "\"%s\" must be a string of at most %d bytes.", what, REASON_MAX);
 }
 
+/* Who it is, and what it may do: everything, unless that is said. */
+static bool
+read_claims(struct reading *r, struct jspan user, struct jspan grants, struct jspan expires)
+{
+	static const char all[] = "{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}";
+	struct buf *text = new_text(r);
+	struct grants_claims made;
+	const char *wrong;
+	uint64_t ms = 0;
+
+	if (expires.text && (!jspan_count(expires, INT64_MAX / 2, &ms) || ms == 0))
+		return native_fail(r->p.error, "bad_request", "\"expires\" must be a number of milliseconds.");
+	if (!user.text && !grants.text && !expires.text)
+		return true;
+	buf_adds(text, "{\"" HOOK_CLAIM "\":");
+	buf_add(text, grants.text ? grants.text : all, grants.text ? grants.len : sizeof all - 1);
+	if (user.text) {
+		buf_adds(text, ",\"sub\":");
+		buf_add(text, user.text, user.len);
+	}
+	buf_adds(text, "}");
+	r->answer->claims = span_of(text);
+	r->answer->expires_ms = (int64_t)ms;
+	wrong = grants_make(&made, r->answer->claims, HOOK_CLAIM, 0);
+	buf_free(&made.grants);
+	return !wrong || native_fail(r->p.error, "bad_request", "user and grants: %s", wrong);
+}
+
 static bool
 read_connect(struct reading *r, struct jspan document)
 {
-	enum { ACCEPT, CODE, MESSAGE, PUBLIC, ROOMS, ACTIONS, NAMES };
-	static const char *const names[NAMES] = {"accept", "code", "message", "data", "rooms", "actions"};
+	enum { ACCEPT, CODE, MESSAGE, PUBLIC, ROOMS, ACTIONS, USER, GRANTS, EXPIRES, NAMES };
+	static const char *const names[NAMES] = {"accept", "code", "message", "data", "rooms", "actions", "user", HOOK_CLAIM, "expires"};
 	struct jspan values[NAMES];
 	struct hook_answer *answer = r->answer;
 	bool accepts = true;
@@ -469,8 +498,7 @@ read_connect(struct reading *r, struct jspan document)
 	if (!read_flag(values[ACCEPT], &accepts))
 		return native_fail(r->p.error, "bad_request", "\"accept\" must be true or false.");
 	answer->refuses = !accepts;
-	answer->grants = document;
-	if (!read_reason(&r->p, &answer->code, values[CODE], "code") || !read_reason(&r->p, &answer->message, values[MESSAGE], "message") ||
+	if (!read_claims(r, values[USER], values[GRANTS], values[EXPIRES]) || !read_reason(&r->p, &answer->code, values[CODE], "code") || !read_reason(&r->p, &answer->message, values[MESSAGE], "message") ||
 	    !native_op_data(&r->p, &answer->data, values[PUBLIC], r->p.limits->data) || !read_list(r, values[ROOMS], read_room_name, "rooms"))
 		return false;
 	answer->rooms = answer->count;

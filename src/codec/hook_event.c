@@ -137,6 +137,8 @@ write_connect(struct buf *b, const struct hook_event *event)
 		buf_adds(b, ",\"auth\":");
 		write_span(b, event->auth);
 	}
+	if (event->again)
+		buf_adds(b, ",\"again\":true");
 	buf_adds(b, ",\"rooms\":");
 	if (event->data.text)
 		write_span(b, event->data);

@@ -77,7 +77,7 @@ on_opened(void *arg, const struct store_opened *opened)
 	    .is_socketio = call->is_socketio};
 	if (call->is_socketio)
 		call->state.connect_by = store_now(parts->store) + parts->options->connect_timeout_ms;
-	engineio_call_swap(call, &grant, call->front->auth != NULL);
+	engineio_call_swap(call, &grant, call->front->has_grants);
 }
 
 /* Nobody else knows the sid. */

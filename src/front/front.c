@@ -213,7 +213,7 @@ front_handle(void *arg, struct http_request *req)
 		problem_reply(req, 403, "origin_forbidden", "Pages of this origin may not use this gateway.");
 	else if (http_method(req) == HTTP_OPTIONS)
 		answer_preflight(req);
-	else if (face == engineio_answer && front->auth)
+	else if (face == engineio_answer && front->has_grants)
 		problem_reply(req, 401, "auth_required", "This gateway wants tokens, for which this protocol has no place.");
 	else if (face)
 		face(front, req, "");
@@ -320,7 +320,7 @@ front_prepare(struct front *front)
 		return false;
 	if (!prepare_hook(front))
 		return false;
-	return o->auth == OPTIONS_AUTH_NONE || (front->auth = auth_new(front->parts.base, o, front->parts.store));
+	return o->auth != OPTIONS_AUTH_JWT || (front->auth = auth_new(front->parts.base, o, front->parts.store));
 }
 
 /* JOIN,LEAVE, or none. */
@@ -352,6 +352,7 @@ front_new(const struct front_parts *parts)
 	LIST_INIT(&front->checks);
 	LIST_INIT(&front->relays);
 	front->max_payload = o->max_payload < o->max_body ? o->max_payload : o->max_body;
+	front->has_grants = o->auth != OPTIONS_AUTH_NONE;
 	set_room_events(front, o->room_events);
 	front->ready = ready_new(front);
 	if (front_prepare(front))

@@ -138,7 +138,7 @@ on_opened(void *arg, const struct store_opened *opened)
 		return;
 	}
 	metric_add(SESSIONS_OPENED, opened->created);
-	if (call->front->auth)
+	if (call->grants_text.len > 0)
 		native_call_grant(call, enter_rooms);
 	else
 		enter_rooms(call);

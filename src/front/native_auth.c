@@ -194,7 +194,7 @@ native_renew(struct front *front, struct http_request *req, const char *part)
 	const char *body = http_body(req, &len);
 
 	(void)part;
-	if (!front->auth) {
+	if (!front->has_grants) {
 		problem_reply(req, 404, "auth_disabled", "This gateway asks for no tokens.");
 		return;
 	}
@@ -205,6 +205,10 @@ native_renew(struct front *front, struct http_request *req, const char *part)
 	call->id = id;
 	if (!native_call_parse(call, native_parse_renewal, body, len))
 		return;
-	native_call_judge(call, req, renew);
+	native_call_keep_request(call, req);
+	if (front->auth)
+		native_call_judge(call, req, renew);
+	else
+		native_call_ask(call, renew);
 	native_call_park(call);
 }

@@ -247,7 +247,7 @@ mark_events(struct native_call *call)
 static bool
 has_to_wait(const struct native_call *call, native_parse_fn *parse)
 {
-	if (call->front->auth)
+	if (call->front->has_grants)
 		return !call->api;
 	return parse == native_parse_open && hook_wants(call->front->hook, HOOK_CONNECT);
 }
@@ -280,7 +280,7 @@ on_found(void *arg, const struct store_session *session)
 		native_call_refuse_gone(call);
 	} else if (session->status != STORE_OK) {
 		native_call_refuse_unavailable(call);
-	} else if (call->front->auth && !native_call_take_grants(call, session->grants.text, session->grants.len)) {
+	} else if (call->front->has_grants && !native_call_take_grants(call, session->grants.text, session->grants.len)) {
 		native_call_refuse_expired(call);
 	} else {
 		if (call->asker)

@@ -80,6 +80,7 @@ struct native_call {
 	native_next_fn *next;
 	/* With --hook, of an opening: */
 	struct facts facts;
+	bool again; /* It was let in before. */
 	struct hook_answer ordered; /* What the application wants to be done besides. */
 };
 
@@ -160,6 +161,9 @@ void native_write_expires(struct buf *b, const struct native_call *call);
 void native_call_keep_request(struct native_call *call, const struct http_request *req);
 /* Go on when the application accepts the session, with the data and rooms that it gives; at once if it is not asked. */
 void native_call_connect(struct native_call *call, native_next_fn *next);
+
+/* The same about a session that was let in before, and may do nothing any more. */
+void native_call_ask(struct native_call *call, native_next_fn *next);
 
 /* ---- native.c ---- */
 

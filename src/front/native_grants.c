@@ -29,7 +29,7 @@ on_looked(void *arg, const struct store_session *session)
 void
 native_call_ask_grants(struct native_call *call, const struct name *session, native_next_fn *next)
 {
-	if (!call->front->auth) {
+	if (!call->front->has_grants) {
 		next(call);
 		return;
 	}
@@ -38,9 +38,25 @@ native_call_ask_grants(struct native_call *call, const struct name *session, nat
 }
 
 bool
+front_write_grants(const struct front *front, struct buf *text, const struct hook_answer *answer)
+{
+	static const char everything[] = "{\"" HOOK_CLAIM "\":{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}}";
+	struct jspan claims = answer->claims;
+	struct grants_claims made;
+
+	if (!claims.text && !front->has_grants)
+		return false;
+	if (!claims.text)
+		claims = (struct jspan){everything, sizeof everything - 1};
+	grants_make(&made, claims, HOOK_CLAIM, answer->expires_ms > 0 ? store_now(front->parts.store) + answer->expires_ms : 0);
+	*text = made.grants;
+	return true;
+}
+
+bool
 native_call_may(const struct native_call *call, enum grants_right right, const char *room)
 {
-	return !call->front->auth || grants_allow(&call->grants, right, room);
+	return !call->front->has_grants || grants_allow(&call->grants, right, room);
 }
 
 static bool
@@ -71,7 +87,7 @@ is_allowed(const struct native_call *call, const struct client_op *op)
 void
 native_call_forbid(struct native_call *call)
 {
-	for (size_t i = 0; i < call->request.count && call->front->auth; i++) {
+	for (size_t i = 0; i < call->request.count && call->front->has_grants; i++) {
 		struct client_op *op = &call->request.ops[i];
 
 		op->is_forbidden = !op->is_order && !is_allowed(call, op);

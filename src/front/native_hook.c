@@ -51,6 +51,20 @@ take_ops(struct native_call *call, struct hook_answer *answer)
 	*answer = (struct hook_answer){0};
 }
 
+/* What the application grants, if there is no token that does. */
+static bool
+take_grants(struct native_call *call, const struct hook_answer *answer)
+{
+	struct buf text = BUF_EMPTY;
+	bool good;
+
+	if (call->front->auth || !front_write_grants(call->front, &text, answer))
+		return true;
+	good = native_call_take_grants(call, text.data, text.len);
+	buf_free(&text);
+	return good;
+}
+
 static void
 refuse(struct native_call *call, const struct hook_answer *answer)
 {
@@ -66,6 +80,10 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 
 	switch (verdict) {
 	case HOOK_ACCEPTED:
+		if (!take_grants(call, answer)) {
+			native_call_refuse_expired(call); /* Just now. */
+			return;
+		}
 		take_data(call, answer->data);
 		take_ops(call, answer);
 		call->next(call);
@@ -83,7 +101,7 @@ static void
 ask(struct native_call *call)
 {
 	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data,
-	    .auth = call->request.auth, .user = call->grants.user};
+	    .auth = call->request.auth, .again = call->again, .user = call->grants.user};
 	struct buf rooms = BUF_EMPTY;
 
 	write_rooms(&rooms, call);
@@ -101,13 +119,25 @@ native_call_keep_request(struct native_call *call, const struct http_request *re
 	facts_keep(&call->facts, req);
 }
 
+void
+native_call_ask(struct native_call *call, native_next_fn *next)
+{
+	call->next = next;
+	call->again = true;
+	ask(call);
+}
+
 static void
 on_known(void *arg, const struct store_session *session)
 {
 	struct native_call *call = arg;
 
-	if (session->status == STORE_OK)
+	bool is_judged = call->front->auth || !call->front->has_grants;
+
+	if (session->status == STORE_OK && (is_judged || native_call_take_grants(call, session->grants.text, session->grants.len)))
 		call->next(call);
+	else if (session->status == STORE_OK)
+		native_call_ask(call, call->next);
 	else if (session->status == STORE_GONE)
 		ask(call);
 	else

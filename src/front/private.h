@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/buf.h"
 #include "base/name.h"
 #include "codec/native.h"
 #include "front/front.h"
@@ -16,6 +17,7 @@ struct check;
 struct engineio_call;
 struct engineio_ws;
 struct hook;
+struct hook_answer;
 struct native_call;
 struct ready_check;
 struct relay;
@@ -34,7 +36,8 @@ struct front {
 	LIST_HEAD(, relay) relays;
 	void (*settled)(void *arg);     /* To be told when what clients sent was handed on; NULL: nobody asked yet. */
 	void *settled_arg;
-	struct auth *auth;              /* Owned.  NULL: whoever asks may do everything. */
+	bool has_grants;                /* Sessions may do what they are granted; else whoever asks may do everything. */
+	struct auth *auth;              /* Owned: by tokens.  NULL: by the application, if by anybody. */
 	struct ready_check *ready;      /* Owned. */
 	struct hook *hook;              /* Owned; NULL: there is no backend that is to be asked. */
 	struct api_keys *api_keys;      /* Owned; NULL: there is no API. */
@@ -63,6 +66,9 @@ bool front_has_room(struct front *front, struct http_request *req);
 
 /* False, after an answer, unless req asks for a WebSocket as it should, and this gateway has them. */
 bool upgrade_check(struct front *front, struct http_request *req);
+
+/* What the application grants to who connects, into *text, which the caller frees; false if nothing is said of that and need not be. */
+bool front_write_grants(const struct front *front, struct buf *text, const struct hook_answer *answer);
 
 /* The token in Authorization: Bearer; NULL if there is none. */
 const char *front_bearer(const struct http_request *req);

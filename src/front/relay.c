@@ -441,7 +441,7 @@ relay_start(struct front *front, struct http_request *req, const char *room)
 	LIST_INSERT_HEAD(&front->relays, relay, in_relays);
 	event_assign(&relay->retry, front->parts.base, -1, 0, on_retry, relay);
 	copy_offer(&offer, req);
-	relay->may_send = !front->auth;
+	relay->may_send = !front->has_grants;
 	if (front->auth)
 		judge(relay, req);
 	relay->socket = socket_accept(front->parts.sockets, req, offer.len > 0 ? offer.data : NULL, &protocol, relay);
@@ -457,6 +457,8 @@ relay_accept(struct front *front, struct http_request *req, const char *room)
 		problem_reply(req, 404, "relay_disabled", "This gateway relays no WebSockets.");
 	else if (!native_room_name(room, strlen(room), front->limits.room_name))
 		problem_reply(req, 400, "bad_request", "This is no name of a room.");
+	else if (front->has_grants && !front->auth)
+		problem_reply(req, 401, "auth_required", "The application is not asked about relays.");
 	else if (upgrade_check(front, req) && front_has_room(front, req))
 		relay_start(front, req, room);
 }

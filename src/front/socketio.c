@@ -120,7 +120,7 @@ may(const struct engineio_post *post, enum grants_right right, const char *room)
 	const struct buf *text = &post->step.known_grants;
 	struct grants grants;
 
-	return !post->call.front->auth || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, right, room));
+	return !post->call.front->has_grants || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, right, room));
 }
 
 /* What it may do has an end, and that was. */
@@ -130,7 +130,7 @@ is_expired(const struct engineio_post *post)
 	const struct buf *text = &post->step.known_grants;
 	struct grants grants;
 
-	return post->call.front->auth && (!grants_read(&grants, text->data, text->len) ||
+	return post->call.front->has_grants && (!grants_read(&grants, text->data, text->len) ||
 	    (grants.until && store_now(post->call.front->parts.store) >= grants.until));
 }
 
@@ -306,7 +306,7 @@ take_event(struct engineio_post *post, const struct socketio_packet *packet, con
 
 	if (is_event ? !socketio_event_name(packet, &name) : !is_heard || !packet->has_id || !packet->data.text)
 		return POST_TAKEN; /* It tells nobody anything. */
-	if (!is_known(post, socket) && post->call.front->auth)
+	if (!is_known(post, socket) && post->call.front->has_grants)
 		return take_alone(post, SOCKETIO_LEARN, packet, socket);
 	if (is_expired(post))
 		return POST_OVER;

@@ -50,6 +50,7 @@ struct socketio_step {
 	struct buf data;   /* Public data that the token claims, or the application gives. */
 	struct hook_answer answer; /* What the application wants to be done besides. */
 	socketio_admitted_fn *admitted; /* What comes then. */
+	bool was_readmitted; /* The application has let it in once more. */
 	struct client_op *renewal; /* What new grants change of a session that was there; see auth_renew. */
 	size_t renewal_count;
 	/* Learned: */
@@ -81,5 +82,7 @@ void socketio_refuse(struct engineio_post *post, const char *why, const char *co
 void socketio_judge(struct engineio_post *post, socketio_admitted_fn *admitted);
 /* Ask the application whether step's session may be. */
 void socketio_ask(struct engineio_post *post, socketio_admitted_fn *admitted);
+/* The same of one that was let in before, and may do nothing any more. */
+void socketio_ask_again(struct engineio_post *post, socketio_admitted_fn *admitted);
 
 #endif

@@ -76,6 +76,10 @@ take_answer(struct engineio_post *post, struct hook_answer *answer)
 	hook_answer_free(&step->answer);
 	step->answer = *answer;
 	*answer = (struct hook_answer){0};
+	if (!post->call.front->auth) {
+		buf_free(&step->grants);
+		front_write_grants(post->call.front, &step->grants, &step->answer);
+	}
 	if (step->data.len == 0 && step->answer.data.text) /* A token's claim is the data, whatever the application says. */
 		buf_add(&step->data, step->answer.data.text, step->answer.data.len);
 	step->admitted(post);
@@ -100,10 +104,10 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 }
 
 static void
-ask(struct engineio_post *post)
+ask(struct engineio_post *post, bool again)
 {
 	const struct socketio_step *step = &post->step;
-	struct hook_event event = {.kind = HOOK_CONNECT, .session = step->id, .auth = step->packet.data,
+	struct hook_event event = {.kind = HOOK_CONNECT, .session = step->id, .auth = step->packet.data, .again = again,
 	    .namespace = {step->packet.namespace, step->packet.namespace_len}};
 	struct grants grants;
 
@@ -126,7 +130,7 @@ on_known(void *arg, const struct store_session *session)
 	else if (session->status == STORE_OK && session->state.number != 0)
 		post->step.admitted(post);
 	else
-		ask(post);
+		ask(post, false);
 }
 
 static void
@@ -145,4 +149,17 @@ socketio_ask(struct engineio_post *post, socketio_admitted_fn *admitted)
 		engineio_call_begin(&post->call, look);
 	else
 		admitted(post);
+}
+
+static void
+ask_once_more(struct engineio_call *call)
+{
+	ask((struct engineio_post *)call, true);
+}
+
+void
+socketio_ask_again(struct engineio_post *post, socketio_admitted_fn *admitted)
+{
+	post->step.admitted = admitted;
+	engineio_call_begin(&post->call, ask_once_more);
 }

@@ -427,6 +427,25 @@ renew(struct engineio_post *post, const struct store_session *session)
 	return same;
 }
 
+/* Without tokens it is the application that can grant more. */
+static bool
+needs_readmission(const struct engineio_post *post, const struct store_session *session)
+{
+	const struct front *front = post->call.front;
+	struct grants grants;
+
+	return front->has_grants && !front->auth && !post->step.was_readmitted &&
+	    (!grants_read(&grants, session->grants.text, session->grants.len) ||
+	    (grants.until && grants.until <= store_now(front->parts.store)));
+}
+
+static void
+on_readmitted(struct engineio_post *post)
+{
+	post->step.was_readmitted = true;
+	engineio_call_begin(&post->call, recover);
+}
+
 static void
 on_socket(void *arg, const struct store_session *session)
 {
@@ -442,7 +461,12 @@ on_socket(void *arg, const struct store_session *session)
 		begin_new(post);
 		return;
 	}
-	if (post->call.front->auth && !renew(post, session)) {
+	if (needs_readmission(post, session)) {
+		cursor_free(&step->cursor);
+		socketio_ask_again(post, on_readmitted);
+		return;
+	}
+	if (step->grants.len > 0 && !renew(post, session)) {
 		cursor_free(&step->cursor);
 		begin_new(post);
 		return;
@@ -510,6 +534,7 @@ socketio_connect(struct engineio_post *post)
 	buf_clear(&step->data);
 	buf_clear(&step->grants);
 	hook_answer_free(&step->answer);
+	step->was_readmitted = false;
 	step->number = state->connects + 1;
 	if (socket_of(post) && socket_of(post)->how == ENGINE_SOCKET_LEFT)
 		engineio_call_drop_left(&post->call);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../tap.h"
+#include "codec/grants.h"
 #include "codec/hook.h"
 #include "codec/token.h"
 
@@ -180,6 +181,33 @@ static bool
 is_span(struct jspan value, const char *text)
 {
 	return value.len == strlen(text) && memcmp(value.text, text, value.len) == 0;
+}
+
+static void
+test_claims(void)
+{
+	struct hook_answer a = reads(HOOK_CONNECT, "{\"user\":\"ann\"}", "an answer that says who it is");
+	struct grants_claims made;
+	struct grants grants;
+
+	ok(!grants_make(&made, a.claims, HOOK_CLAIM, 7) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants");
+	ok(is_span(grants.user, "\"ann\"") && grants.until == 7 && grants_allow(&grants, GRANTS_JOIN, "any") && grants.has_direct, "of that user, to do everything");
+	buf_free(&made.grants);
+	hook_answer_free(&a);
+	a = reads(HOOK_CONNECT, "{\"expires\":1000,\"grants\":{\"join\":[\"a*\"],\"direct\":false}}", "one that says what it may do");
+	ok(a.expires_ms == 1000 && !grants_make(&made, a.claims, HOOK_CLAIM, 0) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants, too");
+	ok(grants_allow(&grants, GRANTS_JOIN, "ab") && !grants_allow(&grants, GRANTS_JOIN, "b") && !grants_allow(&grants, GRANTS_SEND, "ab") &&
+	    !grants.has_direct, "to do that");
+	buf_free(&made.grants);
+	hook_answer_free(&a);
+	a = reads(HOOK_CONNECT, "{\"accept\":true}", "one that says neither");
+	ok(!a.claims.text, "makes none");
+	hook_answer_free(&a);
+	refuses(HOOK_CONNECT, "{\"user\":7}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"grants\":[]}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"grants\":{\"join\":\"a\"}}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"expires\":0}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"expires\":1.5}", "bad_request");
 }
 
 static void
@@ -379,6 +407,7 @@ main(void)
 	test_events();
 	test_signatures();
 	test_connect();
+	test_claims();
 	test_actions();
 	test_failure();
 	test_socketio_events();

@@ -243,6 +243,29 @@ test_limits(const struct contract *contract)
 	kit_end(&k, "limits of orders");
 }
 
+/* A session with a state is ended by whoever keeps that. */
+static void
+test_end_told(struct kit *k)
+{
+	struct entry_id base;
+	struct name id = open_session(k, "told", "", &base), plain = open_session(k, "untold", "", NULL);
+	struct store_op end = op_by(&id, op_end("$leave")), send = op_send(&id, "last words");
+	struct store_swap swap = {0, {5, "state", 5}};
+	struct store_op ops[2];
+
+	end.event = "farewell";
+	end.event_len = strlen(end.event);
+	ops[0] = send;
+	ops[1] = end;
+	await(start_swap(k, &id, &swap, NULL, 0));
+	is_int(order(k, NULL, ops, 2)->results[1].code, STORE_DONE, "a session with a state is told of its end");
+	is_entries(read_mailbox(k, &id, base), "last words farewell", "behind what was sent before");
+	is_status(await(start_look(k, &id)), STORE_OK, "and is there until it is closed");
+	end.session = plain;
+	is_int(order_one(k, end)->results[0].code, STORE_DONE, "one without");
+	is_status(await(start_look(k, &plain)), STORE_GONE, "is ended");
+}
+
 void
 contract_order(const struct contract *contract)
 {
@@ -252,6 +275,7 @@ contract_order(const struct contract *contract)
 	test_sends(&k);
 	test_moves(&k);
 	test_end(&k);
+	test_end_told(&k);
 	test_bell(&k);
 	test_once(&k);
 	test_once_ended(&k);
