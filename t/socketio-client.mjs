@@ -69,6 +69,18 @@ async function rooms(name, { base }) {
 	await native.send(a.socket.id, 'direct', [1, 2]);
 	await until(a, () => a.got.length === 2, 'two messages');
 	isDeep(a.got.toSorted(), [['direct', [1, 2]], ['native', { data: 1 }]], 'and are heard, also directly by id');
+	for (const one of [a, b])
+		isDeep(await ask(one, 'join', `more ${name}`), { ok: true }, 'a client enters another one');
+	isDeep(await ask(c, 'join', `more ${name}`), { ok: true }, 'so does one that is not in the first');
+	for (let i = 0; i < 3; i++)
+		a.socket.emit('shared', i);
+	await until(c, () => c.got.length === 3, 'three events');
+	await until(b, () => b.got.length === 5, 'three events more');
+	isDeep([b.got.slice(2), c.got], [[['shared', 0], ['shared', 1], ['shared', 2]], [['shared', 0], ['shared', 1], ['shared', 2]]],
+		'who shares several rooms with the sender hears it once');
+	c.got.length = 0;
+	for (const one of [a, c])
+		await ask(one, 'leave', `more ${name}`);
 	isDeep(await ask(a, 'leave', `room ${name}`), { ok: true }, 'a client leaves a room');
 	isDeep(await ask(a, 'leave', `room ${name}`), { error: 'not_joined' }, 'only once');
 	a.socket.emit('to all', 1);

@@ -16,6 +16,10 @@ write_address(struct buf *b, const struct message_address *address)
 {
 	if (address->asks)
 		buf_addn(b, address->number);
+	if (address->copies.text) {
+		buf_addf(b, "&%zu:", address->copies.len / NAME_LEN);
+		buf_add(b, address->copies.text, address->copies.len);
+	}
 	if (address->namespace.text) {
 		buf_addf(b, "@%zu:", address->namespace.len);
 		buf_add(b, address->namespace.text, address->namespace.len);
@@ -61,18 +65,24 @@ take_number(struct jspan *rest, uint64_t *n)
 	return true;
 }
 
-/* The same of "@", a length, ":", and what has that. */
+/* The same of a mark, a number, ":", and so many times unit bytes. */
 static bool
-take_namespace(struct jspan *rest, struct jspan *namespace)
+take_part(struct jspan *rest, size_t unit, struct jspan *part)
 {
-	uint64_t len;
+	uint64_t n;
 
 	*rest = (struct jspan){rest->text + 1, rest->len - 1};
-	if (!take_number(rest, &len) || rest->len == 0 || *rest->text != ':' || len > rest->len - 1)
+	if (!take_number(rest, &n) || rest->len == 0 || *rest->text != ':' || n > (rest->len - 1) / unit)
 		return false;
-	*namespace = (struct jspan){rest->text + 1, (size_t)len};
-	*rest = (struct jspan){namespace->text + len, rest->len - 1 - (size_t)len};
+	*part = (struct jspan){rest->text + 1, (size_t)n * unit};
+	*rest = (struct jspan){part->text + part->len, rest->len - 1 - part->len};
 	return true;
+}
+
+static bool
+begins_with(const struct jspan *rest, char mark)
+{
+	return rest->len > 0 && *rest->text == mark;
 }
 
 /* Of what is in front of the data the address is taken off.  False if it is none. */
@@ -84,7 +94,17 @@ take_address(struct jspan *head, struct message_address *address)
 		if (!take_number(head, &address->number))
 			return false;
 	}
-	return head->len == 0 || *head->text != '@' || take_namespace(head, &address->namespace);
+	if (begins_with(head, '&') && !take_part(head, NAME_LEN, &address->copies))
+		return false;
+	return !begins_with(head, '@') || take_part(head, 1, &address->namespace);
+}
+
+struct jspan
+message_peek_copies(const char *payload, size_t len)
+{
+	struct jspan head = {payload + HEAD_LEN, len > HEAD_LEN ? len - HEAD_LEN : 0}, copies = {NULL, 0};
+
+	return begins_with(&head, '&') && take_part(&head, NAME_LEN, &copies) ? copies : (struct jspan){NULL, 0};
 }
 
 struct message *

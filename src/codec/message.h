@@ -4,8 +4,9 @@
  * Payload: one flag byte, the sender's id (22 bytes; hyphens for no session), the event as a JSON string, "\n", the data as JSON up to the end (empty
  * for none, so that the store can append a session's public data behind a head that it need not understand).
  *
- * In front of the event may be its address: a number, by which an answer to it is known; and "@", the length of a namespace, ":", and
- * that, for the application, which gets events of several.
+ * In front of the event may be its address: a number, by which an answer to it is known; "&", how many, ":", and the names of the
+ * rooms that have the same message, too, and whose members have it from there; and "@", the length of a namespace, ":", and that, for
+ * the application, which gets events of several.
  *
  * Some clients send events with any number of arguments, and binary ones among them.  Then the data is the array of all, in
  * which an object {"$binary":"<base64>"} stands for each binary one.  To clients who know of one argument the first is the data.
@@ -73,6 +74,7 @@ message_has_args(enum message_flag flag)
 struct message_address {
 	bool asks;             /* Its sender waits for an answer: */
 	uint64_t number;       /* the number of that. */
+	struct jspan copies;    /* Names of rooms, NAME_LEN bytes each; text NULL for none. */
 	struct jspan namespace; /* Not JSON; text NULL for none. */
 };
 
@@ -108,6 +110,9 @@ void message_unref(struct message *);
 
 /* Part of a payload without copying: its flag and sender.  False if it has not that form. */
 bool message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from);
+
+/* The same of its copies; text NULL for none. */
+struct jspan message_peek_copies(const char *payload, size_t len);
 
 struct gap {
 	const char *room; /* Lent; NULL: the mailbox. */

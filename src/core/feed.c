@@ -95,16 +95,31 @@ feed_stands(const struct feed *feed)
 
 enum entry_kind { ENTRY_WANTED, ENTRY_UNWANTED, ENTRY_LEAVING };
 
+/* Does the reader have the entry from another room, which the session had entered by then?  In case of doubt it has not. */
+static bool
+feed_has_copy(const struct feed *feed, const struct store_entry *entry)
+{
+	const struct reader *reader = feed->reader;
+	struct jspan copies = message_peek_copies(entry->payload, entry->len);
+
+	for (size_t at = 0; at < copies.len; at += NAME_LEN)
+		for (size_t i = 0; i < reader->rooms_count; i++)
+			if (memcmp(reader->rooms[i]->channel->name.s, copies.text + at, NAME_LEN) == 0 &&
+			    reader->rooms[i]->since.ms < entry->id.ms)
+				return true;
+	return false;
+}
+
 /* A room's member does not get what is for the history alone, nor what it sent itself, unless it asked. */
 static enum entry_kind
-feed_judge(const struct feed *feed, const char *payload, size_t len)
+feed_judge(const struct feed *feed, const struct store_entry *entry)
 {
 	enum message_flag flag;
 	struct name from;
 
-	if (!feed->title || !message_peek(payload, len, &flag, &from))
+	if (!feed->title || !message_peek(entry->payload, entry->len, &flag, &from))
 		return ENTRY_WANTED;
-	if (flag == MESSAGE_KEPT)
+	if (flag == MESSAGE_KEPT || (feed->reader->sink->no_presence && feed_has_copy(feed, entry)))
 		return ENTRY_UNWANTED;
 	if (message_is_for_sender(flag))
 		return ENTRY_WANTED;
@@ -126,7 +141,7 @@ feed_doubt(struct feed *feed)
 static bool
 feed_accept(struct feed *feed, const struct store_entry *entry, struct message **shared)
 {
-	enum entry_kind kind = feed_judge(feed, entry->payload, entry->len);
+	enum entry_kind kind = feed_judge(feed, entry);
 
 	if (kind == ENTRY_WANTED) {
 		if (!*shared)

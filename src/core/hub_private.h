@@ -27,6 +27,7 @@ struct feed {
 	struct store_call *call; /* A read under way. */
 	struct entry_id position;
 	struct entry_id told;    /* The position when the sink was last handed something. */
+	struct entry_id since;   /* Of a room: when the session entered it. */
 	struct entry_id heard;   /* The latest entry that was notified of since the last read began. */
 	char *title;             /* Owned.  NULL: the mailbox. */
 	bool stale;              /* Must be read (again) when that is possible: is in hub->stale. */

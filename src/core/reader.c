@@ -160,6 +160,7 @@ reader_see_room(struct reader *reader, const struct store_joined *joined)
 		feed->doubtful = false;
 		feed->sure = true;
 	}
+	feed->since = joined->since;
 	feed->wanted = true;
 }
 

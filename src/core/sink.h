@@ -42,7 +42,7 @@ struct sink_ops {
 struct sink {
 	const struct sink_ops *ops;
 	sink_state_fn *on_state; /* NULL: it does not care. */
-	bool no_presence;        /* What the gateway says of others ($join ...) is not for it. */
+	bool no_presence;        /* What the gateway says of others ($join ...) is not for it, and what came to several rooms is so once. */
 };
 
 #endif

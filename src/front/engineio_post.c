@@ -1,6 +1,7 @@
 /* What an Engine.IO client sends, by a request or on its WebSocket: see engineio_post.h. */
 #include "front/engineio_post.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -125,6 +126,7 @@ engineio_post_text(struct engineio_post *post)
 {
 	struct buf *text = &post->texts[post->texts_count++];
 
+	assert(post->texts_count <= 2 * capacity(post));
 	*text = (struct buf)BUF_EMPTY;
 	return text;
 }

@@ -9,6 +9,7 @@
 #include "codec/frame.h"
 #include "codec/native.h"
 #include "codec/socketio_event.h"
+#include "codec/token.h"
 #include "core/session.h"
 #include "front/auth.h"
 #include "front/engineio_post.h"
@@ -201,6 +202,25 @@ make_op(struct engineio_post *post, const struct engine_socket *socket, struct s
 	    .data = {data->data, data->len}};
 }
 
+/* Who is in several of them gets it from the first one. */
+static void
+send_to_rooms(struct engineio_post *post, struct client_op *op)
+{
+	const struct socketio_step *step = &post->step;
+	struct buf *names = step->titles_count > 1 ? engineio_post_text(post) : NULL; /* Two texts for each operation are enough. */
+	struct name name;
+
+	for (size_t i = 0; i + 1 < step->titles_count; i++) {
+		room_name_key(&name, step->titles[i], strlen(step->titles[i]));
+		buf_add(names, name.s, NAME_LEN);
+	}
+	for (size_t i = 0; i < step->titles_count; i++) {
+		if (i > 0)
+			op->address.copies = (struct jspan){names->data, i * NAME_LEN};
+		add_send(post, op, step->titles[i]);
+	}
+}
+
 /* To other clients.  Takes event. */
 static void
 relay(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct socketio_event *event)
@@ -212,8 +232,7 @@ relay(struct engineio_post *post, const struct engine_socket *socket, const stru
 	if (to == OPTIONS_RELAY_SELF)
 		add_send(post, &like, NULL);
 	else if (to != OPTIONS_RELAY_NONE)
-		for (size_t i = 0; i < post->step.titles_count; i++)
-			add_send(post, &like, post->step.titles[i]);
+		send_to_rooms(post, &like);
 	if (packet->has_id && to == OPTIONS_RELAY_NONE)
 		add_answer(post, &socket->id, packet->id, "[{\"ok\":true}]");
 	else if (packet->has_id)

@@ -62,7 +62,7 @@ test_backend(void)
 static void
 test_address(void)
 {
-	struct message_address address = {.asks = true, .number = 9007199254740991, .namespace = {"/a\"@1:b", 7}};
+	struct message_address address = {.asks = true, .number = 9007199254740991, .copies = {"0123456789012345678901abcdefghijklmnopqrstuv", 44}, .namespace = {"/a\"@1:b", 7}};
 	struct buf b = BUF_EMPTY;
 	struct message *m;
 
@@ -71,6 +71,7 @@ test_address(void)
 	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
 	ok(m && m->address.asks && m->address.number == 9007199254740991, "an address has a number");
 	ok(m && m->address.namespace.len == 7 && memcmp(m->address.namespace.text, "/a\"@1:b", 7) == 0, "and a namespace");
+	ok(m && m->address.copies.len == 44 && memcmp(m->address.copies.text + 22, "abcdefghijklmnopqrstuv", 22) == 0, "and rooms that have it, too");
 	ok(m && m->event.len == 6 && memcmp(m->event.text, "\"chat\"", 6) == 0 && m->data.len == 5, "in front of the event");
 	ok(m && message_first(m).len == 1, "of whose arguments one is the first");
 	message_unref(m);
@@ -78,6 +79,11 @@ test_address(void)
 	address = (struct message_address){0};
 	message_write_head(&b, MESSAGE_PLAIN, &from, &address, (struct jspan){"\"chat\"", 6});
 	is_string(b.data, "-ABCDEFGHIJKLMNOPQRSTUV\"chat\"\n", "an empty one leaves nothing");
+	ok(!message_peek_copies(b.data, b.len).text, "there are no copies then");
+	buf_clear(&b);
+	address.copies = (struct jspan){from.s, 22};
+	message_write_head(&b, MESSAGE_PLAIN, &from, &address, (struct jspan){"\"chat\"", 6});
+	ok(message_peek_copies(b.data, b.len).len == 22, "copies can be seen without more");
 	buf_free(&b);
 }
 
@@ -91,6 +97,7 @@ test_refused(void)
 	    {"", 0}, {"-", 1}, {"-ABCDEFGHIJKLMNOPQRSTU", 22}, {"xABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27},
 	    {"\0ABCDEFGHIJKLMNOPQRSTUV\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRST*V\"e\"\n", 27}, {"-ABCDEFGHIJKLMNOPQRSTUV\"e\"", 26},
 	    {"-ABCDEFGHIJKLMNOPQRSTUV", 23}, {"-ABCDEFGHIJKLMNOPQRSTUV99999999999999999999\"e\"\n", 47},
+	    {"-ABCDEFGHIJKLMNOPQRSTUV&1:/\"e\"\n", 31}, {"-ABCDEFGHIJKLMNOPQRSTUV&9999999999999999999:/\"e\"\n", 49},
 	    {"-ABCDEFGHIJKLMNOPQRSTUV@9:/\"e\"\n", 31}, {"-ABCDEFGHIJKLMNOPQRSTUV@/\"e\"\n", 29}, {"-ABCDEFGHIJKLMNOPQRSTUV@1\n", 26},
 	};
 	int accepted = 0, seen = 0;
