@@ -163,6 +163,30 @@ async function moves({ bases }) {
 	socket.ws.close();
 }
 
+/** Who polls right before or behind the packets with which it moves: the poll and the socket may be on any instance. */
+async function strictly({ bases }) {
+	const outcomes = { refused: 0, early: 0 };
+	for (const i of upTo(30)) {
+		const [a, b] = [bases[i % bases.length], bases[(i + 1) % bases.length]];
+		const sid = await openSid(a);
+		const socket = new Socket(b, sid);
+		await socket.opened();
+		const first = i % 2 === 0 ? timed(() => poll(a, sid)) : undefined;
+		socket.send('2probe', '5');
+		for (let polling = first; ; polling = undefined) {
+			const { ms, value } = await (polling ?? timed(() => poll(a, sid)));
+			outcomes.early += value.text === '6' && ms < 90;
+			outcomes.refused += value.json?.code === 3;
+			if (value.text !== '6')
+				break;
+		}
+		await socket.has(1);
+		is(socket.got[0], '3probe', `a client need not wait for the answer to its probe (${i + 1})`);
+		socket.ws.terminate();
+	}
+	isDeep(outcomes, { refused: 30, early: 0 }, 'a poll that meets the move is refused, though it be looked at before it');
+}
+
 async function staysPolling({ bases }) {
 	const [a, b] = bases;
 	const sid = await openSid(a);
@@ -234,6 +258,8 @@ await forEachStore(async ({ start: startCluster, redis }) => {
 	const bases = redis ? instances.map(({ base }) => base) : [instances[0].base, instances[0].base];
 	await scope('refusals', () => refusals(instances[0]));
 	await scope('move', () => moves({ bases }));
+	const strict = await startCluster({ options: { ...slow, 'engineio-strict': true } });
+	await scope('strict', () => strictly({ bases: strict.instances.map(({ base }) => base) }));
 	const brief = await startCluster({ options: impatient });
 	await scope('stay', () => staysPolling({ bases: [brief.instances[0].base, brief.instances.at(-1).base] }));
 	await scope('race', () => races({ bases }, redis ? 500 : 100));
