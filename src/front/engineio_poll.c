@@ -288,7 +288,7 @@ hold_of(const struct engineio_poll *poll)
 	if (poll->is_repeat || engineio_payload_is_due(&poll->payload) || due < 0 || left < 0)
 		return 0;
 	/* A client that is about to leave for a WebSocket waits for its polls to end, and asks again at once if it is not. */
-	if (store_now(parts->store) < state->upgrade_until && left > UPGRADE_PACE_MS)
+	if (store_now(parts->store) < state->upgrade_until && !state->arrived && left > UPGRADE_PACE_MS)
 		left = UPGRADE_PACE_MS;
 	return due < left ? due : left;
 }
