@@ -163,6 +163,54 @@ async function moves({ bases }) {
 	socket.ws.close();
 }
 
+/** Of two sockets the one that came first is the session's, before it has said anything and after. */
+async function seconds({ bases }) {
+	const [a, b] = [bases[0], bases.at(-1)];
+	for (const said of [[], ['2probe'], ['2probe', '5']]) {
+		const sid = await openSid(a);
+		const first = new Socket(a, sid);
+		await first.opened();
+		first.send(...said);
+		const second = new Socket(b, sid);
+		await second.ended();
+		ok(!second.error, `a second socket is opened and closed when the first one has said ${said.join(' and ') || 'nothing'}`);
+		first.send(...['2probe', '5'].slice(said.length), '4on');
+		await first.has(2);
+		isDeep(first.got, ['3probe', '4on'], 'which goes on');
+		first.ws.close();
+	}
+	const sid = await openSid(a);
+	const left = new Socket(a, sid);
+	await left.opened();
+	left.ws.terminate();
+	await waitFor(async () => (await probe(b, sid)).got[0] === '3probe', 'another socket');
+	ok(true, 'when it leaves another one may come');
+}
+
+/** Who polls right before or behind the packets with which it moves: the poll and the socket may be on any instance. */
+async function strictly({ bases }) {
+	const outcomes = { refused: 0, early: 0 };
+	for (const i of upTo(30)) {
+		const [a, b] = [bases[i % bases.length], bases[(i + 1) % bases.length]];
+		const sid = await openSid(a);
+		const socket = new Socket(b, sid);
+		await socket.opened();
+		const first = i % 2 === 0 ? timed(() => poll(a, sid)) : undefined;
+		socket.send('2probe', '5');
+		for (let polling = first; ; polling = undefined) {
+			const { ms, value } = await (polling ?? timed(() => poll(a, sid)));
+			outcomes.early += value.text === '6' && ms < 90;
+			outcomes.refused += value.json?.code === 3;
+			if (value.text !== '6')
+				break;
+		}
+		await socket.has(1);
+		is(socket.got[0], '3probe', `a client need not wait for the answer to its probe (${i + 1})`);
+		socket.ws.terminate();
+	}
+	isDeep(outcomes, { refused: 30, early: 0 }, 'a poll that meets the move is refused, though it be looked at before it');
+}
+
 async function staysPolling({ bases }) {
 	const [a, b] = bases;
 	const sid = await openSid(a);
@@ -234,6 +282,9 @@ await forEachStore(async ({ start: startCluster, redis }) => {
 	const bases = redis ? instances.map(({ base }) => base) : [instances[0].base, instances[0].base];
 	await scope('refusals', () => refusals(instances[0]));
 	await scope('move', () => moves({ bases }));
+	await scope('second', () => seconds({ bases }));
+	const strict = await startCluster({ options: { ...slow, 'engineio-strict': true } });
+	await scope('strict', () => strictly({ bases: strict.instances.map(({ base }) => base) }));
 	const brief = await startCluster({ options: impatient });
 	await scope('stay', () => staysPolling({ bases: [brief.instances[0].base, brief.instances.at(-1).base] }));
 	await scope('race', () => races({ bases }, redis ? 500 : 100));

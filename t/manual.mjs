@@ -196,12 +196,12 @@ async function portMap() {
 /** A directory as the examples expect it: a copy of deploy/, build/pollgate. */
 function stage(replacePorts) {
 	const dir = tempDir('examples');
-	const deploy = path.join(sourceDir, 'deploy');
-	mkdirSync(path.join(dir, 'deploy'));
-	for (const entry of readdirSync(deploy, { withFileTypes: true }))
-		if (entry.isFile())
-			writeFileSync(path.join(dir, 'deploy', entry.name),
-				replacePorts(readFileSync(path.join(deploy, entry.name), 'utf8')));
+	for (const folder of ['deploy', 'deploy/examples']) {
+		mkdirSync(path.join(dir, folder));
+		for (const entry of readdirSync(path.join(sourceDir, folder), { withFileTypes: true }))
+			if (entry.isFile())
+				writeFileSync(path.join(dir, folder, entry.name), replacePorts(read(path.join(folder, entry.name))));
+	}
 	symlinkSync(path.dirname(binary), path.join(dir, 'build'));
 	if (existsSync(path.join(sourceDir, 'www')))
 		symlinkSync(path.join(sourceDir, 'www'), path.join(dir, 'www'));
@@ -239,12 +239,11 @@ async function examples() {
 		ok(commands.length > 0, `${page} has examples`);
 		await run(page, commands);
 	}
-	if (existsSync(path.join(sourceDir, 'README.md'))) {
-		const lines = blocksOf(read('README.md'));
-		ok(lines.length > 0, 'README.md has examples that are run');
-		await run('README.md', lines);
-	} else
-		ok(false, 'there is a README.md');
+	for (const name of ['README.md', 'deploy/examples/README.md']) {
+		const lines = blocksOf(read(name));
+		ok(lines.length > 0, `${name} has examples that are run`);
+		await run(name, lines);
+	}
 }
 
 const keyFile = path.join(tempDir('manual'), 'keys');

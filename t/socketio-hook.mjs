@@ -4,7 +4,6 @@
  * on WebSockets.
  */
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, sendOps } from './lib/client.mjs';
@@ -12,10 +11,9 @@ import { now, sign } from './lib/jwt.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
 import { request } from './lib/request.mjs';
+import { SocketGuest } from './lib/socketio.mjs';
 import { done, is, isDeep, ok, scope } from './lib/tap.mjs';
-import { within } from './lib/wait.mjs';
 
-const { io } = createRequire(import.meta.url)('socket.io-client');
 const dir = tempDir('socketio-hook');
 const secretFile = path.join(dir, 'secret');
 writeFileSync(secretFile, `${secret}\n`);
@@ -23,37 +21,9 @@ let transports;
 
 const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
 
-class Guest {
+class Guest extends SocketGuest {
 	constructor(base, namespace = '/', options = {}) {
-		this.socket = io(base + namespace, { transports, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
-		this.got = [];
-		this.told = [];
-		for (const event of ['connect', 'disconnect'])
-			this.socket.on(event, (why) => this.told.push(why ? `${event}: ${why}` : event));
-		this.socket.on('connect_error', (error) => this.told.push({ message: error.message, data: error.data }));
-		this.socket.onAny((...args) => this.got.push(args.filter((arg) => typeof arg === 'function' || !/^1\.[-d]\./.test(arg))));
-	}
-
-	static async come(...args) {
-		const guest = new Guest(...args);
-		await guest.until(() => guest.socket.connected, 'to be connected');
-		return guest;
-	}
-
-	until(condition, what) {
-		return waitFor(condition, () => `${what}; told ${JSON.stringify(this.told)}, got ${JSON.stringify(this.got).slice(0, 600)}`);
-	}
-
-	ask(...args) {
-		return within(new Promise((resolve) => this.socket.emit(...args, (...answer) => resolve(answer))), `an answer to ${args[0]}`);
-	}
-
-	of(event) {
-		return this.got.filter(([name]) => name === event).map(([, ...args]) => args);
-	}
-
-	leave() {
-		this.socket.disconnect();
+		super(base, namespace, { transports, ...options });
 	}
 }
 

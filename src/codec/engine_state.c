@@ -33,6 +33,17 @@ take_flag(const char **p, char letter, bool *flag)
 	return true;
 }
 
+/* At most one of the two is set. */
+static bool
+take_socket_flags(const char **p, struct engine_state *state)
+{
+	state->arrived = **p == 'a';
+	if (!state->arrived)
+		return take_flag(p, 'w', &state->websocket);
+	++*p;
+	return true;
+}
+
 static bool
 take_phase(const char **p, enum engine_phase *phase)
 {
@@ -54,7 +65,7 @@ take_head(const char **p, struct engine_state *state)
 		return false;
 	*p += 2;
 	if (!take_phase(p, &state->phase) || !take_flag(p, 'p', &state->polling) || !take_flag(p, 'i', &state->pinged) ||
-	    !take_flag(p, 'w', &state->websocket) || *(*p)++ != ' ')
+	    !take_socket_flags(p, state) || *(*p)++ != ' ')
 		return false;
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!take_number(p, &numbers[i]))
@@ -307,7 +318,7 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 	char before[ENTRY_ID_SIZE], after[ENTRY_ID_SIZE];
 
 	buf_addf(b, "1 %c%c%c%c ", phases[state->phase], state->polling ? 'p' : '-', state->pinged ? 'i' : '-',
-	    state->websocket ? 'w' : '-');
+	    state->websocket ? 'w' : state->arrived ? 'a' : '-');
 	buf_addn(b, (uint64_t)state->ping_at);
 	buf_adds(b, " ");
 	buf_addn(b, state->answered);
@@ -336,11 +347,17 @@ is_alike(const struct engine_socket *a, const struct engine_socket *b)
 	    cursor_equal(&a->after, &b->after);
 }
 
+static int64_t
+probed_until(const struct engine_state *state)
+{
+	return state->arrived ? 0 : state->upgrade_until;
+}
+
 bool
 engine_state_polls_alike(const struct engine_state *a, const struct engine_state *b)
 {
 	if (a->phase != b->phase || a->polling != b->polling || a->pinged != b->pinged || a->websocket != b->websocket ||
-	    a->ping_at != b->ping_at || a->upgrade_until != b->upgrade_until || a->answered != b->answered ||
+	    a->ping_at != b->ping_at || probed_until(a) != probed_until(b) || a->answered != b->answered ||
 	    entry_id_compare(a->before, b->before) != 0 || entry_id_compare(a->after, b->after) != 0 || a->connect_by != b->connect_by ||
 	    a->sockets_count != b->sockets_count)
 		return false;

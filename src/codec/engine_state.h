@@ -61,11 +61,12 @@ struct engine_state {
 	bool polling;       /* A poll waits: only known in strict mode. */
 	bool pinged;        /* The ping that was due at ping_at was sent, and not answered yet. */
 	bool websocket;     /* It is on a WebSocket, whose instance pings. */
+	bool arrived;       /* One has come that has until upgrade_until, but not its probe yet: polls wait as ever. */
 	int64_t ping_at;    /* Milliseconds since the epoch. */
 	uint64_t answered;  /* The poll that was told something last, by engine_key; 0: none. */
 	uint64_t posted;    /* The post that was begun last, the same. */
 	uint64_t posted_to; /* So far its body was done; beyond its end: all of it. */
-	int64_t upgrade_until; /* As ping_at: until then a WebSocket may take over; 0: none. */
+	int64_t upgrade_until; /* As ping_at: until then a WebSocket that has come may take over; 0: none. */
 	struct entry_id before, after; /* Where in its mailbox the client stood before and after what that poll was told. */
 	bool is_socketio;
 	int64_t connect_by; /* When it has to be connected to a namespace; 0: it was. */

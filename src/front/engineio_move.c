@@ -3,7 +3,6 @@
 
 #include "front/engineio_call.h"
 #include "front/private.h"
-#include "store/store.h"
 
 enum step { PROBE = ENGINEIO_PROBE, MOVE = ENGINEIO_MOVE, CANCEL };
 
@@ -12,7 +11,7 @@ struct engineio_move {
 	enum step step;
 	engineio_moved_fn *moved;
 	void *arg;     /* NULL once nobody is to be told. */
-	int64_t until; /* CANCEL: of the probe that is given up. */
+	int64_t until; /* CANCEL: of the socket that has left. */
 };
 
 static struct engineio_move *
@@ -31,17 +30,15 @@ free_call(struct engineio_call *call)
 static bool
 change_state(struct engineio_move *move)
 {
-	const struct front_parts *parts = &move->call.front->parts;
 	struct engine_state *state = &move->call.state;
-	int64_t now = store_now(parts->store);
 
 	if (state->phase != ENGINE_OPEN || state->websocket || engineio_call_is_over(&move->call))
 		return false;
 	switch (move->step) {
 	case PROBE:
-		if (now < state->upgrade_until)
+		if (!state->arrived)
 			return false;
-		state->upgrade_until = now + parts->options->upgrade_timeout_ms;
+		state->arrived = false;
 		return true;
 	case MOVE:
 		state->upgrade_until = 0;
@@ -51,6 +48,7 @@ change_state(struct engineio_move *move)
 		if (state->upgrade_until != move->until)
 			return false;
 		state->upgrade_until = 0;
+		state->arrived = false;
 	}
 	return true;
 }
@@ -84,34 +82,27 @@ on_swapped(struct engineio_call *call)
 	} else if (move->step == MOVE) { /* The client left without knowing that it had moved. */
 		engineio_call_close(call, free_call);
 		return;
-	} else if (move->step == PROBE) {
-		move->step = CANCEL;
-		move->until = call->state.upgrade_until;
-		on_decide(call);
-		return;
 	}
 	engineio_call_free(call);
 }
 
-static struct engineio_move *
-start(struct front *front, const struct engineio_client *client, enum step step)
-{
-	static const struct engineio_kind kind = {on_decide, on_swapped, fail, fail, NULL};
-	struct engineio_move *move = engineio_call_start(front, &kind, sizeof *move, client);
-
-	move->step = step;
-	engineio_call_look(&move->call);
-	return move;
-}
+static const struct engineio_kind move_kind = {on_decide, on_swapped, fail, fail, NULL};
 
 struct engineio_move *
-engineio_move_start(struct front *front, const struct engineio_client *client, enum engineio_move_step step, engineio_moved_fn *moved,
-    void *arg)
+engineio_move_start(const struct engineio_moving *moving, engineio_moved_fn *moved, void *arg)
 {
-	struct engineio_move *move = start(front, client, (enum step)step);
+	struct engineio_move *move = engineio_call_start(moving->front, &move_kind, sizeof *move, moving->client);
 
+	move->step = (enum step)moving->step;
 	move->moved = moved;
 	move->arg = arg;
+	move->call.state = *moving->state;
+	move->call.number = moving->number;
+	*moving->state = (struct engine_state){0};
+	if (change_state(move))
+		engineio_call_swap(&move->call, NULL, 0);
+	else
+		engineio_call_look(&move->call);
 	return move;
 }
 
@@ -124,5 +115,9 @@ engineio_move_forget(struct engineio_move *move)
 void
 engineio_move_cancel(struct front *front, const struct engineio_client *client, int64_t upgrade_until)
 {
-	start(front, client, CANCEL)->until = upgrade_until;
+	struct engineio_move *move = engineio_call_start(front, &move_kind, sizeof *move, client);
+
+	move->step = CANCEL;
+	move->until = upgrade_until;
+	engineio_call_look(&move->call);
 }

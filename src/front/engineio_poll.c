@@ -25,7 +25,7 @@ struct engineio_poll {
 	uint64_t answered;         /* which poll was answered last then. */
 	bool is_repeat;            /* That is this one. */
 	bool waits;                /* The state says so, and means this one.  Only in strict mode. */
-	bool was_held;
+	bool was_held, was_taken;
 	uint64_t gone_number; /* The state that had a socket whose session is gone. */
 	int64_t hold_until; /* By clock_mono_ms. */
 	struct engineio_payload payload;
@@ -233,8 +233,12 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 	case POLL_EXPIRED: /* With a new token it goes on with its sockets. */
 		end(poll, ENGINEIO_CLOSE);
 		return;
-	default: /* A newer poll gets it. */
-		engineio_call_tell(call, ENGINEIO_NOOP);
+	default: /* Somebody else gets it. */
+		poll->was_taken = true;
+		if (is_strict(poll)) /* A newer poll, or the socket to which the session has moved? */
+			engineio_call_look(call);
+		else
+			engineio_call_tell(call, ENGINEIO_NOOP);
 	}
 }
 
@@ -284,7 +288,7 @@ hold_of(const struct engineio_poll *poll)
 	if (poll->is_repeat || engineio_payload_is_due(&poll->payload) || due < 0 || left < 0)
 		return 0;
 	/* A client that is about to leave for a WebSocket waits for its polls to end, and asks again at once if it is not. */
-	if (store_now(parts->store) < state->upgrade_until && left > UPGRADE_PACE_MS)
+	if (store_now(parts->store) < state->upgrade_until && !state->arrived && left > UPGRADE_PACE_MS)
 		left = UPGRADE_PACE_MS;
 	return due < left ? due : left;
 }
@@ -371,7 +375,7 @@ on_decide(struct engineio_call *call)
 		leave(poll);
 	else if (!call->is_of_version)
 		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
-	else if (state->websocket && poll->was_held)
+	else if (state->websocket && poll->was_held && !is_strict(poll)) /* Else it came too late, as with the reference. */
 		engineio_call_tell(call, ENGINEIO_NOOP);
 	else if (state->websocket)
 		engineio_call_refuse(call, ENGINEIO_BAD_REQUEST);
@@ -385,7 +389,7 @@ on_decide(struct engineio_call *call)
 		end(poll, ENGINEIO_CLOSE);
 	else if (engineio_call_is_over(call))
 		end_silent(poll);
-	else if (is_overtaken(poll))
+	else if (poll->was_taken || is_overtaken(poll))
 		engineio_call_tell(call, ENGINEIO_NOOP);
 	else {
 		poll->is_begun = true;

@@ -1,8 +1,8 @@
 /*
  * Engine.IO on WebSockets: a session that begins on one, or that was polling and moves there.
  *
- * To move, the client sends a probe, which is written into the session's state: from then on its polls, on whatever instance, are
- * answered soon, so that it can let the last one end.  Then it says that it has moved, and with that in the state there is no other
+ * That a socket has come is written into the session's state before it is let in, so that there is one only.  To move, the client
+ * sends a probe, and with that in the state its polls, on whatever instance, are answered soon, so that it can let the last one end.  Then it says that it has moved, and with that in the state there is no other
  * way to it: a poll that swaps its positions in later fails.  What it was told last is known, so the socket goes on behind it.
  */
 #include <event2/event.h>
@@ -27,6 +27,7 @@
 #include "transport/ws.h"
 
 enum phase {
+	SECOND,  /* There is another one of the session. */
 	PROBING, /* The probe is waited for. */
 	PROBED,  /* It was answered. */
 	MOVED    /* The session is here. */
@@ -39,7 +40,8 @@ struct engineio_ws {
 	struct engineio_client client;
 	struct facts facts; /* For an application that is asked about who connects. */
 	enum phase phase;
-	struct engine_state state; /* As it was last known, with its number.  A post that is under way has it. */
+	int64_t upgrade_until; /* As in the state, until it has moved. */
+	struct engine_state state; /* As it was last known, with its number.  A post, or a move, that is under way has it. */
 	uint64_t number;
 	struct engineio_follow *follow; /* What brings messages; NULL: the socket is the session's sink. */
 	struct engineio_move *move; /* To the next phase, under way. */
@@ -88,8 +90,8 @@ finish(struct engineio_ws *ws)
 {
 	if (ws->phase == MOVED)
 		end_session(ws->front, &ws->client);
-	else if (ws->phase == PROBED)
-		engineio_move_cancel(ws->front, &ws->client, ws->state.upgrade_until);
+	else if (ws->phase != SECOND)
+		engineio_move_cancel(ws->front, &ws->client, ws->upgrade_until);
 	ws_free(ws);
 }
 
@@ -337,8 +339,10 @@ on_moved(void *arg, struct engine_state *state, uint64_t number)
 static void
 move(struct engineio_ws *ws, enum engineio_move_step step)
 {
+	struct engineio_moving moving = {ws->front, &ws->client, step, &ws->state, ws->number};
+
 	socket_hold(ws->socket, true);
-	ws->move = engineio_move_start(ws->front, &ws->client, step, on_moved, ws);
+	ws->move = engineio_move_start(&moving, on_moved, ws);
 }
 
 /* ---- What the client sends ---- */
@@ -489,9 +493,9 @@ abort_unknown(struct engineio_call *call)
 static void
 decide_upgrade(struct engineio_call *call)
 {
-	const struct engine_state *state = &call->state;
-	bool is_taken = state->websocket || store_now(call->front->parts.store) < state->upgrade_until;
-	struct engineio_ws *ws;
+	const struct front_parts *parts = &call->front->parts;
+	struct engine_state *state = &call->state;
+	int64_t now = store_now(parts->store);
 
 	if (!call->req) {
 		engineio_call_free(call);
@@ -499,21 +503,38 @@ decide_upgrade(struct engineio_call *call)
 		abort_call(call, ENGINEIO_BAD_REQUEST);
 	} else if (state->phase != ENGINE_OPEN || engineio_call_is_over(call)) {
 		abort_unknown(call);
+	} else if (state->websocket || now < state->upgrade_until) {
+		close_socket(accept_call(call));
 	} else {
-		int64_t ms = call->front->parts.options->upgrade_timeout_ms;
-
-		ws = accept_call(call);
-		if (is_taken)
-			close_socket(ws);
-		else
-			wait_for(ws, ms);
+		state->arrived = true;
+		state->upgrade_until = now + parts->options->upgrade_timeout_ms;
+		engineio_call_swap(call, NULL, 0);
 	}
+}
+
+/* No other socket may come now. */
+static void
+begin_upgrade(struct engineio_call *call)
+{
+	int64_t ms = call->front->parts.options->upgrade_timeout_ms;
+	struct engineio_client client = {.id = call->id, .is_socketio = call->is_socketio};
+	struct engineio_ws *ws;
+
+	if (!call->req) {
+		engineio_move_cancel(call->front, &client, call->state.upgrade_until);
+		engineio_call_free(call);
+		return;
+	}
+	ws = accept_call(call);
+	ws->phase = PROBING;
+	ws->upgrade_until = ws->state.upgrade_until;
+	wait_for(ws, ms);
 }
 
 void
 engineio_upgrade(struct front *front, struct http_request *req, const struct engineio_client *client)
 {
-	static const struct engineio_kind kind = {decide_upgrade, NULL, abort_unknown, engineio_call_refuse_unavailable, NULL};
+	static const struct engineio_kind kind = {decide_upgrade, begin_upgrade, abort_unknown, engineio_call_refuse_unavailable, NULL};
 	struct engineio_client arriving = *client;
 
 	arriving.is_arriving = true;

@@ -20,13 +20,14 @@ test_round_trip(const char *text)
 static void
 test_parts(void)
 {
-	static const char text[] = "1 cpiw 1763783427123 11 22 33 44 4-5 6-7";
+	static const char text[] = "1 cpiw 1763783427123 11 22 33 44 4-5 6-7", arrived[] = "1 o--a 1 0 0 0 9 1-0 1-0";
 	struct engine_state state;
 
 	ok(engine_state_parse(&state, text, strlen(text)), "a state with all there is");
 	ok(state.phase == ENGINE_CLOSING && state.polling && state.pinged && state.websocket, "has its phase and flags");
 	ok(state.ping_at == 1763783427123 && state.answered == 11 && state.posted == 22 && state.posted_to == 33 && state.upgrade_until == 44, "its numbers");
 	ok(state.before.ms == 4 && state.after.seq == 7, "its positions");
+	ok(engine_state_parse(&state, arrived, strlen(arrived)) && state.arrived && !state.websocket, "a socket that has come is another flag");
 }
 
 #define ID "AAAAAAAAAAAAAAAAAAAAAA"
@@ -65,7 +66,7 @@ test_alike(void)
 	} cases[] = {
 		{"1 o--- 1 2 9 9 0 1-0 2-0\nC 0 1" SOCKET "\nP 3 51-", true}, {"1 c--- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
 		{"1 op-- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o-i- 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
-		{"1 o--w 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o--- 2 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
+		{"1 o--w 1 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o--a 1 2 3 4 9 1-0 2-0\nC 0 1" SOCKET, true}, {"1 o--- 2 2 3 4 0 1-0 2-0\nC 0 1" SOCKET, false},
 		{"1 o--- 1 3 3 4 0 1-0 2-0\nC 0 1" SOCKET, false}, {"1 o--- 1 2 3 4 1 1-0 2-0\nC 0 1" SOCKET, false},
 		{"1 o--- 1 2 3 4 0 1-0 3-0\nC 0 1" SOCKET, false}, {"1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1", false},
 		{"1 o--- 1 2 3 4 0 1-0 2-0\nC 0 1\nS " ID " c 0 - 1.-.1-0 1.d.2-0~" ID ".3-0 /", false},
