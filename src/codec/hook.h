@@ -114,6 +114,7 @@ struct hook_history {
 	uint32_t max;
 	bool is_bare;       /* Only the data of messages. */
 	bool is_joined;     /* Only what was there when the session entered the room. */
+	bool has_binaries;  /* What follows has binary values. */
 	struct jspan ack;   /* Of an acknowledgement that it is a part of: the rest; text NULL: it is a message of its own. */
 };
 

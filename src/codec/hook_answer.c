@@ -66,6 +66,8 @@ read_room(struct reading *r, struct client_op *op, struct jspan room)
 
 	if (!native_op_room(&r->p, op, room))
 		return false;
+	if (r->event->namespace.len == 1 && *op->room == '/')
+		return fail(r, "No room of the namespace / has a name that begins with /: that would be another namespace's.");
 	if (r->event->namespace.len <= 1)
 		return true;
 	socketio_write_title(&title, r->event->namespace, op->room, strlen(op->room));
@@ -114,20 +116,19 @@ read_target(struct reading *r, struct client_op *op, struct jspan to)
 	return read_room(r, op, room);
 }
 
-/* The array of arguments: args, or of one, data, if there is any. */
-static bool
-write_values(struct reading *r, struct buf *b, struct jspan data, struct jspan args, unsigned *binaries)
+/* The array of arguments: args, or of one, data, if there is any; -> how many binary values that has. */
+static unsigned
+write_values(struct buf *b, struct jspan data, struct jspan args)
 {
-	bool good = true;
+	unsigned binaries = 0;
 
-	if (args.text) {
-		good = socketio_write_value(b, args, binaries);
-	} else {
-		buf_adds(b, "[");
-		good = !data.text || socketio_write_value(b, data, binaries);
-		buf_adds(b, "]");
-	}
-	return good || native_fail(r->p.error, "bad_op", "A message has at most %d binary values.", SOCKETIO_ATTACHMENTS_MAX);
+	if (args.text)
+		return socketio_write_value(b, args);
+	buf_adds(b, "[");
+	if (data.text)
+		binaries = socketio_write_value(b, data);
+	buf_adds(b, "]");
+	return binaries;
 }
 
 /* data, or the array args, as a message has them. */
@@ -136,14 +137,15 @@ read_values(struct reading *r, struct client_op *op, struct jspan data, struct j
 {
 	struct jspan given = args.text ? args : data;
 	struct buf *text = new_text(r);
-	unsigned binaries = 0;
+	unsigned binaries;
 
 	if ((data.text && args.text) || (args.text && jspan_type(args) != JSPAN_ARRAY))
 		return fail(r, "A message has \"data\", or the array \"args\", not both.");
 	if (!given.text)
 		return true;
-	if (!native_op_data(&r->p, &op->data, given, r->p.limits->message) || !write_values(r, text, data, args, &binaries))
+	if (!native_op_data(&r->p, &op->data, given, r->p.limits->message))
 		return false;
+	binaries = write_values(text, data, args);
 	op->form = binaries > 0 ? CLIENT_BINARY : args.text ? CLIENT_ARGS : CLIENT_DATA;
 	if (op->form != CLIENT_DATA)
 		op->data = span_of(text);
@@ -158,6 +160,8 @@ read_emit(struct reading *r, struct client_op *op, const struct jspan *fields)
 	op->address.asks = fields[ACK].text != NULL;
 	if (op->address.asks && !jspan_count(fields[ACK], NUMBER_MAX, &op->address.number))
 		return fail(r, "The \"ack\" of an emit is a number from 0 to 2^53-1.");
+	if (r->event->namespace.text && socketio_is_reserved(fields[EVENT]))
+		return fail(r, "An event of Socket.IO is not called connect, connect_error, disconnect, disconnecting, newListener or removeListener.");
 	return read_target(r, op, fields[TO]) && native_op_event(&r->p, op, fields[EVENT]) &&
 	    read_values(r, op, fields[DATA], fields[ARGS]);
 }
@@ -242,7 +246,8 @@ read_history(struct reading *r, struct client_op *op, const struct jspan *fields
 		return native_fail(r->p.error, "bad_op", "\"max\" must be a number of messages from 1 to %u.", r->p.limits->history);
 	if (fields[AS].text && !jspan_is(fields[AS], "messages") && !jspan_is(fields[AS], "data"))
 		return fail(r, "The \"as\" of a history is \"messages\" or \"data\".");
-	if (!read_flag(fields[ACK], &is_of_ack) || (is_of_ack && (r->ack_history.text || r->event->kind != HOOK_MESSAGE)))
+	if (!read_flag(fields[ACK], &is_of_ack) || (is_of_ack && (r->ack_history.text || r->event->kind != HOOK_MESSAGE ||
+	    !name_equal(&op->session, &r->event->session))))
 		return fail(r, "The \"ack\" of a history is true or false, and one at most, of the answer to a message, is the ack's.");
 	if ((fields[EVENT].text && !native_op_event(&r->p, op, fields[EVENT])) || !read_room(r, op, fields[ROOM]))
 		return false;
@@ -348,7 +353,7 @@ ack_op(struct reading *r, unsigned binaries)
 
 /* The history that is a part of the ack gets the ack as a part. */
 static void
-join_ack(struct reading *r, struct buf *text)
+join_ack(struct reading *r, struct buf *text, unsigned binaries)
 {
 	struct hook_answer *answer = r->answer;
 
@@ -359,7 +364,7 @@ join_ack(struct reading *r, struct buf *text)
 		if (op->data.text != r->ack_history.text)
 			continue;
 		buf_add(&whole, op->data.text, op->data.len);
-		buf_adds(&whole, ",\"ack\":");
+		buf_addf(&whole, ",\"binary\":%s,\"ack\":", binaries > 0 ? "true" : "false");
 		buf_add(&whole, text->data, text->len);
 		buf_adds(&whole, "}");
 		buf_free(text);
@@ -404,10 +409,10 @@ read_ack(struct reading *r, struct jspan ack, struct jspan args)
 		return true;
 	if (!r->event->namespace.text)
 		write_plain_ack(text, r->event, ack, args);
-	else if (!write_values(r, text, ack, args, &binaries))
-		return false;
+	else
+		binaries = write_values(text, ack, args);
 	if (r->ack_history.text) {
-		join_ack(r, text);
+		join_ack(r, text, binaries);
 		return true;
 	}
 	answer->ops[answer->count] = ack_op(r, binaries);
@@ -588,8 +593,8 @@ hook_is_history(const struct message *message)
 bool
 hook_read_history(struct hook_history *history, struct jspan data)
 {
-	enum { NAME, TITLE, MOST, KIND, BARE, JOINED, REST, NAMES };
-	static const char *const names[NAMES] = {"room", "title", "max", "event", "bare", "joined", "ack"};
+	enum { NAME, TITLE, MOST, KIND, BARE, JOINED, BINARY, REST, NAMES };
+	static const char *const names[NAMES] = {"room", "title", "max", "event", "bare", "joined", "binary", "ack"};
 	struct jspan values[NAMES];
 	uint64_t max;
 
@@ -606,6 +611,7 @@ hook_read_history(struct hook_history *history, struct jspan data)
 	history->max = (uint32_t)max;
 	history->is_bare = jspan_type(values[BARE]) == JSPAN_TRUE;
 	history->is_joined = jspan_type(values[JOINED]) == JSPAN_TRUE;
+	history->has_binaries = jspan_type(values[BINARY]) == JSPAN_TRUE;
 	history->ack = values[REST];
 	return true;
 }

@@ -41,7 +41,7 @@ struct client_op {
 	struct jspan refusal;  /* ... the data if it was refused.  Either with text NULL: nothing is sent then. */
 	bool self;         /* SEND_ROOM: the sender gets it too. */
 	bool quiet;        /* JOIN: nobody is told. */
-	const struct name *from; /* SEND, TELL: on whose behalf; NULL: the session's own.  Lent. */
+	struct name from;  /* SEND, TELL, EVENT: on whose behalf; empty: the session's own. */
 	enum client_form form;
 	bool has_history;  /* JOIN; a backend's SEND_ROOM */
 	uint32_t history;  /* So many of the last messages are wanted. */

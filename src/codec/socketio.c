@@ -78,8 +78,8 @@ read_id(struct reader *r, struct socketio_packet *packet)
 
 /* ---- Data ---- */
 
-static bool
-is_reserved(struct jspan name)
+bool
+socketio_is_reserved(struct jspan name)
 {
 	static const char *const reserved[] = {"connect", "connect_error", "disconnect", "disconnecting", "newListener",
 	    "removeListener"};
@@ -100,7 +100,7 @@ is_event(struct jspan data)
 
 	if (jspan_type(data) != JSPAN_ARRAY || !jspan_next_element(data, &at, &name))
 		return false;
-	return jspan_type(name) == JSPAN_NUMBER || (jspan_type(name) == JSPAN_STRING && !is_reserved(name));
+	return jspan_type(name) == JSPAN_NUMBER || (jspan_type(name) == JSPAN_STRING && !socketio_is_reserved(name));
 }
 
 static bool

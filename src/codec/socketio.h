@@ -44,6 +44,9 @@ struct socketio_packet {
  */
 bool socketio_parse(struct socketio_packet *packet, const char *text, size_t len);
 
+/* A name that events cannot have: clients end the connection by which they get one. */
+bool socketio_is_reserved(struct jspan name);
+
 /* An event's name, a string or number.  False for an event without data, which tells nobody anything. */
 bool socketio_event_name(const struct socketio_packet *packet, struct jspan *name);
 

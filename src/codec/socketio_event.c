@@ -68,12 +68,22 @@ replace_placeholder(struct replacing *r, struct buf *out, struct jspan object)
 }
 
 static bool
+has_true(struct jspan object, const char *name)
+{
+	struct jspan value;
+
+	jspan_pick(object, &name, &value, 1);
+	return jspan_type(value) == JSPAN_TRUE;
+}
+
+static bool
 replace_data(struct replacing *r, struct buf *out, struct jspan object)
 {
 	static const char head[] = "{\"$binary\":\"", tail[] = "\"}";
 	size_t head_len = sizeof head - 1, frame = head_len + sizeof tail - 1;
 	struct jspan base64;
 
+	r->is_wrong |= has_true(object, "_placeholder");
 	/* Exactly as replace_placeholder writes it: anything else is a client's own. */
 	if (object.len < frame || memcmp(object.text, head, head_len) != 0 || r->found_count == SOCKETIO_ATTACHMENTS_MAX)
 		return false;
@@ -171,7 +181,7 @@ replace_binary(struct replacing *r, struct buf *out, struct jspan object)
 	struct jspan key, value, more;
 	struct buf text = BUF_EMPTY;
 	size_t at = 0;
-	bool is_one = jspan_next_member(object, &at, &key, &value) && jspan_is(key, "$binary") && jspan_string(value, &text) &&
+	bool is_one = r->found_count < SOCKETIO_ATTACHMENTS_MAX && jspan_next_member(object, &at, &key, &value) && jspan_is(key, "$binary") && jspan_string(value, &text) &&
 	    base64_check(text.data, text.len) && !jspan_next_member(object, &at, &more, &more);
 
 	if (is_one) {
@@ -184,36 +194,51 @@ replace_binary(struct replacing *r, struct buf *out, struct jspan object)
 	return is_one;
 }
 
-bool
-socketio_write_value(struct buf *out, struct jspan value, unsigned *binaries)
+unsigned
+socketio_write_value(struct buf *out, struct jspan value)
 {
-	struct replacing r = {.replace = replace_binary, .found_count = *binaries};
+	struct replacing r = {.replace = replace_binary};
 
 	write_replaced(&r, out, value);
-	*binaries = r.found_count;
-	return r.found_count <= SOCKETIO_ATTACHMENTS_MAX;
+	return r.found_count;
 }
 
 /* ---- To packets ---- */
 
-unsigned
-socketio_message_packets(const struct message *message)
+static bool
+is_nothing(const struct message *message)
+{
+	return message_is_gateways(message->flag) ||
+	    (message->flag != MESSAGE_FAREWELL && !message_is_answer(message->flag) && socketio_is_reserved(message->event));
+}
+
+/*
+ * None in a message that has a placeholder of somebody's own in it, which clients would take for one of ours: there they stay
+ * what they are in JSON.
+ */
+static unsigned
+count_binaries(const struct message *message)
 {
 	struct replacing r = {.replace = replace_data};
 	struct buf ignored = BUF_EMPTY;
 
-	if (message_is_gateways(message->flag))
-		return 0;
 	if (message_has_binary(message->flag))
 		write_replaced(&r, &ignored, message->data);
 	buf_free(&ignored);
-	return 1 + r.found_count;
+	return r.is_wrong ? 0 : r.found_count;
+}
+
+unsigned
+socketio_message_packets(const struct message *message)
+{
+	return is_nothing(message) ? 0 : 1 + count_binaries(message);
 }
 
 /* The arguments behind the event's name, each with a comma in front. */
 static void
 write_args(struct buf *b, const struct message *message, struct replacing *r)
 {
+	bool has_binaries = count_binaries(message) > 0;
 	struct jspan value;
 	size_t at = 0;
 
@@ -226,7 +251,7 @@ write_args(struct buf *b, const struct message *message, struct replacing *r)
 	}
 	while (jspan_next_element(message->data, &at, &value)) {
 		buf_adds(b, ",");
-		if (message_has_binary(message->flag))
+		if (has_binaries)
 			write_replaced(r, b, value);
 		else
 			buf_add(b, value.text, value.len);
@@ -278,7 +303,7 @@ write_answer(struct buf *payload, const struct message *message, const struct so
 	struct socketio_packet packet = {.namespace = writing->namespace, .namespace_len = writing->namespace_len};
 	struct jspan number = {message->event.text + 1, message->event.len - 2};
 
-	if (message_has_binary(message->flag))
+	if (count_binaries(message) > 0)
 		write_replaced(&r, &json, message->data);
 	else
 		buf_add(&json, message->data.text, message->data.len);
@@ -302,7 +327,7 @@ write_farewell(struct buf *payload, const struct socketio_writing *writing)
 void
 socketio_message_write(struct buf *payload, const struct message *message, const struct socketio_writing *writing)
 {
-	if (message_is_gateways(message->flag))
+	if (is_nothing(message))
 		return;
 	if (message->flag == MESSAGE_FAREWELL)
 		write_farewell(payload, writing);

@@ -27,10 +27,10 @@ bool socketio_event_read(struct socketio_event *event, const struct socketio_pac
 void socketio_event_free(struct socketio_event *event);
 
 /*
- * Append a value of an application's, in which any object {"$binary":"<base64>"} is written as it is in messages; *binaries counts
- * those.  False if there come to be more than a packet may have.
+ * Append a value of an application's, in which any object {"$binary":"<base64>"} is written as it is in messages, as far as a packet
+ * may have so many; -> how many.
  */
-bool socketio_write_value(struct buf *out, struct jspan value, unsigned *binaries);
+unsigned socketio_write_value(struct buf *out, struct jspan value);
 
 /* What a message is to a client in this namespace. */
 struct socketio_writing {

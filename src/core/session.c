@@ -102,7 +102,9 @@ write_message(struct buf *b, const struct client_op *op, enum message_flag flag,
 static const struct name *
 sender_of(const struct client_op *op, const struct name *id)
 {
-	return op->from ? op->from : op->others && !id ? &op->session : id;
+	if (*op->from.s)
+		return &op->from;
+	return op->others && !id ? &op->session : id;
 }
 
 static void
@@ -121,7 +123,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 			write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
 		return;
 	case CLIENT_EVENT:
-		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, op->from ? op->from : whose, op->data);
+		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, *op->from.s ? &op->from : whose, op->data);
 		return;
 	case CLIENT_JOIN:
 		if (!op->quiet)
@@ -190,7 +192,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
 	    .session = op->session};
 	if (op->kind == CLIENT_EVENT)
-		store_queue_name(&to->target, store_queue_of(op->from ? op->from : id ? id : &op->session));
+		store_queue_name(&to->target, store_queue_of(*op->from.s ? &op->from : id ? id : &op->session));
 	else if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
@@ -202,6 +204,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 		to->data = op->data_end.text;
 		to->data_len = op->data_end.len;
 	}
+	to->is_taken_back = op->kind == CLIENT_EVENT && !id; /* What the gateway has still to do is not refused. */
 	write_payload(payload, op, id);
 	to->payload = payload->data ? payload->data : "";
 	to->payload_len = payload->len;

@@ -202,7 +202,8 @@ auth_renew(const struct auth_granted *granted, const struct store_session *sessi
 		const char *title = session->rooms[i].title;
 
 		if (!grants_allow(granted->grants, GRANTS_JOIN, title) && !(keep && strcmp(title, keep) == 0))
-			ops[(*count)++] = (struct client_op){.kind = CLIENT_LEAVE, .room = mem_string(title)};
+			ops[(*count)++] = (struct client_op){.kind = CLIENT_LEAVE, .room = mem_string(title), .is_event = granted->tells,
+			    .address.namespace = granted->namespace};
 	}
 	if (has_other_data(granted, session))
 		ops[(*count)++] = (struct client_op){.kind = CLIENT_SET, .data = granted->data};

@@ -38,6 +38,8 @@ struct auth_granted {
 	const struct grants *grants;
 	struct jspan text; /* What grants were read from. */
 	struct jspan data; /* Public data that goes with them; text NULL: none. */
+	bool tells;        /* The application is told of rooms that are left, ... */
+	struct jspan namespace; /* ... with this; text NULL for none. */
 };
 
 /*

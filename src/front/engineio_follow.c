@@ -199,7 +199,7 @@ on_reply(void *client, struct http_request *req, const struct poll_part *const *
 
 	(void)req;
 	follow->poll = NULL;
-	switch (engineio_payload_outcome(parts, count)) {
+	switch (engineio_payload_outcome(&follow->payload, parts, count)) {
 	case POLL_BATCH:
 		take_batches(follow);
 		return;

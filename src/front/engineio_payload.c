@@ -84,10 +84,10 @@ engineio_payload_sessions(struct engineio_payload *payload, const struct name *i
 }
 
 enum poll_outcome
-engineio_payload_outcome(const struct poll_part *const *parts, size_t count)
+engineio_payload_outcome(const struct engineio_payload *payload, const struct poll_part *const *parts, size_t count)
 {
 	for (size_t i = 1; i < count && parts[0]->outcome == POLL_BATCH; i++)
-		if (parts[i]->outcome != POLL_BATCH)
+		if (parts[i]->outcome != POLL_BATCH && payload->state->sockets[i - 1].how != ENGINE_SOCKET_LEFT)
 			return parts[i]->outcome;
 	return parts[0]->outcome;
 }
@@ -206,9 +206,13 @@ add_messages(struct engineio_payload *payload, size_t place, const struct batch 
 
 	if (told->is_due && !is_recovered && !add_connected(payload, socket, told))
 		return;
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count; i++) {
+		/* A client that is not told that it is connected has nothing of what it missed. */
+		if (told->is_due && batch->messages[i]->flag == MESSAGE_FAREWELL && !add_connected(payload, socket, told))
+			return;
 		if (told->is_left || !add_message(payload, socket, told, batch->messages[i]))
 			return;
+	}
 	cursor_free(&told->after);
 	told->after = cursor_copy(batch->cursor);
 	if (told->is_due && !batch->more) /* What it missed comes first. */

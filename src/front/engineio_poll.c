@@ -214,7 +214,7 @@ reply(void *client, struct http_request *req, const struct poll_part *const *par
 	const struct poll_part *part = parts[0];
 
 	engineio_call_park(call, req);
-	switch (engineio_payload_outcome(parts, count)) {
+	switch (engineio_payload_outcome(&poll->payload, parts, count)) {
 	case POLL_BATCH:
 		answer(poll);
 		return;

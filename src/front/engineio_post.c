@@ -2,6 +2,7 @@
 #include "front/engineio_post.h"
 
 #include <assert.h>
+#include <event2/util.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -224,7 +225,7 @@ swap_group(struct engineio_post *post)
 
 	state->posted = post->key;
 	state->posted_to = post->to;
-	if (post->has_pong) {
+	if (post->has_pong && state->pinged) { /* Else it would live without ever asking. */
 		state->pinged = false;
 		state->ping_at = store_now(parts->store) + parts->options->ping_interval_ms;
 	}
@@ -333,7 +334,7 @@ has_connect(const char *body, size_t len)
 	size_t at = 0;
 
 	while (engineio_next(body, len, &at, &packet) == ENGINEIO_PACKET)
-		if (packet.type == ENGINEIO_MESSAGE && !packet.binary && packet.len > 0 && *packet.data == '0')
+		if (packet.type == ENGINEIO_MESSAGE && !packet.binary && (packet.len == 0 || *packet.data == '0'))
 			return true;
 	return false;
 }
@@ -389,6 +390,9 @@ engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *post
 	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, frame->client);
 
 	post->is_frame = true;
+	do /* So that a swap whose answer was lost is known to be done. */
+		evutil_secure_rng_get_bytes(&post->key, sizeof post->key);
+	while (post->key == 0);
 	post->posted = posted;
 	post->facts = frame->facts;
 	post->arg = arg;

@@ -2,17 +2,20 @@
 #include "front/facts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "hook/hook.h"
 #include "net/http.h"
+
+#define MOST 1024 /* Bytes of each that are kept. */
 
 static char *
 keep_header(const struct http_request *req, const char *name)
 {
 	const char *value = http_header(req, name);
 
-	return value ? mem_string(value) : NULL;
+	return value ? mem_copy(value, strnlen(value, MOST)) : NULL;
 }
 
 void

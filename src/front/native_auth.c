@@ -8,6 +8,7 @@
 #include "front/auth.h"
 #include "front/native_call.h"
 #include "front/problem.h"
+#include "hook/hook.h"
 #include "net/http.h"
 
 /* ---- Judging ---- */
@@ -118,7 +119,8 @@ grant_new(struct native_call *call)
 static void
 grant_again(struct native_call *call, const struct store_session *session)
 {
-	struct auth_granted granted = {&call->grants, {call->grants_text.data, call->grants_text.len}, {NULL, 0}};
+	struct auth_granted granted = {&call->grants, {call->grants_text.data, call->grants_text.len}, {NULL, 0},
+	    hook_wants(call->front->hook, HOOK_LEAVE), {NULL, 0}};
 	struct client_op *ops;
 	size_t n;
 

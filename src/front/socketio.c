@@ -145,7 +145,7 @@ add_op_of_answer(struct engineio_post *post, const struct name *socket, uint64_t
 	buf_adds(number, "\"");
 	buf_addn(number, id);
 	buf_adds(number, "\"");
-	*op = (struct client_op){.to = *socket, .from = socket, .form = CLIENT_ANSWER, .event = {number->data, number->len}};
+	*op = (struct client_op){.to = *socket, .from = *socket, .form = CLIENT_ANSWER, .event = {number->data, number->len}};
 	return op;
 }
 
@@ -198,7 +198,7 @@ make_op(struct engineio_post *post, const struct engine_socket *socket, struct s
 
 	*name = event->name;
 	*data = event->data;
-	return (struct client_op){.to = socket->id, .from = &socket->id, .form = event->form, .event = {name->data, name->len},
+	return (struct client_op){.to = socket->id, .from = socket->id, .form = event->form, .event = {name->data, name->len},
 	    .data = {data->data, data->len}};
 }
 
@@ -255,7 +255,7 @@ add_refusal(struct engineio_post *post, const struct engine_socket *socket, cons
 		buf_add(json, event.text, event.len);
 		buf_adds(json, "}");
 		op = engineio_post_op(post);
-		*op = (struct client_op){.to = socket->id, .from = &socket->id, .event = span_of("\"$error\"")};
+		*op = (struct client_op){.to = socket->id, .from = socket->id, .event = span_of("\"$error\"")};
 	}
 	op->kind = CLIENT_TELL;
 	op->refusal = (struct jspan){json->data, json->len};

@@ -46,6 +46,7 @@ struct socketio_step {
 	bool is_recovered;
 	struct cursor cursor; /* Where it stands. */
 	bool was_asked;       /* See struct engine_socket. */
+	bool was_taken;       /* A first attempt of this request has taken it, and placed it there. */
 	struct buf grants; /* With --auth: what it may do. */
 	struct buf data;   /* Public data that the token claims, or the application gives. */
 	struct hook_answer answer; /* What the application wants to be done besides. */

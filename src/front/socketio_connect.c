@@ -208,6 +208,16 @@ on_placed(void *arg, const struct store_applied *applied)
 	}
 }
 
+/* A room that the application names: is it one that the session's grants let it enter? */
+static bool
+may_join(const struct engineio_post *post, const char *room)
+{
+	const struct buf *text = &post->step.grants;
+	struct grants grants;
+
+	return !post->call.front->has_grants || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, GRANTS_JOIN, room));
+}
+
 /* What the application wants to be done comes behind. */
 static void
 place_new(struct engineio_post *post)
@@ -221,8 +231,10 @@ place_new(struct engineio_post *post)
 		ops[n++] = (struct client_op){.kind = CLIENT_GRANT, .data = {step->grants.data, step->grants.len}};
 	/* There may be thousands, who all would have to read it. */
 	ops[n++] = (struct client_op){.kind = CLIENT_JOIN, .quiet = true, .room = namespace};
-	for (size_t i = 0; i < step->answer.count; i++)
-		ops[n++] = step->answer.ops[i];
+	for (size_t i = 0; i < step->answer.count; i++) {
+		ops[n] = step->answer.ops[i];
+		ops[n++].is_forbidden = i < step->answer.rooms && !may_join(post, step->answer.ops[i].room);
+	}
 	take_socket(post, ops, n, on_placed);
 	free(ops);
 	free(namespace);
@@ -316,7 +328,7 @@ place(struct engineio_post *post)
 	struct jspan offset;
 
 	jspan_pick(step->packet.data, names, &offset, 1);
-	if (jspan_string(offset, &text) && text.len > 0 && strlen(text.data) == text.len &&
+	if (!step->was_taken && jspan_string(offset, &text) && text.len > 0 && strlen(text.data) == text.len &&
 	    cursor_parse(&cursor, text.data, post->call.front->limits.rooms)) {
 		if (step->was_asked)
 			cursor_catch_up(&cursor, &step->cursor);
@@ -409,7 +421,9 @@ static bool
 renew(struct engineio_post *post, const struct store_session *session)
 {
 	struct socketio_step *step = &post->step;
-	struct auth_granted granted = {.text = {step->grants.data, step->grants.len}};
+	struct auth_granted granted = {.text = {step->grants.data, step->grants.len},
+	    .tells = hook_wants(post->call.front->hook, HOOK_LEAVE),
+	    .namespace = {step->packet.namespace, step->packet.namespace_len}};
 	struct grants before, now;
 	char *namespace = mem_copy(step->packet.namespace, step->packet.namespace_len);
 	bool same = grants_read(&now, step->grants.data, step->grants.len) &&
@@ -472,7 +486,8 @@ on_socket(void *arg, const struct store_session *session)
 		return;
 	}
 	step->socket_number = session->state.number;
-	if (name_equal(&step->engine, &post->call.id)) /* A first attempt of this request has taken it. */
+	step->was_taken = name_equal(&step->engine, &post->call.id);
+	if (step->was_taken)
 		place(post);
 	else
 		engineio_call_begin(&post->call, ask_engine);
@@ -507,10 +522,26 @@ read_pid(struct engineio_post *post)
 	return good;
 }
 
+/* The first one is everybody's, and says nothing of what may be done there. */
+static bool
+may_enter(const struct engineio_post *post)
+{
+	const struct socketio_step *step = &post->step;
+	char *namespace = mem_copy(step->packet.namespace, step->packet.namespace_len);
+	struct grants grants;
+	bool may = !post->call.front->auth || strcmp(namespace, "/") == 0 ||
+	    (grants_read(&grants, step->grants.data, step->grants.len) && grants_allow(&grants, GRANTS_JOIN, namespace));
+
+	free(namespace);
+	return may;
+}
+
 static void
 on_judged(struct engineio_post *post)
 {
-	if (read_pid(post))
+	if (!may_enter(post))
+		socketio_refuse(post, "The token does not let its session enter this namespace.", "forbidden");
+	else if (read_pid(post))
 		engineio_call_begin(&post->call, recover);
 	else
 		begin_new(post);
@@ -520,6 +551,16 @@ static struct engine_socket *
 socket_of(const struct engineio_post *post)
 {
 	return engine_state_socket(&post->call.state, post->step.packet.namespace, post->step.packet.namespace_len);
+}
+
+/* A number sign would make it a room of another one. */
+static bool
+is_namespace(const struct engineio_post *post)
+{
+	const struct socketio_packet *packet = &post->step.packet;
+
+	return native_room_name(packet->namespace, packet->namespace_len, post->call.front->limits.room_name) &&
+	    !memchr(packet->namespace, '#', packet->namespace_len);
 }
 
 void
@@ -543,10 +584,12 @@ socketio_connect(struct engineio_post *post)
 			engineio_post_refuse(post);
 		else /* Some clients do that. */
 			engineio_post_step_done(post);
-	} else if (!native_room_name(packet->namespace, packet->namespace_len, post->call.front->limits.room_name)) {
+	} else if (!is_namespace(post)) {
 		socketio_refuse(post, "Invalid namespace", NULL);
 	} else if (state->sockets_count >= o->namespaces_max) {
 		socketio_refuse(post, "Too many namespaces", NULL);
+	} else if (packet->data.len > o->max_message) {
+		socketio_refuse(post, "The auth is larger than --max-message.", "message_too_large");
 	} else {
 		socketio_judge(post, on_judged);
 	}

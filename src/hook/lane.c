@@ -169,7 +169,7 @@ own_message(const struct lane *lane, const char *event)
 
 /* The same: what a client of Socket.IO waits for. */
 static struct client_op
-own_answer(struct lane *lane)
+own_answer(struct lane *lane, bool has_binaries)
 {
 	struct client_op op = own_message(lane, "");
 
@@ -178,7 +178,7 @@ own_answer(struct lane *lane)
 	buf_addn(&lane->own_event, lane->message->address.number);
 	buf_adds(&lane->own_event, "\"");
 	op.event = (struct jspan){lane->own_event.data, lane->own_event.len};
-	op.form = strstr(lane->own.data, "\"$binary\"") ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER; /* Or nearly. */
+	op.form = has_binaries ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
 	return op;
 }
 
@@ -192,7 +192,7 @@ failure(struct lane *lane)
 	buf_clear(&lane->own);
 	if (address->asks) {
 		buf_addf(&lane->own, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", code, detail);
-		return own_answer(lane);
+		return own_answer(lane, false);
 	}
 	if (!address->namespace.text) {
 		hook_write_failure(&lane->own, TAILQ_FIRST(&lane->jobs)->id, code, detail);
@@ -327,12 +327,13 @@ history_free(struct history *history)
 }
 
 static void
-write_messages(struct buf *b, const struct history *history, struct message *const *messages, size_t count)
+write_messages(struct buf *b, struct history *history, struct message *const *messages, size_t count)
 {
 	buf_adds(b, "[");
 	for (size_t i = 0; i < count; i++) {
 		struct jspan data = message_first(messages[i]);
 
+		history->wanted.has_binaries |= history->wanted.is_bare && message_has_binary(messages[i]->flag);
 		buf_adds(b, i > 0 ? "," : "");
 		if (!history->wanted.is_bare)
 			native_write_message(b, messages[i]);
@@ -352,7 +353,7 @@ finish_history(struct lane *lane, const struct hook_history *history)
 	if (!history->ack.text)
 		op = own_message(lane, "\"$history\"");
 	else if (lane->message->address.namespace.text)
-		op = own_answer(lane);
+		op = own_answer(lane, history->has_binaries);
 	else
 		op = own_message(lane, "\"$ack\"");
 	finish(lane, &op, 1);

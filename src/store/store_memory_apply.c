@@ -83,12 +83,12 @@ join(struct memory *m, struct session *s, const struct store_op *op)
 
 	if (member)
 		return (struct store_result){.code = STORE_DONE, .id = member->since, .existing = true};
+	if (op->event && memory_queue_is_full(m, memory_queue_of(m, s)))
+		return (struct store_result){.code = STORE_QUEUE_FULL};
 	if (s->rooms >= m->limits.rooms_per_session)
 		return (struct store_result){.code = STORE_JOINED_LIMIT};
 	if (r && op->max_members > 0 && is_full(r, op->max_members))
 		return (struct store_result){.code = STORE_ROOM_FULL};
-	if (op->event && memory_queue_is_full(m, memory_queue_of(m, s)))
-		return (struct store_result){.code = STORE_QUEUE_FULL};
 	r = enter(m, op);
 	if (!r)
 		return (struct store_result){.code = STORE_ROOMS_LIMIT};
