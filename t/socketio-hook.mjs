@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
 import { Client } from './lib/client.mjs';
+import { ask, separator } from './lib/engineio.mjs';
 import { now, sign } from './lib/jwt.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
@@ -118,6 +119,28 @@ async function talking({ base, backend }) {
 		'each acknowledgement is that of its event');
 	ann.leave();
 	bob.leave();
+}
+
+/* Nobody polls while it is answered: what there is in the room and for the client alone is read at once. */
+async function order({ base, backend }) {
+	const room = `room ${Math.random()}`;
+	const target = '/socket.io/';
+	const { sid } = JSON.parse((await ask(base, 'GET', {}, { path: target })).text.slice(1));
+	const packets = async () => (await ask(base, 'GET', { sid }, { path: target })).text.split(separator);
+	const send = (text) => ask(base, 'POST', { sid }, { path: target, body: text, headers: { 'content-type': 'text/plain;charset=UTF-8' } });
+	await send('40');
+	const [, id] = /"sid":"([^"]*)"/.exec(await packets());
+	await packets();
+	await send(`420["enter","${room}"]`);
+	await packets();
+	const said = Array.from({ length: 30 }, (_, i) => `${i + 1}`);
+	for (const n of said)
+		await send(`42${n}["say","${n}"]`);
+	await backend.wait('all of it', () => backend.of('message', id).length === said.length + 1);
+	const got = [];
+	await waitFor(async () => got.push(...(await packets()).filter((packet) => packet[0] === '4')) >= 2 * said.length, () => `all packets; got ${got}`);
+	isDeep(got.map((packet) => packet.replace(/,"1\..*/, ']')), said.flatMap((n) => [`42["message","${n}"]`, `43${n}[]`]), 'each acknowledgement comes behind what else the application sends');
+	await send('41');
 }
 
 async function rooms({ base, backend }) {
@@ -273,6 +296,8 @@ await forEachStore(async ({ start }) => {
 			const { base, stop } = await start({ options: optionsOf(backend, { 'session-ttl': '30s', 'away-after': '10s' }) });
 			for (const test of [connecting, talking, rooms, kicking])
 				await scope(test.name, () => test({ base, backend }));
+			if (transports[0] === 'polling')
+				await scope('order', () => order({ base, backend }));
 			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
 			await stop(); /* Instances with other backends would do the events of those that come. */
 			await backend.stop();
