@@ -48,7 +48,7 @@ const handlers = {
 	kick: ({ session, data }) => ({ actions: [
 		{ do: 'emit', to: { id: data ?? session.id }, event: 'kicked', data: 'out' }, { do: 'disconnect', ...(data ? { session: data } : {}) },
 	] }),
-	leave: ({ session }) => ({ actions: [{ do: 'leave', room: session.data.room }] }),
+	leave: ({ session }) => ({ ackArgs: [], actions: [{ do: 'leave', room: session.data.room }] }),
 };
 
 function application(event) {
@@ -93,7 +93,7 @@ async function connecting({ base, backend }) {
 async function talking({ base, backend }) {
 	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
 	ann.socket.emit('echo', 1, { two: [2.50] }, null);
-	await bob.until(() => bob.of('echo').length, 'an event');
+	await bob.until(() => bob.of('echo').length && ann.of('echo').length, 'an event');
 	isDeep([bob.of('echo'), ann.of('echo')], [[[1, { two: [2.5] }, null]], [[1, { two: [2.5] }, null]]], 'all arguments go to the application and back, to all');
 	const event = backend.of('message', ann.socket.id).find(({ event }) => event === 'echo');
 	isDeep([event.namespace, event.data, event.ack], ['/', 1, false], 'which is told the first one as data, and that nobody waits');
@@ -159,7 +159,7 @@ async function rooms({ base, backend }) {
 	await waitFor(() => native.messages.some(({ event, data }) => event === 'message' && data === 'three'), 'the native client to hear it');
 	const event = backend.of('message', bob.socket.id).at(-1);
 	isDeep([event.session.rooms.toSorted(), event.session.data], [['all', room].toSorted(), { name: 'Bob', room }], 'the application sees rooms and data of who says something');
-	bob.socket.emit('leave');
+	await bob.ask('leave');
 	await ann.ask('say', 'four');
 	bob.leave();
 	await ann.until(() => ann.of('left').length, 'a notice');
