@@ -102,11 +102,12 @@ async function visit({ base }) {
 	isDeep(await stranger.say('hello'), ['User session not found.'], 'who has not signed in says nothing');
 	const ann = await Guest.come(base);
 	isDeep(await ann.ask('signin', { user: 'Ann', room }), [null, { room, messages: [] }], 'who signs in gets the room, and what was said there');
-	ann.socket.emit('sendMessage', 'one', (...answer) => ann.got.push(['acknowledged', ...answer]));
+	ann.socket.emit('sendMessage', 'one');
+	await ann.hears('one');
+	ann.socket.emit('sendMessage', 'two', (...answer) => ann.got.push(['acknowledged', ...answer]));
 	await ann.until(() => ann.of('acknowledged').length, 'an acknowledgement');
-	isDeep(ann.got, [['message', { user: 'Ann', text: 'one' }], ['acknowledged']], 'gets what it says itself, and then the acknowledgement');
-	ann.socket.emit('sendMessage', 'two');
-	await ann.hears('two');
+	isDeep(ann.got, [['message', { user: 'Ann', text: 'one' }], ['message', { user: 'Ann', text: 'two' }], ['acknowledged']],
+		'gets what it says itself, and then the acknowledgement');
 	const bob = await Guest.come(base);
 	isDeep(await bob.ask('signin', { user: 'Bob', room }), [null, { room, messages: [{ user: 'Ann', text: 'one' }, { user: 'Ann', text: 'two' }] }],
 		'who comes later gets what was said, also without an acknowledgement');

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, sendOps } from './lib/client.mjs';
+import { ask, separator } from './lib/engineio.mjs';
 import { now, sign } from './lib/jwt.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
@@ -47,7 +48,7 @@ const handlers = {
 	kick: ({ session, data }) => ({ actions: [
 		{ do: 'emit', to: { id: data ?? session.id }, event: 'kicked', data: 'out' }, { do: 'disconnect', ...(data ? { session: data } : {}) },
 	] }),
-	leave: ({ session }) => ({ actions: [{ do: 'leave', room: session.data.room }] }),
+	leave: ({ session }) => ({ ackArgs: [], actions: [{ do: 'leave', room: session.data.room }] }),
 };
 
 function application(event) {
@@ -92,7 +93,7 @@ async function connecting({ base, backend }) {
 async function talking({ base, backend }) {
 	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
 	ann.socket.emit('echo', 1, { two: [2.50] }, null);
-	await bob.until(() => bob.of('echo').length, 'an event');
+	await bob.until(() => bob.of('echo').length && ann.of('echo').length, 'an event');
 	isDeep([bob.of('echo'), ann.of('echo')], [[[1, { two: [2.5] }, null]], [[1, { two: [2.5] }, null]]], 'all arguments go to the application and back, to all');
 	const event = backend.of('message', ann.socket.id).find(({ event }) => event === 'echo');
 	isDeep([event.namespace, event.data, event.ack], ['/', 1, false], 'which is told the first one as data, and that nobody waits');
@@ -120,6 +121,28 @@ async function talking({ base, backend }) {
 	bob.leave();
 }
 
+/* Nobody polls while it is answered: what there is in the room and for the client alone is read at once. */
+async function order({ base, backend }) {
+	const room = `room ${Math.random()}`;
+	const target = '/socket.io/';
+	const { sid } = JSON.parse((await ask(base, 'GET', {}, { path: target })).text.slice(1));
+	const packets = async () => (await ask(base, 'GET', { sid }, { path: target })).text.split(separator);
+	const send = (text) => ask(base, 'POST', { sid }, { path: target, body: text, headers: { 'content-type': 'text/plain;charset=UTF-8' } });
+	await send('40');
+	const [, id] = /"sid":"([^"]*)"/.exec(await packets());
+	await packets();
+	await send(`420["enter","${room}"]`);
+	await packets();
+	const said = Array.from({ length: 30 }, (_, i) => `${i + 1}`);
+	for (const n of said)
+		await send(`42${n}["say","${n}"]`);
+	await backend.wait('all of it', () => backend.of('message', id).length === said.length + 1);
+	const got = [];
+	await waitFor(async () => got.push(...(await packets()).filter((packet) => packet[0] === '4')) >= 2 * said.length, () => `all packets; got ${got}`);
+	isDeep(got.map((packet) => packet.replace(/,"1\..*/, ']')), said.flatMap((n) => [`42["message","${n}"]`, `43${n}[]`]), 'each acknowledgement comes behind what else the application sends');
+	await send('41');
+}
+
 async function rooms({ base, backend }) {
 	const room = `room ${Math.random()}`;
 	const ann = await Guest.come(base, '/', { auth: { name: 'Ann' } });
@@ -136,7 +159,7 @@ async function rooms({ base, backend }) {
 	await waitFor(() => native.messages.some(({ event, data }) => event === 'message' && data === 'three'), 'the native client to hear it');
 	const event = backend.of('message', bob.socket.id).at(-1);
 	isDeep([event.session.rooms.toSorted(), event.session.data], [['all', room].toSorted(), { name: 'Bob', room }], 'the application sees rooms and data of who says something');
-	bob.socket.emit('leave');
+	await bob.ask('leave');
 	await ann.ask('say', 'four');
 	bob.leave();
 	await ann.until(() => ann.of('left').length, 'a notice');
@@ -146,6 +169,32 @@ async function rooms({ base, backend }) {
 	await native.close();
 	ann.leave();
 	other.leave();
+}
+
+/* What one client sends does no harm to others, whatever the application does with it. */
+async function poison({ base, backend }) {
+	const [ann, bob] = [await Guest.come(base), await Guest.come(base)];
+	ann.socket.emit('echo', { a: { $binary: 'AAAA' }, b: { _placeholder: true, num: 99 } });
+	ann.socket.emit('echo', ...Array.from({ length: 12 }, () => ({ $binary: 'AQ==' })));
+	await bob.until(() => bob.of('echo').length === 2, 'two events');
+	isDeep(bob.of('echo')[0], [{ a: { $binary: 'AAAA' }, b: { _placeholder: true, num: 99 } }], 'a placeholder of a client stays what it is');
+	isDeep(bob.of('echo')[1].map((arg) => (arg.$binary ? 'JSON' : arg.length)), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 'JSON', 'JSON'], 'and so does what would be too many attachments');
+	isDeep((await ann.ask('$join', 1))[0].error, 'bad_event', 'events of the gateway are no client\'s');
+	ann.socket.emit('$leave', 1);
+	await ann.until(() => ann.of('$error').length, 'an error');
+	is(ann.of('$error')[0][0].code, 'bad_event', 'which is told also where no answer is wanted');
+	is((await ann.ask('one', 'x'.repeat(100_000)))[0].error, 'message_too_large', 'nor is an event too large for the application taken');
+	const native = await Client.open(base, { name: 'native', rooms: ['/'] });
+	await native.sendRoom('/', 'disconnect', 'x');
+	await native.sendRoom('/', 'fine', 'x');
+	await bob.until(() => bob.of('fine').length, 'an event');
+	isDeep([bob.told, bob.of('disconnect')], [['connect'], []], 'an event that clients cannot have is none to them');
+	const other = ann.socket.io.socket('/a#b'); /* In a URL it would be a fragment. */
+	is((await new Promise((resolve) => other.on('connect_error', resolve))).message, 'Invalid namespace', 'a namespace is no room of another one');
+	isDeep(backend.of('message', ann.socket.id).filter(({ event }) => event.startsWith('$')), [], 'the application does not hear of them');
+	await native.close();
+	ann.leave();
+	bob.leave();
 }
 
 async function kicking({ base, backend }) {
@@ -310,8 +359,10 @@ await forEachStore(async ({ start }) => {
 		await scope(transports[0], async () => {
 			const backend = await startBackend(application);
 			const { base, stop } = await start({ options: optionsOf(backend, { 'session-ttl': '30s', 'away-after': '10s' }) });
-			for (const test of [connecting, talking, rooms, kicking])
+			for (const test of [connecting, talking, rooms, poison, kicking])
 				await scope(test.name, () => test({ base, backend }));
+			if (transports[0] === 'polling')
+				await scope('order', () => order({ base, backend }));
 			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
 			await stop(); /* Instances with other backends would do the events of those that come. */
 			await backend.stop();

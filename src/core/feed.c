@@ -235,8 +235,10 @@ void
 feed_take(struct feed *feed, const struct store_view *view)
 {
 	struct reader *reader = feed->reader;
+	size_t pending = reader->pending_count;
 	bool all = feed_accept_view(feed, view);
 
+	reader_order(reader, pending);
 	feed->sure &= !all;
 	if (all && !view->more && !feed->again && entry_id_compare(feed->heard, feed->position) <= 0)
 		return;

@@ -120,6 +120,8 @@ size_t reader_share(const struct reader *);
 void reader_add_gap(struct reader *, const struct feed *feed, struct entry_id from, struct entry_id to);
 /* Takes a reference.  False, and nothing was done, if it has to wait for the next batch. */
 bool reader_add_message(struct reader *, const struct feed *feed, struct message *message);
+/* What was read is pending from there on: put it where it belongs among what is pending of other streams. */
+void reader_order(struct reader *, size_t from);
 /* If something is pending, nothing is being read and the sink takes it, it is delivered in the next turn. */
 void reader_make_ready(struct reader *);
 void reader_deliver(struct reader *);

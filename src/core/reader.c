@@ -68,6 +68,31 @@ reader_add_message(struct reader *reader, const struct feed *feed, struct messag
 	return true;
 }
 
+/*
+ * Is the first to be told behind the second?  Ids of two streams can be compared by their time alone.  What a backend answers is done
+ * at once, and its acknowledgement, in the mailbox, is the last of it.
+ */
+static bool
+is_behind(const struct message *message, const struct message *other)
+{
+	if (message->id.ms != other->id.ms)
+		return message->id.ms > other->id.ms;
+	return !message->room && other->room;
+}
+
+void
+reader_order(struct reader *reader, size_t from)
+{
+	for (size_t i = from; i < reader->pending_count; i++) {
+		struct message *message = reader->pending[i];
+		size_t at = i;
+
+		for (; at > 0 && is_behind(reader->pending[at - 1], message); at--)
+			reader->pending[at] = reader->pending[at - 1];
+		reader->pending[at] = message;
+	}
+}
+
 /* Nothing is pending any more. */
 static void
 reader_forget(struct reader *reader)

@@ -239,26 +239,43 @@ relay(struct engineio_post *post, const struct engine_socket *socket, const stru
 		add_receipt(post, &socket->id, packet->id, "[{\"error\":\"refused\"}]");
 }
 
-/* If there is no room for the event its client is told: by the answer that it waits for, or by an event. */
-static void
-add_refusal(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event)
+struct complaint {
+	const char *code, *detail; /* Neither needs escaping. */
+};
+
+/* Why an event is not taken: its client is told by the answer that it waits for, or by an event. */
+static struct client_op *
+add_complaint(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event,
+    const struct complaint *complaint)
 {
-	static const char detail[] = "Too many events wait for the application.";
 	struct buf *json = engineio_post_text(post);
 	struct client_op *op;
 
 	if (packet->has_id) {
-		buf_addf(json, "[{\"error\":\"overloaded\",\"detail\":\"%s\"}]", detail);
+		buf_addf(json, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", complaint->code, complaint->detail);
 		op = add_op_of_answer(post, &socket->id, packet->id);
 	} else {
-		buf_addf(json, "{\"code\":\"overloaded\",\"detail\":\"%s\",\"event\":", detail);
+		buf_addf(json, "{\"code\":\"%s\",\"detail\":\"%s\",\"event\":", complaint->code, complaint->detail);
 		buf_add(json, event.text, event.len);
 		buf_adds(json, "}");
 		op = engineio_post_op(post);
 		*op = (struct client_op){.to = socket->id, .from = socket->id, .event = span_of("\"$error\"")};
 	}
+	op->kind = CLIENT_SEND_SESSION;
+	op->data = (struct jspan){json->data, json->len};
+	return op;
+}
+
+/* The same, but only if the operation before, which puts it into the queue, is refused. */
+static void
+add_refusal(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event)
+{
+	static const struct complaint full = {"overloaded", "Too many events wait for the application."};
+	struct client_op *op = add_complaint(post, socket, packet, event, &full);
+
 	op->kind = CLIENT_TELL;
-	op->refusal = (struct jspan){json->data, json->len};
+	op->refusal = op->data;
+	op->data = (struct jspan){NULL, 0};
 }
 
 /* For the application.  Takes event. */
@@ -275,6 +292,27 @@ queue(struct engineio_post *post, const struct engine_socket *socket, const stru
 	post->messages++;
 	if (is_event)
 		add_refusal(post, socket, packet, op->event);
+}
+
+/* True if the event is not taken, and its client told why. */
+static bool
+complain(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet,
+    const struct socketio_event *event, bool is_heard)
+{
+	static const struct complaint gateways = {"bad_event", "Events that begin with $ are the gateway's."},
+	    large = {"message_too_large", "The event is larger than --max-message."};
+	struct jspan name = {event->name.data, event->name.len};
+	struct buf text = BUF_EMPTY;
+	bool is_gateways = jspan_string(name, &text) && text.len > 0 && *text.data == '$';
+	bool is_large = is_heard && event->data.len > options_of(post)->max_message;
+
+	buf_free(&text);
+	if (!is_gateways && !is_large)
+		return false;
+	if (name.len > options_of(post)->event_max + 2) /* It is told by nothing more than that. */
+		name = span_of("null");
+	add_complaint(post, socket, packet, name, is_gateways ? &gateways : &large);
+	return true;
 }
 
 /* The room of an event with one argument, a string. */
@@ -338,7 +376,9 @@ take_event(struct engineio_post *post, const struct socketio_packet *packet, con
 		return POST_FULL;
 	if (!socketio_event_read(&event, packet, attachments))
 		return POST_WRONG;
-	if (is_heard)
+	if (is_event && complain(post, socket, packet, &event, is_heard))
+		socketio_event_free(&event);
+	else if (is_heard)
 		queue(post, socket, packet, &event);
 	else
 		relay(post, socket, packet, &event);
@@ -437,6 +477,8 @@ answer_to(enum store_result_code code)
 		return "[{\"error\":\"too_many_rooms\"}]";
 	case STORE_JOINED_LIMIT:
 		return "[{\"error\":\"too_many_joined\"}]";
+	case STORE_QUEUE_FULL:
+		return "[{\"error\":\"overloaded\"}]";
 	case STORE_DONE:
 	case STORE_DONE_BEFORE:
 		return "[{\"ok\":true}]";
@@ -451,6 +493,8 @@ finish_room(struct engineio_post *post, const char *answer)
 	struct socketio_step *step = &post->step;
 
 	forget(step);
+	step->room_answer = answer;
+	step->room_at = post->from;
 	if (step->packet.has_id)
 		add_answer(post, &step->socket, step->packet.id, answer);
 	engineio_post_step_done(post);
@@ -482,18 +526,28 @@ apply_room(struct engineio_call *call)
 	sessions_apply(call->front->parts.sessions, &step->socket, 0, &op, 1, on_room, post);
 }
 
+/* In the first namespace a name that begins with / is that of another one, or its own, which is neither entered nor left. */
+static bool
+is_of_other(const struct engineio_post *post)
+{
+	return post->step.packet.namespace_len == 1 && *post->step.title.data == '/';
+}
+
 static void
 change_room(struct engineio_post *post)
 {
 	const struct buf *title = &post->step.title;
 
+	if (post->step.room_answer && post->step.room_at == post->from) { /* It was done, and the swap behind it was not. */
+		finish_room(post, post->step.room_answer);
+		return;
+	}
 	if (!may(post, GRANTS_JOIN, title->data ? title->data : "") && post->step.kind == SOCKETIO_JOIN) {
 		finish_room(post, "[{\"error\":\"forbidden\"}]");
 		return;
 	}
-	/* That of the namespace is not to be left, and needs not be entered. */
 	if (title->len == 0 || strlen(title->data) != title->len ||
-	    !native_room_name(title->data, title->len, post->call.front->limits.room_name) || strcmp(title->data, "/") == 0)
+	    !native_room_name(title->data, title->len, post->call.front->limits.room_name) || is_of_other(post))
 		finish_room(post, "[{\"error\":\"bad_room\"}]");
 	else
 		engineio_call_begin(&post->call, apply_room);

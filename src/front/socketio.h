@@ -35,7 +35,9 @@ struct socketio_step {
 	enum socketio_step_kind kind;
 	struct socketio_packet packet; /* Lent by the body, as is room. */
 	struct name socket;            /* Whose it is. */
-	struct buf title;              /* Of the room that it enters or leaves. */
+	struct buf title;              /* Of the room that it enters or leaves; ... */
+	const char *room_answer;       /* ... what came of that, when it was done; lent for good; ... */
+	size_t room_at;                /* ... and where in the body. */
 	/* Of a connection: */
 	uint32_t number;
 	char pid[TOKEN_LEN + 1];

@@ -228,6 +228,31 @@ test_room_gone(struct world *w)
 	probe_stop(&probe);
 }
 
+/* Streams are read one after another. */
+static void
+test_order(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	join(w, &b, "first");
+	join(w, &b, "second");
+	for (int i = 0; i < 2; i++) {
+		send_to(w, &a, &b, i ? "4" : "1");
+		pass(w, 2);
+		send_room(w, &a, "second", i ? "5" : "2");
+		pass(w, 2);
+		send_room(w, &a, "first", i ? "6" : "3");
+		pass(w, 2);
+	}
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	reaches(w, &probe.batches, 1);
+	is_string(probe.got.data, "/1 second/2 first/3 /4 second/5 first/6 | ", "what came while nobody read is told in the order of its time");
+	probe_stop(&probe);
+}
+
 int
 main(void)
 {
@@ -241,6 +266,7 @@ main(void)
 	test_rejoin_pending(&w);
 	test_room_lost(&w);
 	test_room_gone(&w);
+	test_order(&w);
 	world_free(&w);
 	return done();
 }
