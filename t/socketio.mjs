@@ -144,6 +144,19 @@ async function wrong({ base }) {
 	is((await early.post('42["a"]')).status, 400, 'so is an event before anything is connected');
 }
 
+/* The packets of socket.io-msgpack-parser. */
+async function msgpack({ base }) {
+	const connect = Buffer.from('\x82\xa4type\x00\xa3nsp\xa6/admin', 'latin1').toString('base64');
+	const one = await wire(base);
+	is((await one.post(`b${connect}`)).text, 'ok', 'a client with the msgpack parser is taken');
+	const [packet] = await one.packets(1);
+	like(packet, /^b/, 'to be answered by a binary message');
+	like(Buffer.from(packet.slice(1), 'base64').toString('latin1'), /^\x83\xa4type\x04\xa3nsp\xa6\/admin\xa4data\x81\xa7message\xd9.This gateway does not speak msgpack: .*\.$/,
+		'which is an error of its namespace, in its format');
+	is((await one.post(`b${connect}`)).status, 400, 'if more comes the session ends');
+	await isOver(one, 'as with other packets that are none');
+}
+
 async function leaving({ base }) {
 	const [a, b] = [await wire(base), await wire(base)];
 	await a.connect();
@@ -305,7 +318,7 @@ async function relays({ start }) {
 
 await forEachStore(async ({ start }) => {
 	const cluster = await start({ options: { 'ping-interval': '1s', 'ping-timeout': '10s', hold: '3s' } });
-	for (const test of [connecting, events, wrong, leaving, recovery, lostAnswer, repeats, packets])
+	for (const test of [connecting, events, wrong, msgpack, leaving, recovery, lostAnswer, repeats, packets])
 		await scope(test.name, () => test(cluster));
 	await scope('limits', async () => limits(await start({ options: { 'namespaces-max': 2, 'connect-timeout': '1s' } })));
 	await relays({ start });

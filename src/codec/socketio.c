@@ -201,6 +201,41 @@ socketio_write(struct buf *b, const struct socketio_packet *packet)
 		buf_add(b, packet->data.text, packet->data.len);
 }
 
+/* ---- MessagePack ---- */
+
+/* Behind the last occurrence of text: the data, in front of the namespace, may be anything.  Or NULL. */
+static const char *
+behind_last(const char *text, const char *packet, const char *end)
+{
+	size_t len = strlen(text);
+
+	for (size_t at = (size_t)(end - packet); at >= len; at--)
+		if (memcmp(packet + at - len, text, len) == 0)
+			return packet + at;
+	return NULL;
+}
+
+bool
+socketio_refuse_msgpack(struct buf *b, const char *packet, size_t len)
+{
+	/* A map of three, up to its namespace; and its data, a map of one, with a text of 60 bytes. */
+	static const char head[] = "\x83\xa4type\x04\xa3nsp", tail[] = "\xa4" "data\x81\xa7message\xd9\x3c"
+	    "This gateway does not speak msgpack: use the default parser.";
+	static const char first[] = "\xa4type\x00"; /* A connect packet. */
+	const char *end = packet + len, *namespace = behind_last("\xa3nsp", packet, end);
+	size_t namespace_len;
+
+	if (len < sizeof first || (*packet & 0xf0) != 0x80 || memcmp(packet + 1, first, sizeof first - 1) != 0 || !namespace || namespace == end)
+		return false;
+	namespace_len = (unsigned char)*namespace - 0xa0u; /* One of up to 31 bytes. */
+	if (namespace_len > 31 || (size_t)(end - namespace) <= namespace_len || !utf8_check(namespace + 1, namespace_len))
+		return false;
+	buf_add(b, head, sizeof head - 1);
+	buf_add(b, namespace, namespace_len + 1);
+	buf_add(b, tail, sizeof tail - 1);
+	return true;
+}
+
 /* ---- Rooms ---- */
 
 void

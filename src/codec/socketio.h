@@ -53,6 +53,12 @@ bool socketio_event_name(const struct socketio_packet *packet, struct jspan *nam
 /* As text, to be sent as an Engine.IO message. */
 void socketio_write(struct buf *b, const struct socketio_packet *packet);
 
+/*
+ * Is this the connect packet of a client whose parser is socket.io-msgpack-parser?  Then write, as bytes, the one that tells it that
+ * this is not spoken here.
+ */
+bool socketio_refuse_msgpack(struct buf *b, const char *packet, size_t len);
+
 /* ---- Rooms ---- */
 
 /* Rooms of the namespace "/" have the names that native clients know; those of others have it in front. */

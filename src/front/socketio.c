@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "codec/base64.h"
 #include "codec/frame.h"
 #include "codec/native.h"
 #include "codec/socketio_event.h"
@@ -397,6 +398,32 @@ size_of(const struct engine_partial *partial)
 	return size;
 }
 
+/* The first packet of a client with another parser. */
+static enum post_take
+refuse_msgpack(struct engineio_post *post, const struct engineio_packet *binary)
+{
+	struct buf packet = BUF_EMPTY, answer = BUF_EMPTY, base64 = BUF_EMPTY;
+	bool is_connect = post->call.state.connects == 0 && base64_read(&packet, binary->data, binary->len) &&
+	    socketio_refuse_msgpack(&answer, packet.data ? packet.data : "", packet.len);
+	struct client_op *op;
+	struct buf *data;
+
+	if (is_connect) {
+		base64_write(&base64, answer.data, answer.len);
+		data = engineio_post_text(post);
+		jspan_quote(data, base64.data, base64.len);
+		op = engineio_post_op(post);
+		*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(FRAME_BINARY),
+		    .data = {data->data, data->len}};
+		post->call.state.connects++; /* That is said once. */
+		metric_add(SOCKETIO_MSGPACK, 1);
+	}
+	buf_free(&packet);
+	buf_free(&answer);
+	buf_free(&base64);
+	return is_connect ? POST_TAKEN : POST_WRONG;
+}
+
 static enum post_take
 take_attachment(struct engineio_post *post, const struct engineio_packet *binary)
 {
@@ -406,7 +433,11 @@ take_attachment(struct engineio_post *post, const struct engineio_packet *binary
 	struct socketio_packet packet;
 	enum post_take take = POST_TAKEN;
 
-	if (!partial || size_of(partial) + binary->len > post->call.front->max_payload ||
+	if (!partial && !engineio_post_has_room(post, 1))
+		return POST_FULL;
+	if (!partial)
+		return refuse_msgpack(post, binary);
+	if (size_of(partial) + binary->len > post->call.front->max_payload ||
 	    !socketio_parse(&packet, partial->packet.data, partial->packet.len))
 		return POST_WRONG;
 	buf_add(&partial->attachments[partial->count++], binary->data, binary->len);

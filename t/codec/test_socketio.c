@@ -1,6 +1,9 @@
 /* Packets of Socket.IO are taken and refused as its reference does, and written as they came. */
 #include "codec/socketio.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "t/tap.h"
 
 static void
@@ -106,11 +109,33 @@ test_parts(void)
 	ok(socketio_parse(&packet, "21", 2) && packet.has_id && packet.id == 1, "an id may be all there is");
 }
 
+static void
+test_msgpack(void)
+{
+	static const char packet[] = "\x83\xa4type\x00\xa4" "data\x81\xa1x\xa3nsp\xa3nsp\xa2/a", refusal[] = "\x83\xa4type\x04\xa3nsp\xa2/a\xa4" "data\x81\xa7message\xd9";
+	static const char event[] = "\x82\xa4type\x02\xa3nsp\xa1/";
+	struct buf b = BUF_EMPTY;
+
+	ok(socketio_refuse_msgpack(&b, packet, sizeof packet - 1), "a connect packet in msgpack is known");
+	ok(b.len > sizeof refusal && memcmp(b.data, refusal, sizeof refusal - 1) == 0, "it is refused in msgpack, of its namespace");
+	ok((unsigned char)b.data[sizeof refusal - 1] == b.len - sizeof refusal, "with a text that is as long as it says");
+	for (size_t len = 0; len < sizeof packet - 1; len++) {
+		char *cut = mem_copy(packet, len);
+
+		if (socketio_refuse_msgpack(&b, cut, len))
+			ok(false, "one that is cut is none (%zu)", len);
+		free(cut);
+	}
+	ok(!socketio_refuse_msgpack(&b, event, sizeof event - 1), "an event is none");
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	test_all_taken();
 	test_all_refused();
 	test_parts();
+	test_msgpack();
 	return done();
 }
