@@ -77,7 +77,7 @@ const handlers = {
 	kick: ({ session, data }) => ({ actions: [
 		{ do: 'emit', to: { id: data ?? session.id }, event: 'kicked', data: 'out' }, { do: 'disconnect', ...(data ? { session: data } : {}) },
 	] }),
-	leave: ({ session }) => ({ actions: [{ do: 'leave', room: session.data.room }] }),
+	leave: ({ session }) => ({ ackArgs: [], actions: [{ do: 'leave', room: session.data.room }] }),
 };
 
 function application(event) {
@@ -166,7 +166,7 @@ async function rooms({ base, backend }) {
 	await waitFor(() => native.messages.some(({ event, data }) => event === 'message' && data === 'three'), 'the native client to hear it');
 	const event = backend.of('message', bob.socket.id).at(-1);
 	isDeep([event.session.rooms.toSorted(), event.session.data], [['all', room].toSorted(), { name: 'Bob', room }], 'the application sees rooms and data of who says something');
-	bob.socket.emit('leave');
+	await bob.ask('leave');
 	await ann.ask('say', 'four');
 	bob.leave();
 	await ann.until(() => ann.of('left').length, 'a notice');
