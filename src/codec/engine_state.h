@@ -43,7 +43,7 @@ struct engine_socket {
 	struct name id; /* Of its session. */
 	enum engine_socket_how how;
 	bool was_asked; /* It was told something without an offset: an event that it is to answer. */
-	uint32_t number;               /* Of the connection, in this engine: see socketio_pid. */
+	uint32_t number;               /* Of the connection, in this engine, of which the pid is made. */
 	char veil[TOKEN_LEN + 1];      /* Of a recovered one: its pid, veiled; else empty. */
 	struct cursor before, after;   /* As those of the engine. */
 	char *namespace;

@@ -27,7 +27,7 @@ enum client_op_kind {
 };
 
 /* SEND, EVENT, TELL: what data is: see message.h. */
-enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER, CLIENT_ANSWER_BINARY, CLIENT_FAREWELL };
+enum client_form { CLIENT_DATA, CLIENT_ARGS, CLIENT_BINARY, CLIENT_ANSWER, CLIENT_ANSWER_BINARY };
 
 struct client_op {
 	enum client_op_kind kind;

@@ -82,8 +82,6 @@ flag_of(const struct client_op *op, const struct name *id)
 		return MESSAGE_ANSWER;
 	case CLIENT_ANSWER_BINARY:
 		return MESSAGE_ANSWER_BINARY;
-	case CLIENT_FAREWELL:
-		return MESSAGE_FAREWELL;
 	}
 	if (!id)
 		return op->others ? MESSAGE_PLAIN : op->kept ? MESSAGE_KEPT : MESSAGE_BACKEND;
