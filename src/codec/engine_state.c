@@ -343,8 +343,8 @@ engine_state_write(struct buf *b, const struct engine_state *state)
 static bool
 is_alike(const struct engine_socket *a, const struct engine_socket *b)
 {
-	return name_equal(&a->id, &b->id) && a->how == b->how && a->was_asked == b->was_asked && a->number == b->number && cursor_equal(&a->before, &b->before) &&
-	    cursor_equal(&a->after, &b->after);
+	return name_equal(&a->id, &b->id) && a->how == b->how && a->was_asked == b->was_asked && a->number == b->number &&
+	    cursor_equal(&a->before, &b->before) && cursor_equal(&a->after, &b->after);
 }
 
 static int64_t

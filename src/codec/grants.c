@@ -120,6 +120,12 @@ grants_read(struct grants *grants, const char *text, size_t len)
 	return true;
 }
 
+bool
+grants_hold(struct grants *grants, const char *text, size_t len, int64_t now)
+{
+	return grants_read(grants, text, len) && (!grants->until || now < grants->until);
+}
+
 /* On a mismatch the last star takes one more; those before it need never take more than they did. */
 bool
 grants_match(const char *pattern, const char *text)

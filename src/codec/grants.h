@@ -33,13 +33,18 @@ struct grants_claims {
 
 /*
  * From claims (an object) make grants that hold until then; claim is the name of the member that is about rooms, "sub" that of whose
- * they are.  NULL, or a
- * sentence that says what is wrong with them.  The caller frees made->grants.
+ * they are.  NULL, or a sentence that says what is wrong with them.  The caller frees made->grants.
  */
 const char *grants_make(struct grants_claims *made, struct jspan claims, const char *claim, int64_t until);
 
+/* What such a member is that lets do everything. */
+#define GRANTS_EVERYTHING "{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}"
+
 /* Read what grants_make wrote.  False for anything else. */
 bool grants_read(struct grants *grants, const char *text, size_t len);
+
+/* The same; false, too, if they are over. */
+bool grants_hold(struct grants *grants, const char *text, size_t len, int64_t now);
 
 bool grants_allow(const struct grants *grants, enum grants_right right, const char *room);
 

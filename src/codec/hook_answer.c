@@ -160,7 +160,7 @@ read_emit(struct reading *r, struct client_op *op, const struct jspan *fields)
 	op->address.asks = fields[ACK].text != NULL;
 	if (op->address.asks && !jspan_count(fields[ACK], NUMBER_MAX, &op->address.number))
 		return fail(r, "The \"ack\" of an emit is a number from 0 to 2^53-1.");
-	if (r->event->namespace.text && socketio_is_reserved(fields[EVENT]))
+	if (r->event->namespace.text && jspan_type(fields[EVENT]) == JSPAN_STRING && socketio_is_reserved(fields[EVENT]))
 		return fail(r, "An event of Socket.IO is not called connect, connect_error, disconnect, disconnecting, newListener or removeListener.");
 	return read_target(r, op, fields[TO]) && native_op_event(&r->p, op, fields[EVENT]) &&
 	    read_values(r, op, fields[DATA], fields[ARGS]);
@@ -343,9 +343,7 @@ ack_op(struct reading *r, unsigned binaries)
 	if (!r->event->namespace.text)
 		return op;
 	name = new_text(r);
-	buf_adds(name, "\"");
-	buf_addn(name, r->event->number);
-	buf_adds(name, "\"");
+	message_write_number(name, r->event->number);
 	op.event = span_of(name);
 	op.form = binaries > 0 ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
 	return op;
@@ -466,7 +464,7 @@ read_reason(struct native_parse *p, struct buf *reason, struct jspan value, cons
 static bool
 read_claims(struct reading *r, struct jspan user, struct jspan grants, struct jspan expires)
 {
-	static const char all[] = "{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}";
+	static const char all[] = GRANTS_EVERYTHING;
 	struct buf *text = new_text(r);
 	struct grants_claims made;
 	const char *wrong;

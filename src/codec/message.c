@@ -40,6 +40,14 @@ message_write_head(struct buf *b, enum message_flag flag, const struct name *fro
 	buf_add(b, "\n", 1);
 }
 
+void
+message_write_number(struct buf *b, uint64_t number)
+{
+	buf_adds(b, "\"");
+	buf_addn(b, number);
+	buf_adds(b, "\"");
+}
+
 bool
 message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from)
 {

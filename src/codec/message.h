@@ -100,6 +100,9 @@ void message_write_head(struct buf *b, enum message_flag flag, const struct name
 
 bool message_has_sender(const struct message *);
 
+/* The event of the answer with this number. */
+void message_write_number(struct buf *b, uint64_t number);
+
 /* What it carries to those who know of one argument; text NULL for none. */
 struct jspan message_first(const struct message *);
 

@@ -84,11 +84,11 @@ socketio_is_reserved(struct jspan name)
 	static const char *const reserved[] = {"connect", "connect_error", "disconnect", "disconnecting", "newListener",
 	    "removeListener"};
 	struct buf text = BUF_EMPTY;
-	bool found = !jspan_string(name, &text);
+	bool found = jspan_type(name) != JSPAN_STRING || (memchr(name.text, '\\', name.len) && !jspan_string(name, &text));
 
-	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-		found |= text.len == strlen(reserved[i]) && memcmp(text.data, reserved[i], text.len) == 0;
 	buf_free(&text);
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0] && !found; i++)
+		found = jspan_is(name, reserved[i]);
 	return found;
 }
 

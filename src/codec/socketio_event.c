@@ -128,9 +128,7 @@ begin_event(struct socketio_event *event, const struct socketio_packet *packet, 
 
 	if (packet->type == SOCKETIO_ACK || packet->type == SOCKETIO_BINARY_ACK) {
 		event->form = packet->attachments > 0 ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
-		buf_adds(&event->name, "\"");
-		buf_addn(&event->name, packet->id);
-		buf_adds(&event->name, "\"");
+		message_write_number(&event->name, packet->id);
 		return;
 	}
 	assert(n > 0);
@@ -181,8 +179,8 @@ replace_binary(struct replacing *r, struct buf *out, struct jspan object)
 	struct jspan key, value, more;
 	struct buf text = BUF_EMPTY;
 	size_t at = 0;
-	bool is_one = r->found_count < SOCKETIO_ATTACHMENTS_MAX && jspan_next_member(object, &at, &key, &value) && jspan_is(key, "$binary") && jspan_string(value, &text) &&
-	    base64_check(text.data, text.len) && !jspan_next_member(object, &at, &more, &more);
+	bool is_one = r->found_count < SOCKETIO_ATTACHMENTS_MAX && jspan_next_member(object, &at, &key, &value) &&
+	    jspan_is(key, "$binary") && jspan_string(value, &text) && base64_check(text.data, text.len) && !jspan_next_member(object, &at, &more, &more);
 
 	if (is_one) {
 		r->found_count++;

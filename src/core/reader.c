@@ -264,7 +264,7 @@ reader_take_grants(struct reader *reader, const struct store_grants *text)
 
 	if (!reader->hub->config.needs_grants)
 		return true;
-	if (!grants_read(&grants, text->text, text->len) || (grants.until && grants.until <= now))
+	if (!grants_hold(&grants, text->text, text->len, now))
 		return false;
 	if (reader->until == grants.until)
 		return true;

@@ -105,6 +105,15 @@ sender_of(const struct client_op *op, const struct name *id)
 	return op->others && !id ? &op->session : id;
 }
 
+/* The session that it is of, as far as the application's queues go. */
+static const struct name *
+owner_of(const struct client_op *op, const struct name *id)
+{
+	if (*op->from.s)
+		return &op->from;
+	return id ? id : &op->session;
+}
+
 static void
 write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 {
@@ -121,7 +130,7 @@ write_payload(struct buf *b, const struct client_op *op, const struct name *id)
 			write_message(b, op, flag_of(op, id), sender_of(op, id), op->data);
 		return;
 	case CLIENT_EVENT:
-		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, *op->from.s ? &op->from : whose, op->data);
+		write_message(b, op, id ? flag_of(op, id) : MESSAGE_GATEWAY, owner_of(op, id), op->data);
 		return;
 	case CLIENT_JOIN:
 		if (!op->quiet)
@@ -148,7 +157,9 @@ write_event(struct buf *b, const struct client_op *op, const struct name *id)
 	} else if (op->kind == CLIENT_END) {
 		message_write_head(b, MESSAGE_FAREWELL, NULL, NULL, (struct jspan){"\"$end\"", 6});
 	} else if (id && op->is_event) {
-		message_write_head(b, MESSAGE_GATEWAY, id, &op->address, op->kind == CLIENT_JOIN ? (struct jspan){"\"$join\"", 7} : (struct jspan){"\"$leave\"", 8});
+		const char *event = op->kind == CLIENT_JOIN ? "\"$join\"" : "\"$leave\"";
+
+		message_write_head(b, MESSAGE_GATEWAY, id, &op->address, (struct jspan){event, strlen(event)});
 		jspan_quote(b, op->room, strlen(op->room));
 	}
 }
@@ -190,7 +201,7 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	*to = (struct store_op){.kind = kinds[op->kind], .target = op->to, .title = op->room, .max_members = op->max,
 	    .session = op->session};
 	if (op->kind == CLIENT_EVENT)
-		store_queue_name(&to->target, store_queue_of(*op->from.s ? &op->from : id ? id : &op->session));
+		store_queue_name(&to->target, store_queue_of(owner_of(op, id)));
 	else if (op->room)
 		room_name_key(&to->target, op->room, strlen(op->room));
 	if (op->kind == CLIENT_SET || op->kind == CLIENT_GRANT) {
@@ -222,7 +233,6 @@ make_ops(struct made_ops *made, const struct client_op *ops, size_t n, const str
 	made->payloads = mem_zero(2 * n + 1, sizeof *made->payloads);
 	for (size_t i = 0; i < n; i++) {
 		struct buf *event = &made->payloads[2 * i + 1];
-
 		const struct name *whose = ops[i].is_order ? NULL : id;
 
 		make_store_op(&made->ops[i], &made->payloads[2 * i], &ops[i], whose);

@@ -20,6 +20,17 @@
 
 enum { RETRY_MS = 250, LATER_MS = 1000, PATIENCE_MS = 15000 }; /* A proxy that gives up is worse than an answer. */
 
+uint64_t
+engineio_random(void)
+{
+	uint64_t number;
+
+	do
+		evutil_secure_rng_get_bytes(&number, sizeof number);
+	while (number == 0);
+	return number;
+}
+
 /* ---- Life ---- */
 
 static void
@@ -255,9 +266,7 @@ engineio_call_swap(struct engineio_call *call, const struct client_op *ops, size
 {
 	call->ops = ops;
 	call->ops_count = count;
-	do
-		evutil_secure_rng_get_bytes(&call->next_number, sizeof call->next_number);
-	while (call->next_number == 0);
+	call->next_number = engineio_random();
 	engineio_call_begin(call, swap);
 }
 

@@ -65,6 +65,9 @@ struct engineio_client {
 	bool is_arriving; /* It may be about to connect. */
 };
 
+/* Never 0. */
+uint64_t engineio_random(void);
+
 /* A call of size bytes, zeroed but for what is above. */
 void *engineio_call_start(struct front *front, const struct engineio_kind *kind, size_t size, const struct engineio_client *client);
 /* The same for a request, which is parked. */

@@ -163,9 +163,7 @@ commit(struct engineio_follow *follow)
 	struct engine_state *state = &follow->call.state;
 
 	engineio_payload_commit_after(&follow->payload, state);
-	do
-		evutil_secure_rng_get_bytes(&follow->key, sizeof follow->key);
-	while (follow->key == 0);
+	follow->key = engineio_random();
 	state->answered = follow->key;
 	engineio_call_swap(&follow->call, NULL, 0);
 }
@@ -176,7 +174,7 @@ take_batches(struct engineio_follow *follow)
 	struct engineio_call *call = &follow->call;
 	const struct engine_state *state = &call->state;
 
-	if (follow->payload.is_lost || follow->payload.is_over)
+	if (follow->payload.is_over)
 		end_lost(follow);
 	else if (state->connect_by > 0 && store_now(call->front->parts.store) >= state->connect_by)
 		end(call);

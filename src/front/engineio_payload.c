@@ -56,7 +56,7 @@ engineio_payload_begin(struct engineio_payload *payload, bool is_repeat)
 	free_told(payload);
 	buf_clear(&payload->text);
 	payload->packets = 0;
-	payload->is_lost = payload->is_over = false;
+	payload->is_over = false;
 	payload->start = payload->after = is_repeat ? state->before : state->after;
 	payload->count = state->sockets_count;
 	payload->told = mem_zero(payload->count + 1, sizeof *payload->told);
@@ -222,7 +222,7 @@ add_messages(struct engineio_payload *payload, size_t place, const struct batch 
 void
 engineio_payload_add(struct engineio_payload *payload, size_t place, const struct batch *batch)
 {
-	payload->is_lost |= batch->gaps_count > 0;
+	payload->is_over |= batch->gaps_count > 0;
 	if (place == 0)
 		add_frames(payload, batch);
 	else

@@ -29,8 +29,7 @@ struct engineio_told {
 struct engineio_payload {
 	struct buf text;
 	unsigned packets;
-	bool is_lost; /* Of what was for it some is gone. */
-	bool is_over; /* The session itself is to be ended. */
+	bool is_over; /* Of what was for it some is gone, or somebody ended it. */
 	struct entry_id start, after; /* In the mailbox of the session itself. */
 	struct cursor place;          /* The first of them, to be lent. */
 	struct engineio_told *told;   /* As many as there are sockets. */

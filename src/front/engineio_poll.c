@@ -174,13 +174,8 @@ answer(struct engineio_poll *poll)
 		engineio_call_look(&poll->call); /* A pong may have come that was not heard of. */
 		return;
 	}
-	if (poll->payload.is_lost) {
-		end_lost(poll);
-		return;
-	}
 	if (poll->payload.is_over) {
-		engineio_call_close_sockets(&poll->call);
-		end(poll, ENGINEIO_CLOSE);
+		end_lost(poll);
 		return;
 	}
 	if (is_ping_due(poll)) {

@@ -2,7 +2,6 @@
 #include "front/engineio_post.h"
 
 #include <assert.h>
-#include <event2/util.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -11,6 +10,7 @@
 #include "codec/frame.h"
 #include "codec/jspan.h"
 #include "front/private.h"
+#include "hook/hook.h"
 #include "net/http.h"
 #include "store/store.h"
 
@@ -373,7 +373,7 @@ engineio_post(struct front *front, struct http_request *req, const struct engine
 	struct engineio_client arriving = *client;
 	struct engineio_post *post;
 
-	arriving.is_arriving = has_connect(copy, len);
+	arriving.is_arriving = hook_wants(front->hook, HOOK_CONNECT) && has_connect(copy, len);
 	post = engineio_call_new(front, req, &post_kind, sizeof *post, &arriving);
 	post->facts = &post->call.facts;
 	post->key = key;
@@ -390,9 +390,7 @@ engineio_post_frame(const struct engineio_frame *frame, engineio_posted_fn *post
 	struct engineio_post *post = engineio_call_start(frame->front, &post_kind, sizeof *post, frame->client);
 
 	post->is_frame = true;
-	do /* So that a swap whose answer was lost is known to be done. */
-		evutil_secure_rng_get_bytes(&post->key, sizeof post->key);
-	while (post->key == 0);
+	post->key = engineio_random(); /* So that a swap whose answer was lost is known to be done. */
 	post->posted = posted;
 	post->facts = frame->facts;
 	post->arg = arg;

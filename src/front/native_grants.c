@@ -7,8 +7,7 @@ native_call_take_grants(struct native_call *call, const char *text, size_t len)
 {
 	buf_clear(&call->grants_text);
 	buf_add(&call->grants_text, text, len);
-	return grants_read(&call->grants, call->grants_text.data, len) &&
-	    (!call->grants.until || store_now(call->front->parts.store) < call->grants.until);
+	return grants_hold(&call->grants, call->grants_text.data, len, store_now(call->front->parts.store));
 }
 
 static void
@@ -40,7 +39,7 @@ native_call_ask_grants(struct native_call *call, const struct name *session, nat
 bool
 front_write_grants(const struct front *front, struct buf *text, const struct hook_answer *answer)
 {
-	static const char everything[] = "{\"" HOOK_CLAIM "\":{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}}";
+	static const char everything[] = "{\"" HOOK_CLAIM "\":" GRANTS_EVERYTHING "}";
 	struct jspan claims = answer->claims;
 	struct grants_claims made;
 

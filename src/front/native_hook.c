@@ -68,9 +68,7 @@ take_grants(struct native_call *call, const struct hook_answer *answer)
 static void
 refuse(struct native_call *call, const struct hook_answer *answer)
 {
-	const char *detail = answer->message.len > 0 ? answer->message.data : "The application does not accept this session.";
-
-	native_call_refuse_reason(call, detail, answer->code.len > 0 ? answer->code.data : "");
+	native_call_refuse_reason(call, answer->message.data, answer->code.len > 0 ? answer->code.data : "");
 }
 
 static void
@@ -131,7 +129,6 @@ static void
 on_known(void *arg, const struct store_session *session)
 {
 	struct native_call *call = arg;
-
 	bool is_judged = call->front->auth || !call->front->has_grants;
 
 	if (session->status == STORE_OK && (is_judged || native_call_take_grants(call, session->grants.text, session->grants.len)))

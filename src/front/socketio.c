@@ -115,14 +115,19 @@ take_alone(struct engineio_post *post, enum socketio_step_kind kind, const struc
 	return POST_ALONE;
 }
 
+bool
+socketio_may(const struct engineio_post *post, const struct buf *text, enum grants_right right, const char *room)
+{
+	struct grants grants;
+
+	return !post->call.front->has_grants || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, right, room));
+}
+
 /* May it, with a room? */
 static bool
 may(const struct engineio_post *post, enum grants_right right, const char *room)
 {
-	const struct buf *text = &post->step.known_grants;
-	struct grants grants;
-
-	return !post->call.front->has_grants || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, right, room));
+	return socketio_may(post, &post->step.known_grants, right, room);
 }
 
 /* What it may do has an end, and that was. */
@@ -132,8 +137,7 @@ is_expired(const struct engineio_post *post)
 	const struct buf *text = &post->step.known_grants;
 	struct grants grants;
 
-	return post->call.front->has_grants && (!grants_read(&grants, text->data, text->len) ||
-	    (grants.until && store_now(post->call.front->parts.store) >= grants.until));
+	return post->call.front->has_grants && !grants_hold(&grants, text->data, text->len, store_now(post->call.front->parts.store));
 }
 
 /* What a client that waits for the answer `id` gets: an array of arguments. */
@@ -143,9 +147,7 @@ add_op_of_answer(struct engineio_post *post, const struct name *socket, uint64_t
 	struct buf *number = engineio_post_text(post);
 	struct client_op *op = engineio_post_op(post);
 
-	buf_adds(number, "\"");
-	buf_addn(number, id);
-	buf_adds(number, "\"");
+	message_write_number(number, id);
 	*op = (struct client_op){.to = *socket, .from = *socket, .form = CLIENT_ANSWER, .event = {number->data, number->len}};
 	return op;
 }
@@ -283,19 +285,25 @@ add_refusal(struct engineio_post *post, const struct engine_socket *socket, cons
 	op->data = (struct jspan){NULL, 0};
 }
 
+/* An event, or else an answer to one. */
+static bool
+is_event(const struct socketio_packet *packet)
+{
+	return packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT;
+}
+
 /* For the application.  Takes event. */
 static void
 queue(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct socketio_event *event)
 {
 	struct client_op *op = engineio_post_op(post);
-	bool is_event = packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT;
 
 	*op = make_op(post, socket, event);
 	op->kind = CLIENT_EVENT;
-	op->address = (struct message_address){.asks = is_event && packet->has_id, .number = packet->id,
+	op->address = (struct message_address){.asks = is_event(packet) && packet->has_id, .number = packet->id,
 	    .namespace = span_of(socket->namespace)};
 	post->messages++;
-	if (is_event)
+	if (is_event(packet))
 		add_refusal(post, socket, packet, op->event);
 }
 
@@ -349,24 +357,17 @@ take_room_event(struct engineio_post *post, const struct socketio_packet *packet
 	return taken;
 }
 
-/* Is the application to be told of events, or else of answers? */
-static bool
-wants(const struct engineio_post *post, bool is_event)
-{
-	return hook_wants(post->call.front->hook, is_event ? HOOK_MESSAGE : HOOK_ACK);
-}
-
 /* A whole event, or an answer to one, with its attachments. */
 static enum post_take
 take_event(struct engineio_post *post, const struct socketio_packet *packet, const struct engine_socket *socket,
     const struct buf *attachments)
 {
-	bool is_event = packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT, is_heard = wants(post, is_event);
+	bool is_heard = hook_wants(post->call.front->hook, is_event(packet) ? HOOK_MESSAGE : HOOK_ACK);
 	struct socketio_event event;
 	struct jspan name;
 	size_t targets;
 
-	if (is_event ? !socketio_event_name(packet, &name) : !is_heard || !packet->has_id || !packet->data.text)
+	if (is_event(packet) ? !socketio_event_name(packet, &name) : !is_heard || !packet->has_id || !packet->data.text)
 		return POST_TAKEN; /* It tells nobody anything. */
 	if (!is_known(post, socket) && post->call.front->has_grants)
 		return take_alone(post, SOCKETIO_LEARN, packet, socket);
@@ -381,7 +382,7 @@ take_event(struct engineio_post *post, const struct socketio_packet *packet, con
 		return POST_FULL;
 	if (!socketio_event_read(&event, packet, attachments))
 		return POST_WRONG;
-	if (is_event && complain(post, socket, packet, &event, is_heard))
+	if (is_event(packet) && complain(post, socket, packet, &event, is_heard))
 		socketio_event_free(&event);
 	else if (is_heard)
 		queue(post, socket, packet, &event);

@@ -13,6 +13,7 @@
 #include "codec/cursor.h"
 #include "codec/engine_state.h"
 #include "codec/engineio.h"
+#include "codec/grants.h"
 #include "codec/hook.h"
 #include "codec/socketio.h"
 #include "codec/token.h"
@@ -65,6 +66,9 @@ struct socketio_step {
 };
 
 void socketio_step_free(struct socketio_step *step);
+
+/* Do grants, as their text says, let a socket do that with a room?  Without --auth always. */
+bool socketio_may(const struct engineio_post *post, const struct buf *grants, enum grants_right right, const char *room);
 
 /* Add what packet asks for to the group. */
 enum post_take socketio_take(struct engineio_post *post, const struct engineio_packet *packet);

@@ -95,8 +95,7 @@ on_verdict(void *arg, enum hook_verdict verdict, struct hook_answer *answer)
 		take_answer(post, answer);
 		return;
 	case HOOK_REFUSED:
-		socketio_refuse(post, answer->message.len > 0 ? answer->message.data : "The application does not accept this session.",
-		    answer->code.len > 0 ? answer->code.data : NULL);
+		socketio_refuse(post, answer->message.data, answer->code.len > 0 ? answer->code.data : NULL);
 		return;
 	case HOOK_UNAVAILABLE:
 		engineio_call_try_later(&post->call, "hook_unavailable");

@@ -2,7 +2,6 @@
  * Connecting to a namespace: a new socket, or one that was on another engine.  Each step may be done again: src/README.md says what
  * is left when an instance is killed between two of them.
  */
-#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,23 +133,12 @@ finish(struct engineio_post *post)
 	engineio_post_step_done(post);
 }
 
-static uint64_t
-random_number(void)
-{
-	uint64_t number;
-
-	do
-		evutil_secure_rng_get_bytes(&number, sizeof number);
-	while (number == 0);
-	return number;
-}
-
 /* Let the socket be on this engine. */
 static void
 take_socket(struct engineio_post *post, const struct client_op *ops, size_t count, store_applied_fn *done)
 {
 	struct socketio_step *step = &post->step;
-	struct store_swap swap = {step->socket_number, {random_number(), NULL, 0}};
+	struct store_swap swap = {step->socket_number, {engineio_random(), NULL, 0}};
 	struct buf text = BUF_EMPTY;
 
 	write_state(&text, &post->call.id, &step->cursor);
@@ -208,16 +196,6 @@ on_placed(void *arg, const struct store_applied *applied)
 	}
 }
 
-/* A room that the application names: is it one that the session's grants let it enter? */
-static bool
-may_join(const struct engineio_post *post, const char *room)
-{
-	const struct buf *text = &post->step.grants;
-	struct grants grants;
-
-	return !post->call.front->has_grants || (grants_read(&grants, text->data, text->len) && grants_allow(&grants, GRANTS_JOIN, room));
-}
-
 /* What the application wants to be done comes behind. */
 static void
 place_new(struct engineio_post *post)
@@ -233,7 +211,7 @@ place_new(struct engineio_post *post)
 	ops[n++] = (struct client_op){.kind = CLIENT_JOIN, .quiet = true, .room = namespace};
 	for (size_t i = 0; i < step->answer.count; i++) {
 		ops[n] = step->answer.ops[i];
-		ops[n++].is_forbidden = i < step->answer.rooms && !may_join(post, step->answer.ops[i].room);
+		ops[n++].is_forbidden = i < step->answer.rooms && !socketio_may(post, &step->grants, GRANTS_JOIN, step->answer.ops[i].room);
 	}
 	take_socket(post, ops, n, on_placed);
 	free(ops);
@@ -360,7 +338,7 @@ static void
 end_engine(struct engineio_post *post, struct engine_state *state)
 {
 	struct socketio_step *step = &post->step;
-	struct store_swap swap = {step->engine_number, {random_number(), NULL, 0}};
+	struct store_swap swap = {step->engine_number, {engineio_random(), NULL, 0}};
 	struct buf text = BUF_EMPTY;
 
 	state->phase = ENGINE_OVER;
@@ -449,8 +427,7 @@ needs_readmission(const struct engineio_post *post, const struct store_session *
 	struct grants grants;
 
 	return front->has_grants && !front->auth && !post->step.was_readmitted &&
-	    (!grants_read(&grants, session->grants.text, session->grants.len) ||
-	    (grants.until && grants.until <= store_now(front->parts.store)));
+	    !grants_hold(&grants, session->grants.text, session->grants.len, store_now(front->parts.store));
 }
 
 static void
@@ -528,9 +505,7 @@ may_enter(const struct engineio_post *post)
 {
 	const struct socketio_step *step = &post->step;
 	char *namespace = mem_copy(step->packet.namespace, step->packet.namespace_len);
-	struct grants grants;
-	bool may = !post->call.front->auth || strcmp(namespace, "/") == 0 ||
-	    (grants_read(&grants, step->grants.data, step->grants.len) && grants_allow(&grants, GRANTS_JOIN, namespace));
+	bool may = !post->call.front->auth || strcmp(namespace, "/") == 0 || socketio_may(post, &step->grants, GRANTS_JOIN, namespace);
 
 	free(namespace);
 	return may;

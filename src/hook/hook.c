@@ -164,6 +164,8 @@ on_connect(void *arg, const struct asked *asked)
 		return;
 	}
 	metric_add(HOOK_REFUSED, answer->refuses);
+	if (answer->message.len == 0)
+		buf_adds(&answer->message, "The application does not accept this session.");
 	connect_finish(connect, answer->refuses ? HOOK_REFUSED : HOOK_ACCEPTED, answer);
 }
 

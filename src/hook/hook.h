@@ -34,7 +34,7 @@ bool hook_wants(const struct hook *, enum hook_kind kind);
 
 enum hook_verdict { HOOK_ACCEPTED, HOOK_REFUSED, HOOK_UNAVAILABLE };
 
-/* What is lent is valid until it returns; the answer is empty when the backend is unavailable. */
+/* What is lent is valid until it returns; the answer is empty when the backend is unavailable, and has a message when it refuses. */
 typedef void hook_connect_fn(void *arg, enum hook_verdict verdict, struct hook_answer *answer);
 
 /* Ask whether a session may be opened: event is a CONNECT, and copied.  done runs once, later, but for after hook_free. */

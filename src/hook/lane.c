@@ -174,9 +174,7 @@ own_answer(struct lane *lane, bool has_binaries)
 	struct client_op op = own_message(lane, "");
 
 	buf_clear(&lane->own_event);
-	buf_adds(&lane->own_event, "\"");
-	buf_addn(&lane->own_event, lane->message->address.number);
-	buf_adds(&lane->own_event, "\"");
+	message_write_number(&lane->own_event, lane->message->address.number);
 	op.event = (struct jspan){lane->own_event.data, lane->own_event.len};
 	op.form = has_binaries ? CLIENT_ANSWER_BINARY : CLIENT_ANSWER;
 	return op;
