@@ -30,7 +30,7 @@ feed_start(struct feed *feed, struct reader *reader, const struct name *name, st
 		channel = mem_zero(1, sizeof *channel);
 		channel->name = *name;
 		HASH_ADD(hh, hub->channels, name.s, NAME_LEN, channel);
-		store_watch(hub->store, name);
+		channel->deaf = !store_watch(hub->store, name);
 	}
 	feed->reader = reader;
 	feed->channel = channel;
@@ -244,7 +244,7 @@ feed_take(struct feed *feed, const struct store_view *view)
 		return;
 	feed_set_stale(feed);
 	/* What came while it was read has to wait, or a stream that never pauses would never be delivered from. */
-	if (!reader_is_full(reader) && (view->more || !reader_has_pending(reader)))
+	if (!reader_is_full(reader) && (view->more || feed->again || !reader_has_pending(reader)))
 		feed_read(feed);
 }
 
@@ -257,11 +257,13 @@ feed_hear(struct feed *feed, struct entry_id prev, const struct store_entry *ent
 		return;
 	if (entry_id_compare(entry->id, feed->heard) > 0)
 		feed->heard = entry->id;
+	if (entry_id_compare(entry->id, feed->noticed) > 0)
+		feed->noticed = entry->id;
 	if (feed->lost) /* Not any more. */
 		feed_want(feed);
 	if (feed->call || feed->stale)
 		return;
-	if (chains && entry->payload && feed_accept(feed, entry, shared)) {
+	if (chains && entry->payload && (feed->title || reader_rooms_are_read(feed->reader)) && feed_accept(feed, entry, shared)) {
 		reader_make_ready(feed->reader);
 		return;
 	}

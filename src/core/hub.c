@@ -84,6 +84,7 @@ on_changed(void *arg, const struct name *stream)
 
 	if (!channel)
 		return;
+	channel->deaf = false;
 	if (reader) /* The doorbell was perhaps away. */
 		announce_again(arg, reader);
 	LIST_FOREACH(feed, &channel->feeds, in_channel)

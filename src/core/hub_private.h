@@ -15,6 +15,7 @@
 struct channel {
 	struct name name;
 	LIST_HEAD(, feed) feeds;
+	bool deaf; /* Its notices do not come yet. */
 	UT_hash_handle hh;
 };
 
@@ -28,7 +29,8 @@ struct feed {
 	struct entry_id position;
 	struct entry_id told;    /* The position when the sink was last handed something. */
 	struct entry_id since;   /* Of a room: when the session entered it. */
-	struct entry_id heard;   /* The latest entry that was notified of since the last read began. */
+	struct entry_id heard;   /* The latest entry that was notified of since the last read began, */
+	struct entry_id noticed; /* and since it is a feed. */
 	char *title;             /* Owned.  NULL: the mailbox. */
 	bool stale;              /* Must be read (again) when that is possible: is in hub->stale. */
 	bool again;              /* Read once more when the call is done. */
@@ -122,6 +124,11 @@ void reader_add_gap(struct reader *, const struct feed *feed, struct entry_id fr
 bool reader_add_message(struct reader *, const struct feed *feed, struct message *message);
 /* What was read is pending from there on: put it where it belongs among what is pending of other streams. */
 void reader_order(struct reader *, size_t from);
+/*
+ * What a backend orders in one answer is told in its order, and the mailbox has the end of it.  So the mailbox does not go on from a
+ * notice alone while rooms may have to be read, and what a read of it brings waits until they are.
+ */
+bool reader_rooms_are_read(const struct reader *);
 /* If something is pending, nothing is being read and the sink takes it, it is delivered in the next turn. */
 void reader_make_ready(struct reader *);
 void reader_deliver(struct reader *);

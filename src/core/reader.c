@@ -223,6 +223,38 @@ reader_tell_lost(struct reader *reader)
 			hub->observer->on_room_lost(hub->arg, &reader->session, reader->rooms[i]->title);
 }
 
+bool
+reader_rooms_are_read(const struct reader *reader)
+{
+	for (size_t i = 0; i < reader->rooms_count; i++) {
+		const struct feed *feed = reader->rooms[i];
+
+		if (feed->call || (feed->stale && !feed->lost) || feed->channel->deaf)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What the mailbox was read up to may be the end of something that begins in rooms: in those that are deaf, in those where something
+ * came while they were read, and, where the mailbox is ahead of its own notices, in any.
+ */
+static void
+reader_suspect_rooms(struct reader *reader)
+{
+	const struct feed *mailbox = &reader->mailbox;
+	bool ahead = entry_id_compare(mailbox->position, mailbox->noticed) > 0;
+
+	for (size_t i = 0; reader->news && i < reader->rooms_count; i++) {
+		struct feed *feed = reader->rooms[i];
+
+		if (feed->call)
+			feed->again |= ahead || feed->channel->deaf || feed->heard.ms > 0;
+		else if (ahead || feed->channel->deaf)
+			feed_set_stale(feed);
+	}
+}
+
 /* Read the rooms that are to be read, unless that has to wait for the store or for what is pending. */
 static void
 reader_read_rooms(struct reader *reader)
@@ -313,8 +345,10 @@ reader_take(struct reader *reader, struct feed *feed, const struct store_view *v
 			reader_tell_lost(reader);
 	}
 	feed_take(feed, view);
-	if (!feed->title)
+	if (!feed->title) {
+		reader_suspect_rooms(reader);
 		reader_read_rooms(reader);
+	}
 }
 
 void

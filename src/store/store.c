@@ -185,10 +185,10 @@ store_listen_queues(struct store *store, store_queued_fn *fn, void *arg)
 	store->queued_arg = arg;
 }
 
-void
+bool
 store_watch(struct store *store, const struct name *stream)
 {
-	store->ops->watch(store, stream);
+	return store->ops->watch(store, stream);
 }
 
 void

@@ -418,9 +418,10 @@ void store_listen_queues(struct store *, store_queued_fn *, void *arg);
 
 /*
  * Hear of this stream (session, room or queue).  Counted: unwatch as often as watched.  A notice is a matter of speed only: it can be
- * lost, repeated or late, never wrong.  Watch first, then read; on_changed comes whenever watching was interrupted.
+ * lost, repeated or late, never wrong.  Watch first, then read; on_changed comes whenever watching was interrupted.  False: notices
+ * do not come yet; on_changed will tell when they do.
  */
-void store_watch(struct store *, const struct name *stream);
+bool store_watch(struct store *, const struct name *stream);
 void store_unwatch(struct store *, const struct name *stream);
 
 /* Milliseconds since the epoch, by the clock that all instances share. */

@@ -317,10 +317,11 @@ ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 		chain_clear(&s->stream.chain, &m->bin);
 }
 
-static void
+static bool
 watch(struct store *store, const struct name *stream)
 {
 	memory_watch(memory_of(store), stream);
+	return true;
 }
 
 static void

@@ -37,6 +37,7 @@ typedef struct store_call *store_lapse_slot(struct store *, const struct name *i
 typedef struct store_call *store_presence_slot(struct store *, const struct name *id, const char *payload, store_presence_fn *,
     void *arg);
 typedef struct store_call *store_sweep_slot(struct store *, store_due_fn *, void *arg);
+typedef bool store_watch_slot(struct store *, const struct name *name);
 typedef void store_name_slot(struct store *, const struct name *name);
 typedef int64_t store_now_slot(struct store *);
 typedef void store_take_slot(struct store *, const struct store_sink *sinks, size_t n);
@@ -66,7 +67,7 @@ struct store_ops {
 	store_presence_slot *back;
 	store_presence_slot *close;
 	store_sweep_slot *sweep;
-	store_name_slot *watch;
+	store_watch_slot *watch;
 	store_name_slot *unwatch;
 	store_now_slot *now;
 	store_take_slot *take;

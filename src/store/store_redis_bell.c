@@ -36,6 +36,7 @@ struct watch {
 struct bucket {
 	LIST_HEAD(, watch) watches;
 	bool wanted;   /* Subscribed, or to be when there is a connection. */
+	bool audible;  /* Redis has said that it is. */
 	int64_t empty; /* Since when nobody watches; if nobody does. */
 };
 
@@ -101,7 +102,7 @@ has_lingered(struct bell *bell, unsigned bucket)
 
 	if (!b->wanted || !LIST_EMPTY(&b->watches) || is_own(bell, bucket) || clock_mono_ms() - b->empty < LINGER_MS)
 		return false;
-	b->wanted = false;
+	b->wanted = b->audible = false;
 	return true;
 }
 
@@ -131,7 +132,7 @@ bell_acked(struct bell *bell, const struct name *session)
 	return watch ? &watch->acked : NULL;
 }
 
-void
+bool
 redis_store_watch(struct store *store, const struct name *stream)
 {
 	struct bell *bell = redis_store_of(store)->bell;
@@ -148,6 +149,7 @@ redis_store_watch(struct store *store, const struct name *stream)
 	watch->count++;
 	if (!bell->buckets[bucket].wanted)
 		subscribe(bell, bucket);
+	return bell->buckets[bucket].audible;
 }
 
 static void
@@ -252,6 +254,7 @@ on_subscribed(struct bell *bell, unsigned bucket)
 
 	if (is_own(bell, bucket))
 		prober_listen(bell->store->prober, true);
+	bell->buckets[bucket].audible = bell->buckets[bucket].wanted;
 	LIST_FOREACH (watch, &bell->buckets[bucket].watches, in_bucket)
 		n++;
 	/* The listener may watch and unwatch. */
@@ -351,6 +354,8 @@ void
 bell_on_down(struct bell *bell)
 {
 	prober_listen(bell->store->prober, false);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		bell->buckets[i].audible = false;
 }
 
 /* ---- Life ---- */

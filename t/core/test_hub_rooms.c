@@ -253,6 +253,84 @@ test_order(struct world *w)
 	probe_stop(&probe);
 }
 
+/* What a backend orders in one answer: a message to the room, and then what the sender waits for, in its mailbox. */
+static void
+answer(struct world *w, const struct name *from, const struct name *to)
+{
+	send_room(w, from, "asked", "told");
+	send_to(w, from, to, "done");
+}
+
+static void
+test_answer_while_read(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	join(w, &b, "asked");
+	send_room(w, &a, "asked", "old");
+	store_faulty_plan(w->store, FAULTY_READ_ROOM, 1, FAULTY_HOLD);
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	settle(w);
+	answer(w, &a, &b);
+	settle(w);
+	is_int(probe.batches, 0, "while a room is read nothing else is told");
+	store_faulty_release(w->store);
+	reaches(w, &probe.caught_up, 1);
+	is_string(probe.got.data, "asked/old asked/told /done | ", "nor the end of an answer before what came to the room meanwhile");
+	probe_stop(&probe);
+}
+
+static void
+test_answer_deaf(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	reaches(w, &probe.caught_up, 1);
+	store_faulty_deafen(w->store, true);
+	join(w, &b, "asked");
+	reaches(w, &probe.caught_up, 2);
+	answer(w, &a, &b);
+	reaches(w, &probe.batches, 1);
+	settle(w);
+	is_string(probe.got.data, "asked/told /done | ", "a room of which no notices come yet is read before the end of an answer is told");
+	store_faulty_deafen(w->store, false);
+	answer(w, &a, &b);
+	reaches(w, &probe.batches, 3);
+	is_string(probe.got.data, "asked/told /done | asked/told | /done | ", "also once they come");
+	probe_stop(&probe);
+}
+
+static void
+test_answer_unheard(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+
+	join(w, &b, "asked");
+	probe_start(w, &probe, &b, &cb);
+	probe.then = PROBE_KEEPS;
+	reaches(w, &probe.caught_up, 1);
+	store_faulty_plan(w->store, FAULTY_NOTICE, 1, FAULTY_FAIL);
+	send_room(w, &a, "asked", "told");
+	settle(w);
+	store_faulty_plan(w->store, FAULTY_NOTICE, 1, FAULTY_FAIL);
+	send_to(w, &a, &b, "done");
+	settle(w);
+	store_faulty_ring(w->store, &b);
+	reaches(w, &probe.batches, 1);
+	settle(w);
+	is_string(probe.got.data, "asked/told /done | ", "where the mailbox is ahead of its notices, rooms are read before it is told");
+	probe_stop(&probe);
+}
+
 int
 main(void)
 {
@@ -267,6 +345,9 @@ main(void)
 	test_room_lost(&w);
 	test_room_gone(&w);
 	test_order(&w);
+	test_answer_while_read(&w);
+	test_answer_deaf(&w);
+	test_answer_unheard(&w);
 	world_free(&w);
 	return done();
 }

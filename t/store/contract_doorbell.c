@@ -171,6 +171,23 @@ test_before(struct kit *k)
 	store_unwatch(k->at, &room);
 }
 
+/* Who watches is told whether that is so already. */
+static void
+test_audible(struct kit *k)
+{
+	struct name id = open_session(k, "audible", "", NULL), other = open_session(k, "audible-other", "", NULL);
+	struct entry_id at;
+
+	ear_clear(&k->ear);
+	if (!store_watch(k->at, &id))
+		kit_until(k, heard_count(&k->ear, HEARD_CHANGED, &id) > 0);
+	at = do_one(k, &other, op_send(&id, "x"));
+	ok(kit_until(k, heard_entry(&k->ear, &id, at)), "what comes once a watch is true, or has changed, is heard");
+	ok(store_watch(k->at, &id), "and then it is true at once");
+	store_unwatch(k->at, &id);
+	store_unwatch(k->at, &id);
+}
+
 static void
 test_changed(struct kit *k)
 {
@@ -232,6 +249,7 @@ contract_doorbell(const struct contract *contract)
 	test_counted(&k);
 	test_room(&k);
 	test_before(&k);
+	test_audible(&k);
 	test_changed(&k);
 	test_within(&k);
 	kit_end(&k, "the doorbell");

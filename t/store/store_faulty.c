@@ -327,14 +327,16 @@ faulty_take(struct store *store, const struct store_sink *sinks, size_t n)
 		store_take(faulty_of(store)->inner, sinks, n);
 }
 
-static void
+static bool
 faulty_watch(struct store *store, const struct name *stream)
 {
+	struct faulty *f = faulty_of(store);
 	struct watched *w = mem_zero(1, sizeof(*w));
 
 	w->stream = *stream;
-	LIST_INSERT_HEAD(&faulty_of(store)->watches, w, link);
-	store_watch(faulty_of(store)->inner, stream);
+	w->deaf = f->deaf;
+	LIST_INSERT_HEAD(&f->watches, w, link);
+	return store_watch(f->inner, stream) && !w->deaf;
 }
 
 static void
@@ -382,8 +384,12 @@ static void
 on_entry(void *arg, const struct name *stream, struct entry_id prev, const struct store_entry *entry)
 {
 	struct faulty *f = arg;
-	struct faulty_call *c = call_new(f, FAULTY_NOTICE, NULL);
+	struct watched *watched = faulty_watch_of(f, stream);
+	struct faulty_call *c;
 
+	if (watched && watched->deaf)
+		return;
+	c = call_new(f, FAULTY_NOTICE, NULL);
 	c->answer.notice.stream = *stream;
 	c->answer.notice.prev = prev;
 	c->answer.notice.entry = *entry;
@@ -502,6 +508,21 @@ store_faulty_lose(struct store *store, bool lost)
 	if (found)
 		LIST_FOREACH(w, &f->watches, link)
 			store_faulty_ring(store, &w->stream);
+}
+
+void
+store_faulty_deafen(struct store *store, bool deaf)
+{
+	struct faulty *f = faulty_of(store);
+	struct watched *w;
+
+	f->deaf = deaf;
+	LIST_FOREACH(w, &f->watches, link) {
+		if (deaf || !w->deaf)
+			continue;
+		w->deaf = false;
+		store_faulty_ring(store, &w->stream);
+	}
 }
 
 void

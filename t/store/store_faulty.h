@@ -48,6 +48,8 @@ struct store *store_faulty_new(struct event_base *, struct store *inner);
 void store_faulty_plan(struct store *, enum faulty_kind, unsigned n, enum faulty_fault);
 /* As if the store were lost: every call fails, no notice comes; until it is called with false, which rings on_changed for all. */
 void store_faulty_lose(struct store *, bool lost);
+/* What is watched from now on is not heard, until it is called with false, which rings on_changed for it. */
+void store_faulty_deafen(struct store *, bool deaf);
 /* Answer every call so much later. */
 void store_faulty_delay(struct store *, int64_t ms);
 /* From the next turn of the loop on, let go what is held; how much that is. */

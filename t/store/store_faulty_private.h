@@ -13,6 +13,7 @@
 struct watched {
 	LIST_ENTRY(watched) link;
 	struct name stream;
+	bool deaf;
 };
 
 struct faulty_call {
@@ -77,6 +78,7 @@ struct faulty {
 		enum faulty_fault fault;
 	} plan[FAULTY_KINDS + 1];
 	bool lost;
+	bool deaf; /* So are new watches. */
 	int64_t delay_ms;
 };
 
