@@ -273,8 +273,8 @@ async function trouble({ start }) {
 /* A backend that says when to ask again. */
 async function busyBackend({ start }) {
 	const answers = {
-		'503 and seconds': () => ({ status: 503, headers: { 'Retry-After': '1' } }),
-		'429 and a date': () => ({ status: 429, headers: { 'Retry-After': new Date(Date.now() + 2000).toUTCString() } }),
+		'503 and seconds': () => ({ status: 503, headers: { 'Retry-After': '3' } }),
+		'429 and a date': () => ({ status: 429, headers: { 'Retry-After': new Date(Date.now() + 4000).toUTCString() } }),
 	};
 	const backend = await startBackend(({ data, attempt }) => (answers[data] && attempt === 1 ? { raw: answers[data]() } : { ack: data }));
 	const { base } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }) });
@@ -285,7 +285,7 @@ async function busyBackend({ start }) {
 		await acked(other, await say(other, 'x', 'other'));
 		is((await acked(client, result)).data, what, `${what}: it is asked again`);
 		const [first, second] = backend.of('message').filter(({ data }) => data === what);
-		ok(second.at - first.at >= 950, `${what}: but not before`, second.at - first.at);
+		ok(second.at - first.at >= 2950, `${what}: but not before`, second.at - first.at);
 		ok(backend.of('message').filter(({ data }) => data === 'other').at(-1).at < second.at, `${what}: others do not wait`);
 	}
 	client.stop();
