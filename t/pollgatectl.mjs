@@ -39,6 +39,8 @@ async function verbs(base) {
 	is((await ctl('send', bob.id, 'bare')).code, 0, 'data may be left out');
 	is((await ctl('--text', '--', 'send', bob.id, 'minus', '-1')).code, 0, 'arguments behind -- may begin with a hyphen');
 	is((await bob.waitEvent('minus')).data, '-1', 'and are data');
+	for (const id of [`-${'k'.repeat(21)}`, '-'.repeat(22)])
+		like((await ctl('session', id, '--count', '1')).stderr, /^pollgatectl: recipient_gone/, `an id may begin with a hyphen anyway: ${id}`);
 	is((await ctl('append', 'a/ü b', 'kept', '7')).code, 0, 'append succeeds');
 	isDeep((await ctl('history', 'a/ü b')).json[0].messages.map(({ event, data }) => [event, data]), [['say "hi"', { x: [1] }], ['kept', 7]],
 		'history reads what was published and appended');

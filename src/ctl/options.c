@@ -9,6 +9,8 @@
 #include "base/utf8.h"
 #include "pollcat/report.h"
 
+#define ARGUMENT 1 /* Of getopt_long, when its short options begin with a hyphen. */
+
 static const char help_text[] =
     "Usage: pollgatectl [OPTION]... VERB [ARGUMENT]...\n"
     "\n"
@@ -132,24 +134,42 @@ ctl_options_inform(const struct ctl_options *o)
 	return gateway_inform(&o->gateway, help_text);
 }
 
+/* As getopt_long, but that arguments come one by one, as ARGUMENT, and an id of a session is one though it may begin with a hyphen. */
+static int
+next_option(int argc, char **argv)
+{
+	struct name id;
+
+	if (optind < argc && name_parse(&id, argv[optind], strlen(argv[optind]))) {
+		optarg = argv[optind++];
+		return ARGUMENT;
+	}
+	return getopt_long(argc, argv, "-" GATEWAY_SHORT_OPTIONS, long_options, NULL);
+}
+
 bool
 ctl_options_parse(struct ctl_options *o, int argc, char **argv)
 {
 	const char *wrong = NULL;
-	int option;
+	int option, arguments = 0; /* Moved to the front, over what was read. */
 
 	*o = (struct ctl_options){.gateway = GATEWAY_INIT("pollgatectl")};
-	while (!wrong && (option = getopt_long(argc, argv, GATEWAY_SHORT_OPTIONS, long_options, NULL)) != -1) {
+	while (!wrong && (option = next_option(argc, argv)) != -1) {
 		if (option == '?')
 			return false;
-		wrong = take_option(o, option, optarg);
+		if (option == ARGUMENT)
+			argv[++arguments] = optarg;
+		else
+			wrong = take_option(o, option, optarg);
 	}
+	while (optind < argc)
+		argv[++arguments] = argv[optind++];
 	if (o->gateway.help || o->gateway.version)
 		return true;
 	if (!wrong)
 		wrong = take_environment(o);
 	if (!wrong)
-		wrong = take_arguments(o, argc - optind, argv + optind);
+		wrong = take_arguments(o, arguments, argv + 1);
 	if (wrong)
 		report("%s", wrong);
 	return !wrong;
