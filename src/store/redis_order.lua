@@ -62,7 +62,8 @@ end
 
 -- As redis_presence.lua does it.
 local function close(session, mine, payload, event)
-	if mine.has_state and event ~= '' then
+	if mine.has_state and event ~= '' and session.flag ~= 'w' then
+		redis.call('HSET', session.key, 'f', '1')
 		append_mailbox(session.key, mine.mailbox, mine.channel, session.id, event)
 		return 'd', true
 	end

@@ -5,8 +5,8 @@
 -- -> NONE | AWAY | BACK | CLOSED | GONE (there was no such session) | RETRY (others than assumed: nothing done), as a status
 local action, id, now = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local session, mailbox, deadlines = KEYS[1], KEYS[2], KEYS[3]
-local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u', 'e', 'o')
-local away, data, user = fields[2], fields[4] or '', fields[6]
+local fields = redis.call('HMGET', session, 'l', 'w', 'g', 'u', 'e', 'o', 'f')
+local away, data, user, ended = fields[2], fields[4] or '', fields[6], fields[7]
 
 if not fields[1] then
 	redis.call('ZREM', deadlines, id)
@@ -28,7 +28,7 @@ end
 local result, flag, payload
 if action == 'back' then
 	result, flag, payload = 'BACK', '-', ARGV[7]
-elseif action == 'lapse' and not away then
+elseif action == 'lapse' and not away and not ended then
 	result, flag, payload = 'AWAY', 'w', ARGV[7]
 else
 	result, payload = 'CLOSED', ARGV[8]

@@ -106,8 +106,9 @@ enum store_op_kind {
 	STORE_TELL,         /* Append to the mailbox of `target` what became of the operation before this one, so never the first of a call.
 	                       Was that done: payload + the id of its result as text (nothing if it has none) + `data`; was it refused:
 	                       `event`.  An empty payload or event: nothing is appended, and that is done. */
-	STORE_END           /* Only in orders: what store_close does, with `payload`.  But if the session has a state, and this an `event`,
-	                       that is appended to its mailbox instead: its protocol tells its client, and closes it then. */
+	STORE_END           /* Only in orders: what store_close does, with `payload`.  But if the session has a state and is not away, and
+	                       this an `event`, that is appended to its mailbox instead: its protocol tells its client, and closes it
+	                       then.  If nobody hears that, the session ends when it falls silent. */
 };
 
 struct store_op {

@@ -70,10 +70,12 @@ apply(struct memory *m, const struct store_op *op, struct store_result *result)
 	if (store_op_has_owner(op) && !s) {
 		*result = (struct store_result){.code = STORE_NO_TARGET};
 	} else if (op->kind == STORE_END) {
-		if (op->event && memory_session_state(s).number != 0)
+		if (op->event && !s->away && memory_session_state(s).number != 0) {
 			memory_append(m, s, op->event, op->event_len);
-		else
+			s->ended = true;
+		} else {
 			memory_session_remove(m, s, op->payload, op->payload_len);
+		}
 		*result = (struct store_result){.code = STORE_DONE};
 	} else {
 		memory_apply_op(m, s, op, result, &changed);

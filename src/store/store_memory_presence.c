@@ -37,7 +37,7 @@ memory_lapse(struct store *store, const struct name *id, const char *away, const
 	struct store_presence presence = {s ? STORE_OK : STORE_GONE, STORE_PRESENCE_NONE};
 
 	if (s && memory_deadline(m, s) <= clock_mono_ms()) {
-		if (s->away) {
+		if (s->away || s->ended) {
 			memory_session_remove(m, s, leave, strlen(leave));
 			s = NULL;
 			presence.result = STORE_PRESENCE_GONE;

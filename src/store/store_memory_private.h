@@ -75,6 +75,7 @@ struct session {
 	uint32_t due_slot; /* Where it is in memory->due. */
 	uint32_t rooms;
 	bool away;
+	bool ended; /* Its client is told, or is to be. */
 	LIST_HEAD(, membership) memberships;
 };
 

@@ -215,6 +215,33 @@ test_claim(struct kit *k)
 		await(start_close(k, &ids[i], "$leave"));
 }
 
+/* A session whose protocol is to tell its client of the end. */
+static void
+test_end_untold(struct kit *k)
+{
+	struct name silent = open_session(k, "end-silent", "", NULL), away = open_session(k, "end-away", "<d>", NULL);
+	struct name friend = open_session(k, "end-friend", "", NULL);
+	struct store_swap swap = {0, {5, "state", 5}};
+	struct store_op end = op_end("$leave");
+	struct entry_id since;
+
+	await(start_swap(k, &silent, &swap, NULL, 0));
+	await(start_swap(k, &away, &swap, NULL, 0));
+	do_one(k, &away, op_join("end", "$join"));
+	since = do_one(k, &friend, op_join("end", "$join"));
+	end.event = "farewell";
+	end.event_len = strlen(end.event);
+	end.session = silent;
+	is_int(await(start_order(k, NULL, &end, 1))->results[0].code, STORE_DONE, "a session is to end");
+	ok(swept(k, &silent, NULL) && lapse(k, &silent)->result == STORE_PRESENCE_GONE, "if nobody tells its client, it ends when it falls silent");
+	is_status(await(start_look(k, &silent)), STORE_GONE, "and is not there any more");
+	kit_until(k, lapse(k, &away)->result == STORE_PRESENCE_AWAY);
+	end.session = away;
+	is_int(await(start_order(k, NULL, &end, 1))->results[0].code, STORE_DONE, "another one is to end while it is away");
+	is_status(await(start_look(k, &away)), STORE_GONE, "and does");
+	is_entries(read_room(k, "end", since), "$away<d> $leave<d>", "which its rooms are told");
+}
+
 void
 contract_presence(const struct contract *contract)
 {
@@ -227,6 +254,7 @@ contract_presence(const struct contract *contract)
 	test_gone(&k);
 	test_touched(&k);
 	test_close(&k);
+	test_end_untold(&k);
 	test_claim(&k);
 	kit_end(&k, "presence");
 }
