@@ -217,6 +217,29 @@ async function kicking({ base, backend }) {
 	ann.leave();
 }
 
+/* The client leaves while the application is asked about it. */
+async function leaving({ start }) {
+	let admit;
+	const admitted = new Promise((resolve) => {
+		admit = resolve;
+	});
+	const backend = await startBackend(({ type }) => type === 'connect' ? admitted : {});
+	const { base, stop } = await start({ options: optionsOf(backend) });
+	const target = '/socket.io/';
+	const { sid } = JSON.parse((await ask(base, 'GET', {}, { path: target })).text.slice(1));
+	const send = (text) => ask(base, 'POST', { sid }, { path: target, body: text, headers: { 'content-type': 'text/plain;charset=UTF-8' } });
+	const coming = send('40');
+	await backend.wait('a connect', () => backend.of('connect').length);
+	is((await send('1')).status, 200, 'who is not let in yet may leave');
+	admit({ actions: [{ do: 'join', room: 'left' }] });
+	is((await coming).status, 400, 'and is not let in then');
+	const [{ session: { id } }] = backend.of('connect');
+	await backend.wait('a disconnect', () => backend.of('disconnect', id).length);
+	is(backend.of('disconnect', id).length, 1, 'the application is told once that the session is over');
+	await stop();
+	await backend.stop();
+}
+
 /* The application is not there, or does not answer. */
 async function trouble({ start }) {
 	const backend = await startBackend((told) => {
@@ -369,7 +392,7 @@ await forEachStore(async ({ start }) => {
 			isDeep(backend.wrong, [], 'each request is signed, and is what it says');
 			await stop(); /* Instances with other backends would do the events of those that come. */
 			await backend.stop();
-			for (const test of [trouble, choice, tokens, permission])
+			for (const test of [trouble, choice, tokens, permission, ...transports[0] === 'polling' ? [leaving] : []])
 				await scope(test.name, () => test({ start }));
 		});
 });

@@ -379,6 +379,15 @@ engine_state_socket(const struct engine_state *state, const char *namespace, siz
 }
 
 struct engine_socket *
+engine_state_find_socket(const struct engine_state *state, const struct name *id)
+{
+	for (size_t i = 0; i < state->sockets_count; i++)
+		if (name_equal(&state->sockets[i].id, id))
+			return &state->sockets[i];
+	return NULL;
+}
+
+struct engine_socket *
 engine_state_add_socket(struct engine_state *state, const char *namespace, size_t len)
 {
 	struct engine_socket *socket;

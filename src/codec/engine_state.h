@@ -86,6 +86,8 @@ bool engine_state_polls_alike(const struct engine_state *a, const struct engine_
 
 /* NULL: it is not connected to that namespace. */
 struct engine_socket *engine_state_socket(const struct engine_state *state, const char *namespace, size_t len);
+/* NULL: it is not on it. */
+struct engine_socket *engine_state_find_socket(const struct engine_state *state, const struct name *id);
 /* Zeroed but for the namespace, behind the others. */
 struct engine_socket *engine_state_add_socket(struct engine_state *state, const char *namespace, size_t len);
 void engine_state_remove_socket(struct engine_state *state, struct engine_socket *socket);

@@ -292,17 +292,17 @@ on_socket_closed(void *arg, const struct store_presence *presence)
 	metric_add(SESSIONS_CLOSED, presence->status == STORE_OK);
 }
 
-static void
-close_socket(struct engineio_call *call, const struct engine_socket *socket)
+void
+engineio_call_close_socket(struct engineio_call *call, const struct name *id)
 {
-	sessions_close(call->front->parts.sessions, &socket->id, on_socket_closed, NULL);
+	sessions_close(call->front->parts.sessions, id, on_socket_closed, NULL);
 }
 
 void
 engineio_call_close_sockets(struct engineio_call *call)
 {
 	for (size_t i = 0; i < call->state.sockets_count; i++)
-		close_socket(call, &call->state.sockets[i]);
+		engineio_call_close_socket(call, &call->state.sockets[i].id);
 }
 
 void
@@ -313,7 +313,7 @@ engineio_call_drop_left(struct engineio_call *call)
 
 		if (socket->how != ENGINE_SOCKET_LEFT)
 			continue;
-		close_socket(call, socket);
+		engineio_call_close_socket(call, &socket->id);
 		engine_state_remove_socket(&call->state, socket);
 	}
 }

@@ -101,7 +101,8 @@ void engineio_call_close(struct engineio_call *, void (*closed)(struct engineio_
 
 /* Does it have sockets that may be recovered?  Then it is kept, in the phase OVER. */
 bool engineio_call_is_kept(const struct engineio_call *);
-/* Close its sockets' sessions, for good. */
+/* Close the session of a socket, for good; or of all that are on this one. */
+void engineio_call_close_socket(struct engineio_call *, const struct name *id);
 void engineio_call_close_sockets(struct engineio_call *);
 /* The same of those that know that they are disconnected, which the state has no more then. */
 void engineio_call_drop_left(struct engineio_call *);

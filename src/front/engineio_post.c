@@ -72,10 +72,25 @@ finish_wrong(struct engineio_call *call)
 	finish(call, ENGINEIO_WRONG_PAYLOAD);
 }
 
+/* The store has no such session (any more).  If it ended while a socket was made for it, nobody will ever hear of that one. */
+static void
+finish_unknown(struct engineio_call *call)
+{
+	const struct socketio_step *step = &post_of(call)->step;
+
+	if (step->is_new)
+		engineio_call_close_socket(call, &step->id);
+	finish(call, ENGINEIO_GONE);
+}
+
+/* The session is over. */
 static void
 finish_gone(struct engineio_call *call)
 {
-	finish(call, ENGINEIO_GONE);
+	if (engine_state_find_socket(&call->state, &post_of(call)->step.id))
+		finish(call, ENGINEIO_GONE);
+	else
+		finish_unknown(call);
 }
 
 static void
@@ -278,6 +293,7 @@ on_swapped(struct engineio_call *call)
 
 	metric_add(MESSAGES_SENT, (int64_t)post->messages);
 	post->from = post->to;
+	post->step.is_new = false;
 	if (post->has_close && call->state.phase == ENGINE_OPEN)
 		engineio_call_close(call, finish_done);
 	else if (post->has_close || is_done(post))
@@ -360,7 +376,7 @@ is_octets(const char *type)
 	return type && strcasecmp(type, "application/octet-stream") == 0;
 }
 
-static const struct engineio_kind post_kind = {on_decide, on_swapped, finish_gone, finish_late, release};
+static const struct engineio_kind post_kind = {on_decide, on_swapped, finish_unknown, finish_late, release};
 
 void
 engineio_post(struct front *front, struct http_request *req, const struct engineio_client *client)

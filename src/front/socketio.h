@@ -43,6 +43,7 @@ struct socketio_step {
 	uint32_t number;
 	char pid[TOKEN_LEN + 1];
 	struct name id;
+	bool is_new; /* It is in the store, and nobody knows it before the swap. */
 	uint64_t socket_number; /* Of the socket's state, as it was read. */
 	struct name engine;     /* On which it was. */
 	uint64_t engine_number;

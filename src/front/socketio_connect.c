@@ -224,6 +224,7 @@ on_opened(void *arg, const struct store_opened *opened)
 	struct engineio_post *post = arg;
 	struct socketio_step *step = &post->step;
 
+	step->is_new = opened->status == STORE_OK;
 	if (opened->status == STORE_FULL) {
 		metric_add(SESSIONS_REFUSED, 1);
 		socketio_refuse(post, "Too many sessions", NULL);
@@ -349,15 +350,6 @@ end_engine(struct engineio_post *post, struct engine_state *state)
 	buf_free(&text);
 }
 
-static const struct engine_socket *
-find_socket(const struct engine_state *state, const struct name *id)
-{
-	for (size_t i = 0; i < state->sockets_count; i++)
-		if (name_equal(&state->sockets[i].id, id))
-			return &state->sockets[i];
-	return NULL;
-}
-
 static void
 on_engine(void *arg, const struct store_session *session)
 {
@@ -374,7 +366,7 @@ on_engine(void *arg, const struct store_session *session)
 		place(post);
 		return;
 	}
-	socket = find_socket(&state, &step->id);
+	socket = engine_state_find_socket(&state, &step->id);
 	step->was_asked = socket && socket->was_asked;
 	if (socket) {
 		cursor_free(&step->cursor);
@@ -491,7 +483,7 @@ read_pid(struct engineio_post *post)
 	if (!post->call.front->parts.options->no_recovery && step->packet.data.text) {
 		jspan_pick(step->packet.data, names, &pid, 1);
 		good = jspan_string(pid, &text) && text.len == TOKEN_LEN && token_session(&step->id, text.data) &&
-		    !find_socket(&post->call.state, &step->id);
+		    !engine_state_find_socket(&post->call.state, &step->id);
 	}
 	if (good)
 		memcpy(step->pid, text.data, TOKEN_LEN + 1);
@@ -550,7 +542,7 @@ socketio_connect(struct engineio_post *post)
 	buf_clear(&step->data);
 	buf_clear(&step->grants);
 	hook_answer_free(&step->answer);
-	step->was_readmitted = false;
+	step->was_readmitted = step->is_new = false;
 	step->number = state->connects + 1;
 	if (socket_of(post) && socket_of(post)->how == ENGINE_SOCKET_LEFT)
 		engineio_call_drop_left(&post->call);
