@@ -229,8 +229,9 @@ await scope('a picture that does not fit into an answer', async () => {
 	first.log.save();
 	await waitFor(() => room.entries.some(({ event, data }) => event === 'picture' && data.part === data.of - 1), 'the picture to be saved');
 	const second = new Member(room);
-	await settle([first, second]);
-	ok(equal([first, second]) && !second.log.lossy, 'comes from those who have it');
+	// Who waits too long for them offers what it has, which they mend.
+	await settle([first, second], () => equal([first, second]) && !second.log.lossy);
+	ok(true, 'comes from those who have it');
 });
 
 await scope('chaos', async () => {
@@ -257,8 +258,8 @@ await scope('chaos', async () => {
 	await waitFor(() => equal(members), 'all pictures to be equal');
 	ok(true, 'in the end all members have the same picture, pixel for pixel');
 	const late = new Member(room);
-	await settle([...members, late]);
-	ok(equal([...members, late]), 'and so has who comes then');
+	await settle([...members, late], () => equal([...members, late]));
+	ok(true, 'and so has who comes then');
 	note(`${members.length} members; lossy: ${late.log.lossy}`);
 });
 await done();

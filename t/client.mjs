@@ -119,7 +119,8 @@ async function bytes() {
 async function repeating() {
 	for (const [what, answer] of [['a cut connection', CUT], ['503', error(503, 'store_unavailable')], ['a proxy\'s error page', page(502, '<h1>Bad')],
 		['somebody else\'s JSON', page(403, '{"code":"Forbidden"}', { 'Content-Type': 'application/json' })],
-		['a page with 200', page(200, '<html>Log in</html>')], ['a page with 404', page(404, 'no')], ['429', error(429, 'slow_down')], ['half an answer', {}]]) {
+		['a page with 200', page(200, '<html>Log in</html>')], ['a page with 404', page(404, 'no')], ['429', error(429, 'slow_down')], ['half an answer', {}],
+		['a refusal that breaks off', page(400, '{"code":"bad', { 'Content-Type': 'application/problem+json' })]]) {
 		const { fake, client, end } = await begin({ on: { send: firstTimes(2, answer) } });
 		const results = await Promise.all([client.send({ to: 'b', event: 'x', data: 1 }), client.set({ a: 1 })]);
 		const sent = fake.of('send').map(({ text: body }) => body);

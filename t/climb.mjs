@@ -70,6 +70,25 @@ async function climbing() {
 	ok(true, 'a client that is closed closes its socket');
 }
 
+async function closing() {
+	let dying = false;
+	class Dying extends ws.WebSocket {
+		get readyState() {
+			return dying ? ws.WebSocket.CLOSING : super.readyState;
+		}
+	}
+	const { fake, client, of, way, on, end } = await begin({ WebSocket: Dying });
+	await on('ws');
+	await waitFor(() => fake.sockets[0].cursor);
+	dying = true;
+	ok((await client.send(chat(1))).id && fake.of('send').length === 1, 'what is sent while the socket closes goes by a POST');
+	isDeep([of('reconnecting'), way()], [[], ['poll open', 'ws proven']], 'and nobody notices');
+	dying = false;
+	await client.send(chat(2));
+	isDeep(fake.sockets[0].frames.filter(({ ops }) => ops).map(({ seq }) => seq), [2], 'with its number');
+	await end();
+}
+
 async function acknowledging() {
 	const { fake, client, of, on, end } = await begin({ rooms: ['lobby'] });
 	await on('ws');
@@ -461,8 +480,8 @@ async function pageEvents() {
 }
 
 for (const [words, test] of Object.entries({
-	climbing, acknowledging, notThere, fallingSilent, slowLink, breaking, closeCodes, nonsense, badStreams, retryAfter, refusedOperations, without, byHand,
-	remembered, pageEvents,
+	climbing, closing, acknowledging, notThere, fallingSilent, slowLink, breaking, closeCodes, nonsense, badStreams, retryAfter, refusedOperations, without,
+	byHand, remembered, pageEvents,
 }))
 	await scope(words.replace(/([A-Z])/g, ' $1').toLowerCase(), test);
 await done();

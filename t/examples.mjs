@@ -240,8 +240,8 @@ async function storm({ start, chat }) {
 /* ---- Who leaves ---- */
 
 async function leaving({ start, chat, n }) {
-	const { base, proxy, instances, stop } = await start({ options: optionsOf(chat, { 'session-ttl': `${patience(3000)}ms`, 'away-after': '1s',
-		'ping-interval': '1s', 'ping-timeout': `${patience(2000)}ms` }) });
+	const { base, proxy, instances, stop } = await start({ options: optionsOf(chat, { 'session-ttl': `${patience(6000)}ms`, 'away-after': '1s',
+		'ping-interval': '1s', 'ping-timeout': `${patience(3000)}ms` }) });
 	const ann = await Guest.enter(base, 'Ann', 'door');
 	const quiet = [];
 	for (const [i, instance] of instances.entries()) {

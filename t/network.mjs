@@ -9,6 +9,8 @@ import { atEnd, done, is, isDeep, ok, scope } from './lib/tap.mjs';
 import { slowness, waitFor } from './lib/wait.mjs';
 import { startNetwork } from './lib/network.mjs';
 
+const CUT = 1500 * slowness; // What is to come before it has that long, also on a busy machine.
+
 /** A server: GET /stream?type=T sends a line when it is told to (next()), and ends after three; /slow is answered by finish(). */
 class Backend {
 	static async start() {
@@ -212,7 +214,7 @@ await on('every answer held back', { hold: 'all' }, async (network, port) => {
 	await wss.gets('HTTP/1.1 400 ');
 	ok(true, 'upgrades are refused');
 });
-await on('requests cut', { cutAfter: 300 * slowness }, async (network, port) => {
+await on('requests cut', { cutAfter: CUT }, async (network, port) => {
 	const waits = get(port, '/slow');
 	const streamed = get(port, '/stream?type=text/event-stream');
 	const wss = upgrade(port);
@@ -228,14 +230,14 @@ await on('requests cut', { cutAfter: 300 * slowness }, async (network, port) => 
 	await wss.gets('still;');
 	ok(true, 'an upgraded connection lives on');
 });
-await on('requests cut with 504', { cutAfter: 300 * slowness, cutWith: 504 }, async (network, port) => {
+await on('requests cut with 504', { cutAfter: CUT, cutWith: 504 }, async (network, port) => {
 	const waits = get(port, '/slow');
 	await waits.gets('HTTP/1.1 504 ');
 	waits.socket.write('GET /quick HTTP/1.1\r\nHost: host\r\n\r\n');
 	await waits.gets('hello');
 	ok(true, 'one that is not answered yet is answered so, and the connection goes on');
 });
-await on('idle upgrades cut', { wsIdle: 300 * slowness }, async (network, port) => {
+await on('idle upgrades cut', { wsIdle: CUT }, async (network, port) => {
 	const idle = upgrade(port);
 	const busy = upgrade(port);
 	await Promise.all([idle.gets('welcome;'), busy.gets('welcome;')]);
@@ -246,7 +248,7 @@ await on('idle upgrades cut', { wsIdle: 300 * slowness }, async (network, port) 
 	await busy.closes();
 	ok(true, 'until it is silent, too');
 });
-await on('upgrades cut', { wsLife: 300 * slowness }, async (network, port) => {
+await on('upgrades cut', { wsLife: CUT }, async (network, port) => {
 	const busy = upgrade(port);
 	const say = setInterval(() => busy.socket.write('.'), 20);
 	await busy.closes();

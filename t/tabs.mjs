@@ -164,7 +164,7 @@ async function sharing(context, { base, proxy }) {
 async function outages(context, { base, proxy, instances }, store) {
 	const tabs = await Promise.all(range(3).map((name) => Tab.open(context, base, name, { transports: ['poll'] })));
 	await calm(proxy);
-	proxy.fault = ({ path }) => path.startsWith('/v1/poll') ? { status: 502 } : undefined;
+	proxy.fault = ({ path, number }) => path.startsWith('/v1/poll') ? { status: number % 2 ? 502 : 401 } : undefined;
 	await tabs[0].send(1);
 	await everybody(tabs.slice(1), async (tab) => (await tab.of('reconnecting')).length > 0, 'reconnecting');
 	ok(true, 'every tab is told when the poll fails');

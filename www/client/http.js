@@ -13,11 +13,11 @@ function retryAfter(text) {
 	return ms > 0 ? Math.min(ms, 60_000) : 0;
 }
 
-/** Only the gateway's word is a refusal: the error page of something between us decides nothing. */
+/** Only the gateway's word is a refusal: the error page of something between us, or half an answer, decides nothing. */
 function refusal({ status, headers }, { code, detail, expected } = {}) {
 	return new PollgateError(code ?? `http_${status}`, detail, {
 		status, expected, after: retryAfter(headers.get('Retry-After')),
-		retry: passing(status, code) || !/problem/.test(headers.get('Content-Type')),
+		retry: !code || passing(status, code) || !/problem/.test(headers.get('Content-Type')),
 	});
 }
 

@@ -189,10 +189,10 @@ class Leader extends PollReceiver {
 				({ polls: parts } = await this.http.ask('/v1/polls', { ...options, body: JSON.stringify({ polls: wants, hold }), valid: ({ polls }) => polls?.length === wants.length &&
 					polls.every((part) => !part || part.error || isBatch(part)) }));
 		} catch (error) {
-			const { code, message: detail, status, retry } = error;
+			const { code, message: detail, retry } = error;
 			if (code === 'too_many_polls')
 				this.#most = wants.length >> 1;
-			if (status !== 401 && (retry || !status))
+			if (retry && code !== 'auth_expired')
 				throw error;
 			parts = wants.map(() => ({ error: code === 'too_many_polls' ? {} : { code, detail } }));
 		} finally {

@@ -56,14 +56,13 @@ export class WsReceiver extends Receiver {
 		renew ? this.#end(broken('network')) : this.#beat(PONG_LIMIT);
 	}
 
-	/** As a POST to /v1/send.  It needs no limit: where pings are answered, frames with operations are. */
+	/** As a POST to /v1/send, which is to be made if there is no promise: a socket may take long to close. */
 	post(body) {
-		return new Promise((resolve, reject) => {
-			if (this.#socket.readyState !== 1)
-				throw broken('network');
+		// No limit: where pings are answered, frames with operations are.
+		return this.#socket.readyState === 1 ? new Promise((resolve, reject) => {
 			this.#answers.push({ resolve, reject });
 			this.#socket.send(body);
-		});
+		}) : undefined;
 	}
 
 	acknowledge() {

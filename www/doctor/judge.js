@@ -7,7 +7,7 @@ import { SMALL, inBytes, inWords, isHold } from './plan.js';
 
 const TIMES_OUT = [408, 502, 504, 522, 524];
 const SLOW = 3000; // For what should come at once, or on time.
-const HASTE = 500; // What is late by less is not held back: the device may have been busy.
+const HASTE = 800; // What is late by less is not held back: the device may have been busy.
 
 const row = (tone, verdict, detail, ms) => ({ tone, verdict, detail, ms });
 const good = (detail, ms) => row('good', 'works', detail, ms);
