@@ -111,6 +111,7 @@ struct queue {
 	struct entry_id position;
 	unsigned running;          /* Lanes that are asking. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
+	size_t aside;              /* Of these, those whose lanes wait for clients. */
 	struct lane *lanes;        /* By session. */
 };
 
@@ -122,6 +123,7 @@ void queue_release(struct queue *);          /* Give it back if that is to be, a
 void queue_drop(struct queue *);             /* It is held no more: forget all. */
 void queue_read(struct queue *);             /* Unless there is enough to do. */
 void queue_done(struct queue *, size_t len); /* An entry of len bytes is finished. */
+bool queue_is_heavy(const struct queue *);   /* No more of it is read for the bytes that wait. */
 
 /* ---- Lanes: one session's entries in order (lane.c) ---- */
 

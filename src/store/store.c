@@ -133,6 +133,12 @@ store_look(struct store *store, const struct name *id, store_session_fn *fn, voi
 	return store->ops->look(store, id, fn, arg);
 }
 
+struct store_call *
+store_measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	return store->ops->measure(store, id, enough, fn, arg);
+}
+
 void
 store_touch(struct store *store, const struct name *id)
 {

@@ -312,9 +312,14 @@ struct store_session {
 	struct store_grants grants;
 	size_t rooms_count;
 	const struct store_joined *rooms;
+	/* Of store_measure only: */
+	uint32_t space; /* So many entries more, and one of its mailbox is forgotten that it has not acknowledged; `enough` for as many and more. */
+	bool has_lost;  /* One was forgotten already. */
 };
 typedef void store_session_fn(void *arg, const struct store_session *session);
 struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);
+/* The same, and how much its mailbox takes. */
+struct store_call *store_measure(struct store *, const struct name *id, uint32_t enough, store_session_fn *, void *arg);
 
 /*
  * Lists of all there is, in parts: from `at` on, 0-0 for the beginning, about max of them; go on at `next` while there is more.

@@ -303,6 +303,16 @@ look(struct store *store, const struct name *id, store_session_fn *fn, void *arg
 	return &task->call;
 }
 
+static struct store_call *
+measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	struct task *task = memory_post(memory_of(store), TASK_LOOK, id, 0, arg);
+
+	task->u.enough = enough;
+	task->fn.session = fn;
+	return &task->call;
+}
+
 static void
 ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 {
@@ -399,6 +409,7 @@ static const struct store_ops ops = {
     .list_sessions = memory_list_sessions,
     .list_user = memory_list_user,
     .look = look,
+    .measure = measure,
     .touch = memory_touch,
     .ack = ack,
     .lapse = memory_lapse,

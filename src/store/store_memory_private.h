@@ -252,6 +252,7 @@ struct task {
 			size_t bytes;
 		} read;
 		uint32_t members_max;
+		uint32_t enough; /* Of a look. */
 		struct {
 			int64_t started_us;
 			int64_t limit_us;

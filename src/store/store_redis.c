@@ -200,6 +200,7 @@ static const struct store_ops ops = {
 	.list_sessions = redis_store_list_sessions,
 	.list_user = redis_store_list_user,
 	.look = redis_store_look,
+	.measure = redis_store_measure,
 	.touch = redis_store_touch,
 	.ack = redis_store_ack,
 	.lapse = redis_store_lapse,

@@ -38,6 +38,7 @@ enum script_id {
 	SCRIPT_PROBE,
 	SCRIPT_NAMES,
 	SCRIPT_LIST,
+	SCRIPT_MEASURE,
 	SCRIPTS
 };
 
@@ -215,6 +216,7 @@ store_list_rooms_slot redis_store_list_rooms;
 store_list_sessions_slot redis_store_list_sessions;
 store_list_user_slot redis_store_list_user;
 store_look_slot redis_store_look;
+store_measure_slot redis_store_measure;
 store_lapse_slot redis_store_lapse;
 store_presence_slot redis_store_back, redis_store_close;
 store_touch_slot redis_store_touch;

@@ -246,6 +246,17 @@ faulty_look(struct store *store, const struct name *id, store_session_fn *fn, vo
 }
 
 static struct store_call *
+faulty_measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LOOK, arg);
+
+	c->fn.session = fn;
+	while (to_run(c))
+		c->inner = store_measure(c->faulty->inner, id, enough, on_session, c->who);
+	return &c->call;
+}
+
+static struct store_call *
 faulty_lapse(struct store *store, const struct name *id, const char *away, const char *leave, store_presence_fn *fn, void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LAPSE, arg);
@@ -451,6 +462,7 @@ static const struct store_ops ops = {
     .list_sessions = faulty_list_sessions,
     .list_user = faulty_list_user,
     .look = faulty_look,
+    .measure = faulty_measure,
     .touch = faulty_touch,
     .ack = faulty_ack,
     .lapse = faulty_lapse,
