@@ -134,6 +134,7 @@ async function events({ start }) {
 	ann.stop();
 	is((await sendOps(base, (await createSession(base)).json.token, [{ op: 'send', event: '$x' }])).code, 'bad_op', 'events of the gateway are nobody else\'s');
 	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_waiting', 0)));
+	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_running', 0)));
 	is(backend.of('disconnect').length, 2, 'each session ends once');
 	isDeep(backend.wrong, [], 'all is signed');
 	await backend.stop();

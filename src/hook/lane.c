@@ -61,10 +61,28 @@ struct lane {
 
 /* ---- The first job ---- */
 
+static bool
+is_under_way(enum lane_state state)
+{
+	return state == LANE_LOOKING || state == LANE_ASKING || state == LANE_FINISHING;
+}
+
+static void
+set_state(struct lane *lane, enum lane_state state)
+{
+	struct hook *hook = lane->queue->hook;
+	unsigned more = (unsigned)is_under_way(state) - (unsigned)is_under_way(lane->state);
+
+	lane->state = state;
+	hook->running += more;
+	lane->queue->running += more;
+	metric_set(HOOK_RUNNING, hook->running);
+}
+
 static void
 make_ready(struct lane *lane)
 {
-	lane->state = LANE_READY;
+	set_state(lane, LANE_READY);
 	TAILQ_INSERT_TAIL(&lane->queue->hook->ready, lane, in_ready);
 }
 
@@ -114,24 +132,13 @@ next_job(struct lane *lane)
 	lane->attempt = 0;
 	lane->answered = lane->given_up = false;
 	hook_answer_free(&lane->answer);
-	lane->state = LANE_IDLE;
+	set_state(lane, LANE_IDLE);
 	if (TAILQ_EMPTY(&lane->jobs))
 		leave(lane);
 	else
 		make_ready(lane);
 	queue_done(queue, len);
 	lanes_run(hook);
-}
-
-/* From looking at the session to the backend's answer. */
-static void
-count_running(struct lane *lane, int more)
-{
-	struct hook *hook = lane->queue->hook;
-
-	hook->running += (unsigned)more;
-	lane->queue->running += (unsigned)more;
-	metric_set(HOOK_RUNNING, hook->running);
 }
 
 /* ---- Later ---- */
@@ -155,7 +162,7 @@ wait(struct lane *lane, int64_t ms)
 {
 	struct timeval tv = clock_timeval(ms);
 
-	lane->state = LANE_WAITING;
+	set_state(lane, LANE_WAITING);
 	event_add(lane->timer, &tv);
 }
 
@@ -249,6 +256,7 @@ on_finished(void *arg, const struct store_applied *applied)
 	lane->call = NULL;
 	if (applied->status != STORE_OK && applied->status != STORE_GONE) {
 		wait(lane, STORE_RETRY_MS); /* What is to be done is known. */
+		lanes_run(lane->queue->hook);
 		return;
 	}
 	metric_add(HOOK_DONE, applied->status == STORE_OK && lane->answered);
@@ -268,7 +276,7 @@ finish(struct lane *lane, const struct client_op *ops, size_t n)
 		finish.letter = job->payload;
 		finish.letter_len = job->len;
 	}
-	lane->state = LANE_FINISHING;
+	set_state(lane, LANE_FINISHING);
 	lane->call = sessions_finish(lane->queue->hook->parts.sessions, &finish, on_finished, lane);
 }
 
@@ -352,7 +360,6 @@ on_answer(void *arg, const struct asked *asked)
 	struct hook *hook = lane->queue->hook;
 
 	lane->ask = NULL;
-	count_running(lane, -1);
 	if (asked->answer) {
 		lane->answered = true;
 		lane->answer = *asked->answer;
@@ -401,10 +408,9 @@ ask(struct lane *lane, const struct store_session *session)
 	lane->ask = ask_start(hook, hook->fetcher, &event, lane->attempt, on_answer, lane);
 	free(rooms);
 	if (lane->ask) {
-		lane->state = LANE_ASKING;
+		set_state(lane, LANE_ASKING);
 		return;
 	}
-	count_running(lane, -1);
 	lane->attempt--;
 	wait(lane, STORE_RETRY_MS);
 }
@@ -467,6 +473,7 @@ on_history(void *arg, enum store_status status, struct message *const *messages,
 	if (status != STORE_OK) {
 		history_free(history);
 		wait(lane, STORE_RETRY_MS);
+		lanes_run(lane->queue->hook);
 		return;
 	}
 	write_messages(&list, history, messages, count);
@@ -497,7 +504,6 @@ read_history(struct lane *lane, const struct store_session *session)
 	struct history *history = mem_zero(1, sizeof *history);
 	struct entry_id upto = entry_id_newest;
 
-	count_running(lane, -1);
 	LIST_INSERT_HEAD(&lane->queue->hook->histories, history, in_histories);
 	if (!hook_read_history(&history->wanted, lane->message->data)) {
 		history_free(history);
@@ -530,14 +536,11 @@ on_look(void *arg, const struct store_session *session)
 
 	lane->call = NULL;
 	if (session->status != STORE_OK && session->status != STORE_GONE) {
-		count_running(lane, -1);
 		wait(lane, STORE_RETRY_MS);
 		lanes_run(hook);
 	} else if (wait_for_client(lane, session)) {
-		count_running(lane, -1);
 		lanes_run(hook);
 	} else if (lane->answered) {
-		count_running(lane, -1);
 		finish(lane, lane->answer.ops, lane->answer.count);
 	} else if (hook_is_history(lane->message)) {
 		read_history(lane, session);
@@ -549,8 +552,7 @@ on_look(void *arg, const struct store_session *session)
 static void
 look(struct lane *lane)
 {
-	count_running(lane, 1);
-	lane->state = LANE_LOOKING;
+	set_state(lane, LANE_LOOKING);
 	lane->space = 0;
 	if (hook_is_history(lane->message) || hook_kind_of(lane->message) != HOOK_DISCONNECT) {
 		lane->call = store_measure(lane->queue->hook->parts.store, &lane->session, space_wanted(lane), on_look, lane);
@@ -585,7 +587,7 @@ lanes_run(struct hook *hook)
 
 	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
-		lane->state = LANE_IDLE;
+		set_state(lane, LANE_IDLE);
 		if (!lane->queue->leaving)
 			start(lane);
 	}
@@ -637,8 +639,7 @@ lane_free(struct lane *lane)
 	HASH_DEL(lane->queue->lanes, lane);
 	if (lane->state == LANE_READY)
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
-	if (lane->state == LANE_ASKING || (lane->state == LANE_LOOKING && !lane->history))
-		count_running(lane, -1);
+	set_state(lane, LANE_IDLE);
 	if (lane->is_aside) {
 		lane->queue->aside -= lane->count;
 		metric_add(HOOK_ASIDE, -1);

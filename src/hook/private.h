@@ -45,7 +45,7 @@ struct hook {
 	unsigned ticks;
 	unsigned next_try;        /* The queue to be asked for next. */
 	unsigned wish;            /* That whose holder is told how few this instance has. */
-	unsigned running;         /* Lanes that are asking, of all queues. */
+	unsigned running;         /* Lanes that have something under way, of all queues. */
 	TAILQ_HEAD(, lane) ready; /* Those that have something to ask, in order. */
 	bool draining;
 };
@@ -109,7 +109,7 @@ struct queue {
 	int64_t asked_at;          /* When the lease was. */
 	bool stale;                /* There may be more behind position. */
 	struct entry_id position;
-	unsigned running;          /* Lanes that are asking. */
+	unsigned running;          /* Lanes that have something under way. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
 	size_t aside;              /* Of these, those whose lanes wait for clients. */
 	struct lane *lanes;        /* By session. */
