@@ -13,6 +13,7 @@
 #include "front/auth.h"
 #include "front/engineio_post.h"
 #include "front/private.h"
+#include "front/refusal.h"
 #include "hook/hook.h"
 #include "store/store.h"
 
@@ -153,8 +154,10 @@ take_socket(struct engineio_post *post, const struct client_op *ops, size_t coun
 static void
 on_taken_back(void *arg, const struct store_presence *presence)
 {
+	const struct refusal *refusal = refusal_of(STORE_USER_FULL);
+
 	(void)presence; /* Were it not closed, it would lapse. */
-	socketio_refuse(arg, "The user has as many sessions as it may have.", "too_many_sessions");
+	socketio_refuse(arg, refusal->detail, refusal->code);
 }
 
 static bool
