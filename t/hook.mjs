@@ -312,7 +312,7 @@ async function limits({ start }) {
 	is((await acked(client, next)).data, 'next', 'those behind it go on');
 	is(backend.of('message').filter(({ event }) => event === 'poison').length, 2, 'it was asked about as often as may be');
 	await waitFor(async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_dropped_total')))).includes(1), 'a metric');
-	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts, and is a dead letter/.test(line))), 'and logged');
+	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts, and is a dead letter; the last time: status 400/.test(line))), 'and logged');
 	const letters = async () => (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json.letters;
 	const [letter] = await letters();
 	isDeep([letter.session, letter.type, letter.event, letter.data], [client.id, 'message', 'poison', null], 'it is a dead letter');

@@ -323,21 +323,23 @@ failure(struct lane *lane)
 	return own_message(lane, "\"$error\"");
 }
 
-/* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
 static void
 finish_failed(struct lane *lane)
 {
-	enum hook_kind kind = hook_kind_of(lane->message);
-	struct client_op op;
+	struct client_op op = failure(lane);
 
-	if (!lane->given_up) {
-		metric_add(HOOK_DROPPED, 1);
-		log_error("--hook: a %s of %s was not answered well in %u attempts, and is a dead letter", hook_kind_names[kind],
-		    lane->session.s, lane->attempt);
-	}
+	finish(lane, &op, hook_kind_of(lane->message) == HOOK_MESSAGE);
+}
+
+/* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
+static void
+give_up(struct lane *lane, const char *why)
+{
+	metric_add(HOOK_DROPPED, 1);
+	log_error("--hook: a %s of %s was not answered well in %u attempts, and is a dead letter; the last time: %s",
+	    hook_kind_names[hook_kind_of(lane->message)], lane->session.s, lane->attempt, why);
 	lane->given_up = true;
-	op = failure(lane);
-	finish(lane, &op, kind == HOOK_MESSAGE);
+	finish_failed(lane);
 }
 
 /* ---- Asking ---- */
@@ -366,7 +368,7 @@ on_answer(void *arg, const struct asked *asked)
 		*asked->answer = (struct hook_answer){0};
 		finish_answered(lane);
 	} else if (lane->attempt > hook->parts.options->hook_retries) {
-		finish_failed(lane);
+		give_up(lane, asked->why);
 	} else {
 		wait_for_retry(lane, asked->retry_after_ms);
 	}

@@ -53,8 +53,9 @@ struct hook {
 /* ---- Asking (ask.c) ---- */
 
 struct asked {
-	struct hook_answer *answer; /* NULL if it failed; then the backend wants to be left alone for ... */
-	int64_t retry_after_ms;
+	struct hook_answer *answer; /* NULL if it failed: ... */
+	const char *why;            /* ... for that, and the backend wants to be left alone for ... */
+	int64_t retry_after_ms;     /* ... so long. */
 };
 
 /* All lent; but whoever keeps the answer leaves an empty one. */
