@@ -1,29 +1,34 @@
 #!/usr/bin/env node
 /*
- * A client of Socket.IO that sends much at once, over a slow link, to an application behind the hook: what that answers waits for the
- * client, and for one that does not come only for a while.
+ * A client that sends much at once, over a slow link, to an application behind the hook: what that answers waits for the client, and
+ * for one that does not come only for a while.
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
+import http from 'node:http';
+import { Client, sendOps } from './lib/client.mjs';
 import { ask, separator } from './lib/engineio.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
 import { SocketGuest } from './lib/socketio.mjs';
+import { AT_ONCE } from './lib/wait.mjs';
 import { done, isDeep, ok, scope } from './lib/tap.mjs';
 
 const MANY = 300;
 const SLOW = 200;
 
-const dir = tempDir('socketio-slow');
+const dir = tempDir('hook-slow');
 const secretFile = path.join(dir, 'secret');
 writeFileSync(secretFile, `${secret}\n`);
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, ...more });
 
-function application({ type, event, args, session }) {
+function application({ type, event, args, data, session }) {
 	if (type !== 'message')
 		return {};
+	if (event === 'native')
+		return { ack: data };
 	if (event === 'many')
 		return { ackArgs: args, actions: numbers(args[1]).map((i) => ({ do: 'emit', to: { id: session.id }, event: 'part', args: [args[0], i] })) };
 	return { ackArgs: args };
@@ -61,6 +66,35 @@ async function parts({ base, transports }) {
 	guest.leave();
 }
 
+const sendMany = async (send) => {
+	for (let from = 0; from < MANY; from += 50)
+		await send(numbers(50).map((i) => ({ op: 'send', event: 'native', data: from + i })));
+};
+
+async function native({ base }) {
+	const client = await Client.open(base, { transport: 'poll' });
+	await sendMany((ops) => client.ops(...ops));
+	const acks = () => client.messages.filter(({ event }) => event === '$ack').map(({ data }) => data.data);
+	await waitFor(() => acks().length === MANY || client.gaps.length, () => `all answers; there are ${acks().length}`);
+	isDeep([acks(), client.gaps], [numbers(MANY), []], 'a client of the native protocol that polls gets all of it');
+	await client.close();
+}
+
+/* It reads, and acknowledges nothing. */
+async function stream({ base, backend }) {
+	const { token, cursor, id } = await (await Client.open(base, { start: false }));
+	let text = '';
+	const reading = http.get(`${base}/v1/events?token=${token}&cursor=${cursor}`, (response) => response.on('data', (data) => text += data));
+	const acks = () => [...text.matchAll(/"event":"\$ack","data":\{"id":"[^"]*","data":(\d+)/g)].map(([, n]) => Number(n));
+	await waitFor(() => text, 'the stream to begin');
+	const begun = performance.now();
+	await sendMany((ops) => sendOps(base, token, ops));
+	await waitFor(() => acks().length === MANY, () => `all answers; there are ${acks().length}, of ${backend.of('message', id).length} events`);
+	isDeep(acks(), numbers(MANY), 'one that has a stream gets all of it as it comes');
+	ok(performance.now() - begun < AT_ONCE, 'and is not waited for, though it acknowledges nothing');
+	reading.destroy();
+}
+
 /* Nobody polls. */
 async function absent({ start }) {
 	const backend = await startBackend(application);
@@ -90,6 +124,8 @@ await forEachStore(async ({ start }) => {
 			for (const test of [slow, parts])
 				await scope(test.name, () => test({ base, backend, transports }));
 		});
+	for (const test of [native, stream])
+		await scope(test.name, () => test({ base, backend }));
 	isDeep(backend.wrong, [], 'each request is signed, and is what it says');
 	await stop();
 	await backend.stop();

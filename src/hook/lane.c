@@ -211,15 +211,11 @@ space_wanted(const struct lane *lane)
 	return wanted < CLIENT_SPACE ? wanted : CLIENT_SPACE;
 }
 
-/*
- * Is it worth to wait for this client?  Not if it is away, or has lost something anyway.  One of the native protocol is told what it
- * loses, and may acknowledge as late as it likes.
- */
+/* Is it worth to wait for this client?  Not if it is away, or has lost something anyway. */
 static bool
 may_wait_for_client(const struct lane *lane, const struct store_session *session)
 {
-	return session->status == STORE_OK && session->state.number != 0 && !session->away && !session->has_lost &&
-	    !queue_is_heavy(lane->queue);
+	return session->status == STORE_OK && !session->away && !session->has_lost && !queue_is_heavy(lane->queue);
 }
 
 /* False if it goes on. */

@@ -151,6 +151,12 @@ store_ack(struct store *store, const struct name *id, struct entry_id pos, bool 
 	store->ops->ack(store, id, pos, idle);
 }
 
+void
+store_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	store->ops->hand(store, id, pos);
+}
+
 struct store_call *
 store_lapse(struct store *store, const struct name *id, const char *away, const char *leave, store_presence_fn *fn, void *arg)
 {

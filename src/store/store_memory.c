@@ -328,6 +328,15 @@ ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 }
 
 static void
+hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	struct session *s = memory_session(memory_of(store), id);
+
+	if (s && entry_id_compare(pos, s->stream.chain.last) <= 0)
+		s->handed = pos;
+}
+
+static void
 watch(struct store *store, const struct name *stream)
 {
 	memory_watch(memory_of(store), stream);
@@ -412,6 +421,7 @@ static const struct store_ops ops = {
     .measure = measure,
     .touch = memory_touch,
     .ack = ack,
+    .hand = hand,
     .lapse = memory_lapse,
     .back = memory_back,
     .close = memory_close,

@@ -173,10 +173,11 @@ static void
 measure(const struct memory *m, const struct session *s, uint32_t enough, struct store_session *session)
 {
 	const struct chain *chain = &s->stream.chain;
-	uint32_t space = m->limits.mailbox_max - (chain->count - chain_upto(chain, s->acked));
+	struct entry_id had = entry_id_compare(s->handed, s->acked) > 0 ? s->handed : s->acked;
+	uint32_t space = m->limits.mailbox_max - (chain->count - chain_upto(chain, had));
 
 	session->space = space < enough ? space : enough;
-	session->has_lost = entry_id_compare(chain->before, s->acked) > 0;
+	session->has_lost = entry_id_compare(chain->before, had) > 0;
 }
 
 void

@@ -203,6 +203,7 @@ static const struct store_ops ops = {
 	.measure = redis_store_measure,
 	.touch = redis_store_touch,
 	.ack = redis_store_ack,
+	.hand = redis_store_hand,
 	.lapse = redis_store_lapse,
 	.back = redis_store_back,
 	.close = redis_store_close,

@@ -24,7 +24,7 @@
 
 struct heard { /* A session to be touched or acknowledged, or a room to be kept. */
 	struct name name;
-	struct entry_id position;
+	struct entry_id position, handed;
 	bool idle;
 	int64_t kept;       /* A room: when it was last said to live. */
 	struct heard *next; /* In its shard, while touches are written. */
@@ -211,6 +211,7 @@ on_ack_timer(evutil_socket_t none, short what, void *arg)
 		for (heard = first, i = 0; i < n; heard = heard->hh.next, i++) {
 			call_add_id(call, heard->position);
 			redis_command_adds(&call->command, heard->idle ? "1" : "0");
+			call_add_id(call, heard->handed);
 		}
 		first = heard;
 		redis_call_send(call);
@@ -235,6 +236,17 @@ redis_store_ack(struct store *store, const struct name *id, struct entry_id pos,
 		heard->position = pos;
 	if (order >= 0)
 		heard->idle = idle || (order == 0 && heard->idle);
+	if (new)
+		start_timer(beat->ack_timer, ACK_WINDOW_MS);
+}
+
+void
+redis_store_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	struct beat *beat = redis_store_of(store)->beat;
+	bool new;
+
+	hear(&beat->acked, id, &new)->handed = pos;
 	if (new)
 		start_timer(beat->ack_timer, ACK_WINDOW_MS);
 }

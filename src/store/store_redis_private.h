@@ -221,6 +221,7 @@ store_lapse_slot redis_store_lapse;
 store_presence_slot redis_store_back, redis_store_close;
 store_touch_slot redis_store_touch;
 store_ack_slot redis_store_ack;
+store_hand_slot redis_store_hand;
 store_sweep_slot redis_store_sweep;
 store_name_slot redis_store_watch, redis_store_unwatch;
 store_now_slot redis_store_now;

@@ -99,6 +99,9 @@ test_space(struct kit *k)
 	do_one(k, &id, op_send(&id, "x"));
 	a = measure(k, &id);
 	ok(a->space == 6 && !a->has_lost, "each entry takes some");
+	store_hand(k->at, &id, ids[8]);
+	ok(kit_until(k, measure(k, &id)->space == 8), "so does what was handed to its client");
+	is_id(measure(k, &id)->acked, ids[6], "which has acknowledged no more by that");
 	store_ack(k->at, &id, ids[MAX - 1], false);
 	ok(kit_until(k, measure(k, &id)->space == MAX - 1), "when all are acknowledged but one there is space for the others");
 	for (size_t i = 0; i < SENT; i++)

@@ -319,6 +319,13 @@ faulty_touch(struct store *store, const struct name *id)
 }
 
 static void
+faulty_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	if (!faulty_of(store)->lost)
+		store_hand(faulty_of(store)->inner, id, pos);
+}
+
+static void
 faulty_ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 {
 	if (!faulty_of(store)->lost)
@@ -465,6 +472,7 @@ static const struct store_ops ops = {
     .measure = faulty_measure,
     .touch = faulty_touch,
     .ack = faulty_ack,
+    .hand = faulty_hand,
     .lapse = faulty_lapse,
     .back = faulty_back,
     .close = faulty_close,

@@ -536,6 +536,7 @@ test_rights(struct kit *k)
 	store_touch(k->at, &id);
 	ok(kit_until(k, same_id(await(start_look(k, &id))->acked, a->last)), "acknowledge it");
 	do_one(k, &id, op_send(&id, "x"));
+	store_hand(k->at, &id, a->last);
 	is_status(await(start_measure(k, &id, 10)), STORE_OK, "measure it");
 	is_status(await(start_sweep(k)), STORE_OK, "sweep");
 	is_status(await(start_back(k, &id, "$back")), STORE_OK, "come back");
