@@ -4,16 +4,16 @@
  * for one that does not come only for a while.
  */
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { secret, startBackend } from './lib/backend.mjs';
-import http from 'node:http';
 import { Client, sendOps } from './lib/client.mjs';
 import { ask, separator } from './lib/engineio.mjs';
 import { forEachStore, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
 import { SocketGuest } from './lib/socketio.mjs';
-import { AT_ONCE } from './lib/wait.mjs';
 import { done, isDeep, ok, scope } from './lib/tap.mjs';
+import { AT_ONCE } from './lib/wait.mjs';
 
 const MANY = 300;
 const SLOW = 200;

@@ -42,8 +42,9 @@ struct lane {
 	TAILQ_HEAD(, job) jobs;
 	unsigned count;            /* Of them. */
 	bool is_aside;             /* It waits for its client. */
-	struct entry_id acked;     /* So much had that acknowledged when its mailbox had little space; ... */
-	int64_t patient_until;     /* ... unless it has more, it is waited for until then, by clock_mono_ms. */
+	bool is_crowded;           /* Its mailbox had little space when that was looked at: ... */
+	uint32_t seen;             /* ... so much.  Unless there is more, ... */
+	int64_t patient_until;     /* ... the client is waited for until then, by clock_mono_ms. */
 	int64_t pause;             /* Before its mailbox is looked at again. */
 	uint32_t space;            /* Of its mailbox, when that was looked at; or whatever it takes. */
 	unsigned attempt;          /* Of the first job: so often the backend was asked about it. */
@@ -225,11 +226,12 @@ wait_for_client(struct lane *lane, const struct store_session *session)
 	bool may_wait = may_wait_for_client(lane, session), has_space = session->space >= space_wanted(lane);
 	int64_t now = clock_mono_ms();
 
-	if (may_wait && !has_space && entry_id_compare(session->acked, lane->acked) != 0) {
-		lane->acked = session->acked;
+	if (may_wait && !has_space && (!lane->is_crowded || session->space > lane->seen)) {
 		lane->patient_until = now + lane->queue->hook->parts.options->hook_timeout_ms;
 		lane->pause = CLIENT_FIRST_MS;
 	}
+	lane->is_crowded = !has_space;
+	lane->seen = session->space;
 	if (!may_wait || has_space || now >= lane->patient_until) {
 		lane->space = may_wait && has_space ? session->space : UINT32_MAX;
 		set_aside(lane, false);
