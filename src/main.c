@@ -191,6 +191,7 @@ build(struct gateway *gateway)
 	const struct options *o = &gateway->options;
 	struct hub_config hub = {.answer_max = o->answer_max, .away_after_ms = o->away_after_ms,
 	    .reread_ms = o->hold_max_ms, /* So polls need it not. */
+	    .hands = *o->hook != '\0',
 	    .needs_grants = o->auth != OPTIONS_AUTH_NONE};
 	struct streams_config streams = {.life_ms = o->sse_life_ms, .comment_ms = o->sse_comment_ms, .backlog = o->stream_backlog};
 	struct sockets_config sockets = {.backlog = o->stream_backlog, .message = o->max_body};

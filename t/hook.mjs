@@ -134,6 +134,7 @@ async function events({ start }) {
 	ann.stop();
 	is((await sendOps(base, (await createSession(base)).json.token, [{ op: 'send', event: '$x' }])).code, 'bad_op', 'events of the gateway are nobody else\'s');
 	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_waiting', 0)));
+	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_running', 0)));
 	is(backend.of('disconnect').length, 2, 'each session ends once');
 	isDeep(backend.wrong, [], 'all is signed');
 	await backend.stop();
@@ -311,7 +312,7 @@ async function limits({ start }) {
 	is((await acked(client, next)).data, 'next', 'those behind it go on');
 	is(backend.of('message').filter(({ event }) => event === 'poison').length, 2, 'it was asked about as often as may be');
 	await waitFor(async () => (await Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_dropped_total')))).includes(1), 'a metric');
-	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts, and is a dead letter/.test(line))), 'and logged');
+	ok(instances.some(({ log }) => log.some((line) => /a message of \S+ was not answered well in 2 attempts, and is a dead letter; the last time: status 400/.test(line))), 'and logged');
 	const letters = async () => (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json.letters;
 	const [letter] = await letters();
 	isDeep([letter.session, letter.type, letter.event, letter.data], [client.id, 'message', 'poison', null], 'it is a dead letter');

@@ -25,6 +25,7 @@ struct hub_config {
 	size_t answer_max;     /* Bytes of messages in one batch, of all its streams; a single larger one goes alone. */
 	int64_t away_after_ms; /* A session whose sink stays longer than a part of this is touched meanwhile. */
 	int64_t reread_ms;     /* So long after it began, and again after each such time, a sink that stays reads all its streams anew. */
+	bool hands;            /* The store is told what was handed to sinks that stay: see store_hand. */
 	bool needs_grants;     /* A session is read only as long as its grants hold: see codec/grants.h. */
 };
 

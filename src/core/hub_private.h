@@ -60,6 +60,7 @@ struct reader {
 	bool full;        /* Something has to wait until what is pending is delivered. */
 	bool ready;       /* In hub->ready; never while it is paused. */
 	bool paused;      /* By its sink. */
+	unsigned handed;  /* Mailbox entries that were delivered and the store has not been told of. */
 	bool announced;   /* Else in hub->unannounced. */
 	int64_t since;    /* By store_now. */
 	int64_t until;    /* The same: when the session's grants are over. */

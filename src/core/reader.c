@@ -10,6 +10,7 @@
 #include "codec/grants.h"
 #include "core/hub_private.h"
 
+#define HAND_EACH 8 /* So many entries are handed before the store is told: a client that gets little acknowledges in time. */
 #define EXPIRY_STEP_MS 3600000 /* The store's clock may be set meanwhile. */
 
 /* ---- What a reader has to deliver ---- */
@@ -438,6 +439,18 @@ reader_continue(struct reader *reader)
 	reader_read_rooms(reader);
 }
 
+/* What the reader had is with a sink that stays. */
+static void
+reader_hand(struct reader *reader, const struct reader *had)
+{
+	for (size_t i = 0; i < had->pending_count; i++)
+		reader->handed += !had->pending[i]->room;
+	if (!reader->hub->config.hands || reader->handed < HAND_EACH)
+		return;
+	reader->handed = 0;
+	store_hand(reader->hub->store, &reader->session, reader->mailbox.told);
+}
+
 void
 reader_deliver(struct reader *reader)
 {
@@ -454,8 +467,10 @@ reader_deliver(struct reader *reader)
 		reader->rooms[i]->told = reader->rooms[i]->position;
 	reader_cursor(reader, &cursor);
 	batch = (struct batch){&cursor, had.pending_count, had.pending, had.gaps_count, had.gaps, had.full || had.stale > 0};
-	if (had.sink->ops->deliver(had.sink, &batch))
+	if (had.sink->ops->deliver(had.sink, &batch)) {
+		reader_hand(reader, &had);
 		reader_continue(reader);
+	}
 	reader_clear(&had);
 	cursor_free(&cursor);
 }

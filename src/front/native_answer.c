@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "front/refusal.h"
+
 void
 native_write_members(struct buf *b, const struct store_members *members)
 {
@@ -74,38 +76,14 @@ write_done(struct buf *b, const struct answer *answer)
 void
 native_write_answer(struct buf *b, const struct answer *answer)
 {
-	switch (answer->result.code) {
-	case STORE_DONE:
-		write_done(b, answer);
-		return;
-	case STORE_DONE_BEFORE:
+	const struct refusal *refusal = refusal_of(answer->result.code);
+
+	if (refusal)
+		native_write_error(b, refusal->code, refusal->detail);
+	else if (answer->result.code == STORE_DONE_BEFORE)
 		buf_adds(b, "{\"repeated\":true}");
-		return;
-	case STORE_NO_TARGET:
-		native_write_error(b, "recipient_gone", "There is no session with this id.");
-		return;
-	case STORE_ROOM_FULL:
-		native_write_error(b, "room_full", "The room has as many members as this join accepts.");
-		return;
-	case STORE_NOT_JOINED:
-		native_write_error(b, "not_joined", "The session is not in this room.");
-		return;
-	case STORE_ROOMS_LIMIT:
-		native_write_error(b, "too_many_rooms", "The gateway holds as many rooms as it may.");
-		return;
-	case STORE_JOINED_LIMIT:
-		native_write_error(b, "too_many_joined", "The session is in as many rooms as it may be.");
-		return;
-	case STORE_QUEUE_FULL:
-		native_write_error(b, "overloaded", "As many events wait for the application as may.");
-		return;
-	case STORE_USER_FULL:
-		native_write_error(b, "too_many_sessions", "The user has as many sessions as it may have.");
-		return;
-	case STORE_FORBIDDEN: /* Nobody refuses anything yet. */
-		native_write_error(b, "forbidden", "The session may not do this.");
-		return;
-	}
+	else
+		write_done(b, answer);
 }
 
 void

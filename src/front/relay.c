@@ -22,6 +22,7 @@
 #include "front/inbox.h"
 #include "front/private.h"
 #include "front/problem.h"
+#include "front/refusal.h"
 #include "net/http.h"
 #include "transport/ws.h"
 
@@ -227,28 +228,21 @@ on_opened(void *arg, const struct store_opened *opened)
 	go_on(relay);
 }
 
-static const char *
-name_of(enum store_result_code code)
+/* What an operation was refused for; NULL if all were done. */
+static const struct refusal *
+find_refusal(const struct store_applied *applied)
 {
-	if (code == STORE_USER_FULL)
-		return "too_many_sessions";
-	return code == STORE_ROOMS_LIMIT ? "too_many_rooms" : "refused";
-}
+	const struct refusal *refusal = NULL;
 
-/* What an operation may be refused for; NULL if it was done. */
-static const char *
-refusal_of(const struct store_applied *applied)
-{
-	for (size_t i = 0; i < applied->count; i++)
-		if (applied->results[i].code != STORE_DONE && applied->results[i].code != STORE_DONE_BEFORE)
-			return name_of(applied->results[i].code);
-	return NULL;
+	for (size_t i = 0; i < applied->count && !refusal; i++)
+		refusal = refusal_of(applied->results[i].code);
+	return refusal;
 }
 
 static void
 take_done(struct relay *relay, const struct store_applied *applied)
 {
-	const char *refusal = refusal_of(applied);
+	const struct refusal *refusal = find_refusal(applied);
 
 	metric_add(SESSIONS_REFUSED, relay->grants.len > 0 && refusal);
 	if (relay->sending > 0)
@@ -257,7 +251,7 @@ take_done(struct relay *relay, const struct store_applied *applied)
 		inbox_drop_first(&relay->inbox);
 	relay->seq = applied->next_seq;
 	if (refusal) {
-		fail(relay, WS_TRY_LATER, refusal);
+		fail(relay, WS_TRY_LATER, refusal->code);
 		return;
 	}
 	if (relay->grants.len > 0) {

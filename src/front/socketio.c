@@ -15,6 +15,7 @@
 #include "front/auth.h"
 #include "front/engineio_post.h"
 #include "front/private.h"
+#include "front/refusal.h"
 #include "hook/hook.h"
 #include "store/store.h"
 
@@ -246,14 +247,10 @@ relay(struct engineio_post *post, const struct engine_socket *socket, const stru
 		add_receipt(post, &socket->id, packet->id, "[{\"error\":\"refused\"}]");
 }
 
-struct complaint {
-	const char *code, *detail; /* Neither needs escaping. */
-};
-
 /* Why an event is not taken: its client is told by the answer that it waits for, or by an event. */
 static struct client_op *
 add_complaint(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event,
-    const struct complaint *complaint)
+    const struct refusal *complaint)
 {
 	struct buf *json = engineio_post_text(post);
 	struct client_op *op;
@@ -277,8 +274,7 @@ add_complaint(struct engineio_post *post, const struct engine_socket *socket, co
 static void
 add_refusal(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet, struct jspan event)
 {
-	static const struct complaint full = {"overloaded", "Too many events wait for the application."};
-	struct client_op *op = add_complaint(post, socket, packet, event, &full);
+	struct client_op *op = add_complaint(post, socket, packet, event, refusal_of(STORE_QUEUE_FULL));
 
 	op->kind = CLIENT_TELL;
 	op->refusal = op->data;
@@ -312,7 +308,7 @@ static bool
 complain(struct engineio_post *post, const struct engine_socket *socket, const struct socketio_packet *packet,
     const struct socketio_event *event, bool is_heard)
 {
-	static const struct complaint gateways = {"bad_event", "Events that begin with $ are the gateway's."},
+	static const struct refusal gateways = {"bad_event", "Events that begin with $ are the gateway's."},
 	    large = {"message_too_large", "The event is larger than --max-message."};
 	struct jspan name = {event->name.data, event->name.len};
 	struct buf text = BUF_EMPTY;
@@ -501,38 +497,23 @@ socketio_take(struct engineio_post *post, const struct engineio_packet *message)
 
 /* ---- Steps ---- */
 
-static const char *
-answer_to(enum store_result_code code)
-{
-	switch (code) {
-	case STORE_ROOM_FULL:
-		return "[{\"error\":\"room_full\"}]";
-	case STORE_NOT_JOINED:
-		return "[{\"error\":\"not_joined\"}]";
-	case STORE_ROOMS_LIMIT:
-		return "[{\"error\":\"too_many_rooms\"}]";
-	case STORE_JOINED_LIMIT:
-		return "[{\"error\":\"too_many_joined\"}]";
-	case STORE_QUEUE_FULL:
-		return "[{\"error\":\"overloaded\"}]";
-	case STORE_DONE:
-	case STORE_DONE_BEFORE:
-		return "[{\"ok\":true}]";
-	default:
-		return "[{\"error\":\"refused\"}]";
-	}
-}
-
 static void
-finish_room(struct engineio_post *post, const char *answer)
+finish_room(struct engineio_post *post, const char *refusal)
 {
 	struct socketio_step *step = &post->step;
+	struct buf *json;
 
 	forget(step);
-	step->room_answer = answer;
+	step->room_refusal = refusal;
 	step->room_at = post->from;
-	if (step->packet.has_id)
-		add_answer(post, &step->socket, step->packet.id, answer);
+	step->has_room = true;
+	if (step->packet.has_id && !refusal) {
+		add_answer(post, &step->socket, step->packet.id, "[{\"ok\":true}]");
+	} else if (step->packet.has_id) {
+		json = engineio_post_text(post);
+		buf_addf(json, "[{\"error\":\"%s\"}]", refusal);
+		add_answer(post, &step->socket, step->packet.id, json->data);
+	}
 	engineio_post_step_done(post);
 }
 
@@ -540,13 +521,14 @@ static void
 on_room(void *arg, const struct store_applied *applied)
 {
 	struct engineio_post *post = arg;
+	const struct refusal *refusal = applied->count > 0 ? refusal_of(applied->results[0].code) : NULL;
 
 	if (applied->status == STORE_UNAVAILABLE)
 		engineio_call_try_again(&post->call);
 	else if (applied->status != STORE_OK)
 		engineio_post_refuse(post);
 	else
-		finish_room(post, answer_to(applied->results[0].code));
+		finish_room(post, refusal ? refusal->code : NULL);
 }
 
 static void
@@ -574,17 +556,17 @@ change_room(struct engineio_post *post)
 {
 	const struct buf *title = &post->step.title;
 
-	if (post->step.room_answer && post->step.room_at == post->from) { /* It was done, and the swap behind it was not. */
-		finish_room(post, post->step.room_answer);
+	if (post->step.has_room && post->step.room_at == post->from) { /* It was done, and the swap behind it was not. */
+		finish_room(post, post->step.room_refusal);
 		return;
 	}
 	if (!may(post, GRANTS_JOIN, title->data ? title->data : "") && post->step.kind == SOCKETIO_JOIN) {
-		finish_room(post, "[{\"error\":\"forbidden\"}]");
+		finish_room(post, refusal_of(STORE_FORBIDDEN)->code);
 		return;
 	}
 	if (title->len == 0 || strlen(title->data) != title->len ||
 	    !native_room_name(title->data, title->len, post->call.front->limits.room_name) || is_of_other(post))
-		finish_room(post, "[{\"error\":\"bad_room\"}]");
+		finish_room(post, "bad_room");
 	else
 		engineio_call_begin(&post->call, apply_room);
 }

@@ -37,7 +37,8 @@ struct socketio_step {
 	struct socketio_packet packet; /* Lent by the body, as is room. */
 	struct name socket;            /* Whose it is. */
 	struct buf title;              /* Of the room that it enters or leaves; ... */
-	const char *room_answer;       /* ... what came of that, when it was done; lent for good; ... */
+	bool has_room;                 /* ... when that was done: ... */
+	const char *room_refusal;      /* ... why not, NULL if it does; lent for good; ... */
 	size_t room_at;                /* ... and where in the body. */
 	/* Of a connection: */
 	uint32_t number;

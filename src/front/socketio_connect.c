@@ -13,6 +13,7 @@
 #include "front/auth.h"
 #include "front/engineio_post.h"
 #include "front/private.h"
+#include "front/refusal.h"
 #include "hook/hook.h"
 #include "store/store.h"
 
@@ -153,8 +154,18 @@ take_socket(struct engineio_post *post, const struct client_op *ops, size_t coun
 static void
 on_taken_back(void *arg, const struct store_presence *presence)
 {
+	const struct refusal *refusal = refusal_of(STORE_USER_FULL);
+
 	(void)presence; /* Were it not closed, it would lapse. */
-	socketio_refuse(arg, "The user has as many sessions as it may have.", "too_many_sessions");
+	socketio_refuse(arg, refusal->detail, refusal->code);
+}
+
+/* Its user has too many sessions. */
+static void
+take_back(struct engineio_post *post)
+{
+	metric_add(SESSIONS_REFUSED, 1);
+	sessions_close(post->call.front->parts.sessions, &post->step.id, on_taken_back, post);
 }
 
 static bool
@@ -170,13 +181,32 @@ take_results(struct engineio_post *post, const struct store_result *results)
 	bool has_grants = post->step.grants.len > 0;
 
 	if (has_grants && !is_done(&results[0])) {
-		metric_add(SESSIONS_REFUSED, 1);
-		sessions_close(post->call.front->parts.sessions, &post->step.id, on_taken_back, post);
+		take_back(post);
 	} else if (!is_done(&results[has_grants])) {
 		socketio_refuse(post, "Too many rooms", NULL);
 	} else {
 		finish(post);
 	}
+}
+
+/* Where all have grants, who has none was refused them by an instance that ended before it could say so. */
+static void
+on_first(void *arg, const struct store_session *session)
+{
+	struct engineio_post *post = arg;
+
+	if (session->status == STORE_UNAVAILABLE)
+		engineio_call_try_again(&post->call);
+	else if (session->status == STORE_OK && session->grants.len > 0)
+		finish(post);
+	else
+		take_back(post);
+}
+
+static void
+look_at_first(struct engineio_call *call)
+{
+	store_look(call->front->parts.store, &post_of(call)->step.id, on_first, call);
 }
 
 static void
@@ -186,7 +216,10 @@ on_placed(void *arg, const struct store_applied *applied)
 
 	switch (applied->status) {
 	case STORE_STALE: /* A first attempt of this request has done it: nobody else knows the secret yet. */
-		finish(post);
+		if (post->call.front->has_grants)
+			engineio_call_begin(&post->call, look_at_first);
+		else
+			finish(post);
 		return;
 	case STORE_OK:
 		take_results(post, applied->results);

@@ -66,7 +66,7 @@ fail(struct ask *ask, const char *why, int64_t retry_after_ms)
 {
 	metric_add(HOOK_FAILURES, 1);
 	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->event.kind], ask->event.session.s, ask->attempt, why);
-	ask->done(ask->arg, &(struct asked){.retry_after_ms = retry_after_ms});
+	ask->done(ask->arg, &(struct asked){.why = why, .retry_after_ms = retry_after_ms});
 }
 
 /* The backend is there and says something: is it an answer? */
@@ -239,7 +239,7 @@ asks_release(struct hook *hook)
 		LIST_INSERT_HEAD(&hook->asks, ask, in_asks);
 		if (start_fetch(ask))
 			continue;
-		ask->done(ask->arg, &(struct asked){0});
+		ask->done(ask->arg, &(struct asked){.why = "there was no token"});
 		ask_free(ask);
 	}
 }

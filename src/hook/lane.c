@@ -1,6 +1,10 @@
 /*
  * A lane is one session's entries, done one after another: look at the session, ask the backend, finish the entry with what it
  * answered.  A lane is gone when it has no entries.
+ *
+ * What is answered goes into the session's mailbox for the most part, and a client may send faster than it takes that.  So nothing is
+ * asked while the mailbox has little space, and no answer done for which it has too little: until the client has acknowledged
+ * something, or has not for a while.
  */
 #include <event2/util.h>
 #include <stdlib.h>
@@ -16,6 +20,10 @@
 #define RETRY_FIRST_MS 500  /* What a retry waits for at most, and twice that the next one, ... */
 #define RETRY_MOST_MS 60000 /* ... up to this. */
 #define STORE_RETRY_MS 500
+#define CLIENT_FIRST_MS 50  /* How long to wait for a client before its mailbox is looked at again, and twice that the next time, ... */
+#define CLIENT_MOST_MS 1000 /* ... up to this. */
+#define CLIENT_SPACE 64     /* Less than that, or than a quarter of the mailbox, is little. */
+#define REMEMBER_MS 60000   /* That a client was waited for in vain. */
 
 enum lane_state { LANE_IDLE, LANE_READY, LANE_LOOKING, LANE_ASKING, LANE_FINISHING, LANE_WAITING };
 
@@ -32,6 +40,13 @@ struct lane {
 	struct name session;
 	enum lane_state state;
 	TAILQ_HEAD(, job) jobs;
+	unsigned count;            /* Of them. */
+	bool is_aside;             /* It waits for its client. */
+	bool is_crowded;           /* Its mailbox had little space when that was looked at: ... */
+	uint32_t seen;             /* ... so much.  Unless there is more, ... */
+	int64_t patient_until;     /* ... the client is waited for until then, by clock_mono_ms. */
+	int64_t pause;             /* Before its mailbox is looked at again. */
+	uint32_t space;            /* Of its mailbox, when that was looked at; or whatever it takes. */
 	unsigned attempt;          /* Of the first job: so often the backend was asked about it. */
 	struct message *message;   /* The first job's. */
 	struct ask *ask;
@@ -47,11 +62,58 @@ struct lane {
 
 /* ---- The first job ---- */
 
+static bool
+is_under_way(enum lane_state state)
+{
+	return state == LANE_LOOKING || state == LANE_ASKING || state == LANE_FINISHING;
+}
+
+static void
+set_state(struct lane *lane, enum lane_state state)
+{
+	struct hook *hook = lane->queue->hook;
+	unsigned more = (unsigned)is_under_way(state) - (unsigned)is_under_way(lane->state);
+
+	lane->state = state;
+	hook->running += more;
+	lane->queue->running += more;
+	metric_set(HOOK_RUNNING, hook->running);
+}
+
 static void
 make_ready(struct lane *lane)
 {
-	lane->state = LANE_READY;
+	set_state(lane, LANE_READY);
 	TAILQ_INSERT_TAIL(&lane->queue->hook->ready, lane, in_ready);
+}
+
+/* While a lane is aside its entries are none of those that keep others from being read. */
+static void
+set_aside(struct lane *lane, bool is_aside)
+{
+	struct queue *queue = lane->queue;
+
+	if (lane->is_aside == is_aside)
+		return;
+	lane->is_aside = is_aside;
+	metric_add(HOOK_ASIDE, is_aside ? 1 : -1);
+	if (is_aside)
+		queue->aside += lane->count;
+	else
+		queue->aside -= lane->count;
+	queue_read(queue);
+}
+
+/* There are no more jobs.  But should more come soon, the client has had its time. */
+static void
+leave(struct lane *lane)
+{
+	struct timeval tv = clock_timeval(REMEMBER_MS);
+
+	if (lane->patient_until > 0 && clock_mono_ms() >= lane->patient_until)
+		event_add(lane->timer, &tv);
+	else
+		lane_free(lane);
 }
 
 /* Forget the first job, and go on. */
@@ -64,30 +126,20 @@ next_job(struct lane *lane)
 	size_t len = job->len;
 
 	TAILQ_REMOVE(&lane->jobs, job, in_lane);
+	lane->count--;
 	free(job);
 	message_unref(lane->message);
 	lane->message = NULL;
 	lane->attempt = 0;
 	lane->answered = lane->given_up = false;
 	hook_answer_free(&lane->answer);
-	lane->state = LANE_IDLE;
+	set_state(lane, LANE_IDLE);
 	if (TAILQ_EMPTY(&lane->jobs))
-		lane_free(lane);
+		leave(lane);
 	else
 		make_ready(lane);
 	queue_done(queue, len);
 	lanes_run(hook);
-}
-
-/* From looking at the session to the backend's answer. */
-static void
-count_running(struct lane *lane, int more)
-{
-	struct hook *hook = lane->queue->hook;
-
-	hook->running += (unsigned)more;
-	lane->queue->running += (unsigned)more;
-	metric_set(HOOK_RUNNING, hook->running);
 }
 
 /* ---- Later ---- */
@@ -98,6 +150,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct lane *lane = arg;
 
 	(void)fd, (void)what;
+	if (TAILQ_EMPTY(&lane->jobs)) {
+		lane_free(lane);
+		return;
+	}
 	make_ready(lane);
 	lanes_run(lane->queue->hook);
 }
@@ -107,7 +163,7 @@ wait(struct lane *lane, int64_t ms)
 {
 	struct timeval tv = clock_timeval(ms);
 
-	lane->state = LANE_WAITING;
+	set_state(lane, LANE_WAITING);
 	event_add(lane->timer, &tv);
 }
 
@@ -126,6 +182,68 @@ wait_for_retry(struct lane *lane, int64_t least)
 	wait(lane, random % most + (least < RETRY_MOST_MS ? least : RETRY_MOST_MS));
 }
 
+/* ---- Waiting for the client ---- */
+
+/* How many entries the answer has for the session. */
+static uint32_t
+count_own(const struct lane *lane)
+{
+	uint32_t own = 0;
+
+	for (size_t i = 0; i < lane->answer.count; i++) {
+		const struct client_op *op = &lane->answer.ops[i];
+
+		own += op->kind == CLIENT_SEND_USER || (op->kind == CLIENT_SEND_SESSION && name_equal(&op->to, &lane->session));
+	}
+	return own;
+}
+
+static uint32_t
+space_wanted(const struct lane *lane)
+{
+	uint32_t max = lane->queue->hook->parts.options->mailbox_max, wanted = max / 4;
+
+	if (lane->answered) {
+		wanted = count_own(lane);
+		return wanted < max ? wanted : max;
+	}
+	if (wanted == 0)
+		return 1;
+	return wanted < CLIENT_SPACE ? wanted : CLIENT_SPACE;
+}
+
+/* Is it worth to wait for this client?  Not if it is away, or has lost something anyway. */
+static bool
+may_wait_for_client(const struct lane *lane, const struct store_session *session)
+{
+	return session->status == STORE_OK && !session->away && !session->has_lost && !queue_is_heavy(lane->queue);
+}
+
+/* False if it goes on. */
+static bool
+wait_for_client(struct lane *lane, const struct store_session *session)
+{
+	bool may_wait = may_wait_for_client(lane, session), has_space = session->space >= space_wanted(lane);
+	int64_t now = clock_mono_ms();
+
+	if (may_wait && !has_space && (!lane->is_crowded || session->space > lane->seen)) {
+		lane->patient_until = now + lane->queue->hook->parts.options->hook_timeout_ms;
+		lane->pause = CLIENT_FIRST_MS;
+	}
+	lane->is_crowded = !has_space;
+	lane->seen = session->space;
+	if (!may_wait || has_space || now >= lane->patient_until) {
+		lane->space = may_wait && has_space ? session->space : UINT32_MAX;
+		set_aside(lane, false);
+		return false;
+	}
+	wait(lane, lane->pause);
+	set_aside(lane, true);
+	if ((lane->pause *= 2) > CLIENT_MOST_MS)
+		lane->pause = CLIENT_MOST_MS;
+	return true;
+}
+
 /* ---- Finishing ---- */
 
 static void
@@ -136,6 +254,7 @@ on_finished(void *arg, const struct store_applied *applied)
 	lane->call = NULL;
 	if (applied->status != STORE_OK && applied->status != STORE_GONE) {
 		wait(lane, STORE_RETRY_MS); /* What is to be done is known. */
+		lanes_run(lane->queue->hook);
 		return;
 	}
 	metric_add(HOOK_DONE, applied->status == STORE_OK && lane->answered);
@@ -155,7 +274,7 @@ finish(struct lane *lane, const struct client_op *ops, size_t n)
 		finish.letter = job->payload;
 		finish.letter_len = job->len;
 	}
-	lane->state = LANE_FINISHING;
+	set_state(lane, LANE_FINISHING);
 	lane->call = sessions_finish(lane->queue->hook->parts.sessions, &finish, on_finished, lane);
 }
 
@@ -202,24 +321,37 @@ failure(struct lane *lane)
 	return own_message(lane, "\"$error\"");
 }
 
-/* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
 static void
 finish_failed(struct lane *lane)
 {
-	enum hook_kind kind = hook_kind_of(lane->message);
-	struct client_op op;
+	struct client_op op = failure(lane);
 
-	if (!lane->given_up) {
-		metric_add(HOOK_DROPPED, 1);
-		log_error("--hook: a %s of %s was not answered well in %u attempts, and is a dead letter", hook_kind_names[kind],
-		    lane->session.s, lane->attempt);
-	}
+	finish(lane, &op, hook_kind_of(lane->message) == HOOK_MESSAGE);
+}
+
+/* Nobody will ask about it any more, unless somebody looks after dead letters; whoever sent it is told. */
+static void
+give_up(struct lane *lane, const char *why)
+{
+	metric_add(HOOK_DROPPED, 1);
+	log_error("--hook: a %s of %s was not answered well in %u attempts, and is a dead letter; the last time: %s",
+	    hook_kind_names[hook_kind_of(lane->message)], lane->session.s, lane->attempt, why);
 	lane->given_up = true;
-	op = failure(lane);
-	finish(lane, &op, kind == HOOK_MESSAGE);
+	finish_failed(lane);
 }
 
 /* ---- Asking ---- */
+
+static void look(struct lane *);
+
+static void
+finish_answered(struct lane *lane)
+{
+	if (space_wanted(lane) > lane->space)
+		look(lane);
+	else
+		finish(lane, lane->answer.ops, lane->answer.count);
+}
 
 static void
 on_answer(void *arg, const struct asked *asked)
@@ -228,14 +360,13 @@ on_answer(void *arg, const struct asked *asked)
 	struct hook *hook = lane->queue->hook;
 
 	lane->ask = NULL;
-	count_running(lane, -1);
 	if (asked->answer) {
 		lane->answered = true;
 		lane->answer = *asked->answer;
 		*asked->answer = (struct hook_answer){0};
-		finish(lane, lane->answer.ops, lane->answer.count);
+		finish_answered(lane);
 	} else if (lane->attempt > hook->parts.options->hook_retries) {
-		finish_failed(lane);
+		give_up(lane, asked->why);
 	} else {
 		wait_for_retry(lane, asked->retry_after_ms);
 	}
@@ -277,41 +408,11 @@ ask(struct lane *lane, const struct store_session *session)
 	lane->ask = ask_start(hook, hook->fetcher, &event, lane->attempt, on_answer, lane);
 	free(rooms);
 	if (lane->ask) {
-		lane->state = LANE_ASKING;
+		set_state(lane, LANE_ASKING);
 		return;
 	}
-	count_running(lane, -1);
 	lane->attempt--;
 	wait(lane, STORE_RETRY_MS);
-}
-
-static void
-on_look(void *arg, const struct store_session *session)
-{
-	struct lane *lane = arg;
-	struct hook *hook = lane->queue->hook;
-
-	lane->call = NULL;
-	if (session->status == STORE_OK || session->status == STORE_GONE) {
-		ask(lane, session);
-		return;
-	}
-	count_running(lane, -1);
-	wait(lane, STORE_RETRY_MS);
-	lanes_run(hook);
-}
-
-static void
-look(struct lane *lane)
-{
-	struct hook *hook = lane->queue->hook;
-
-	count_running(lane, 1);
-	lane->state = LANE_LOOKING;
-	if (hook_kind_of(lane->message) == HOOK_DISCONNECT)
-		ask(lane, NULL);
-	else
-		lane->call = store_look(hook->parts.store, &lane->session, on_look, lane);
 }
 
 /* ---- Histories ---- */
@@ -372,6 +473,7 @@ on_history(void *arg, enum store_status status, struct message *const *messages,
 	if (status != STORE_OK) {
 		history_free(history);
 		wait(lane, STORE_RETRY_MS);
+		lanes_run(lane->queue->hook);
 		return;
 	}
 	write_messages(&list, history, messages, count);
@@ -396,32 +498,11 @@ read_messages(struct history *history, struct entry_id upto)
 	buf_free(&event);
 }
 
-/* What came after it had entered the room it gets anyway. */
 static void
-on_joined(void *arg, const struct store_session *session)
+read_history(struct lane *lane, const struct store_session *session)
 {
-	struct lane *lane = arg;
-	struct history *history = lane->history;
-	struct entry_id upto = entry_id_newest;
-
-	lane->call = NULL;
-	if (session->status == STORE_UNAVAILABLE) {
-		lane->history = NULL;
-		history_free(history);
-		wait(lane, STORE_RETRY_MS);
-		return;
-	}
-	for (size_t i = 0; i < session->rooms_count; i++)
-		if (strcmp(session->rooms[i].title, history->wanted.title.data) == 0)
-			upto = session->rooms[i].since;
-	read_messages(history, upto);
-}
-
-static void
-read_history(struct lane *lane)
-{
-	const struct hook_parts *parts = &lane->queue->hook->parts;
 	struct history *history = mem_zero(1, sizeof *history);
+	struct entry_id upto = entry_id_newest;
 
 	LIST_INSERT_HEAD(&lane->queue->hook->histories, history, in_histories);
 	if (!hook_read_history(&history->wanted, lane->message->data)) {
@@ -431,11 +512,11 @@ read_history(struct lane *lane)
 	}
 	history->lane = lane;
 	lane->history = history;
-	lane->state = LANE_LOOKING;
-	if (history->wanted.is_joined)
-		lane->call = store_look(parts->store, &lane->session, on_joined, lane);
-	else
-		read_messages(history, entry_id_newest);
+	/* What came after it had entered the room it gets anyway. */
+	for (size_t i = 0; history->wanted.is_joined && i < session->rooms_count; i++)
+		if (strcmp(session->rooms[i].title, history->wanted.title.data) == 0)
+			upto = session->rooms[i].since;
+	read_messages(history, upto);
 }
 
 void
@@ -448,6 +529,40 @@ histories_free(struct hook *hook)
 /* ---- Lanes ---- */
 
 static void
+on_look(void *arg, const struct store_session *session)
+{
+	struct lane *lane = arg;
+	struct hook *hook = lane->queue->hook;
+
+	lane->call = NULL;
+	if (session->status != STORE_OK && session->status != STORE_GONE) {
+		wait(lane, STORE_RETRY_MS);
+		lanes_run(hook);
+	} else if (wait_for_client(lane, session)) {
+		lanes_run(hook);
+	} else if (lane->answered) {
+		finish(lane, lane->answer.ops, lane->answer.count);
+	} else if (hook_is_history(lane->message)) {
+		read_history(lane, session);
+	} else {
+		ask(lane, session);
+	}
+}
+
+static void
+look(struct lane *lane)
+{
+	set_state(lane, LANE_LOOKING);
+	lane->space = 0;
+	if (hook_is_history(lane->message) || hook_kind_of(lane->message) != HOOK_DISCONNECT) {
+		lane->call = store_measure(lane->queue->hook->parts.store, &lane->session, space_wanted(lane), on_look, lane);
+		return;
+	}
+	lane->space = UINT32_MAX;
+	ask(lane, NULL);
+}
+
+static void
 start(struct lane *lane)
 {
 	struct job *job = TAILQ_FIRST(&lane->jobs);
@@ -457,9 +572,7 @@ start(struct lane *lane)
 	if (!lane->message)
 		finish(lane, NULL, 0); /* Not ours. */
 	else if (lane->answered)
-		finish(lane, lane->answer.ops, lane->answer.count);
-	else if (hook_is_history(lane->message))
-		read_history(lane);
+		finish_answered(lane);
 	else if (lane->given_up)
 		finish_failed(lane);
 	else
@@ -474,7 +587,7 @@ lanes_run(struct hook *hook)
 
 	while (!hook->draining && hook->running < most && (lane = TAILQ_FIRST(&hook->ready))) {
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
-		lane->state = LANE_IDLE;
+		set_state(lane, LANE_IDLE);
 		if (!lane->queue->leaving)
 			start(lane);
 	}
@@ -503,8 +616,12 @@ lane_add(struct queue *queue, const struct store_entry *entry)
 		HASH_ADD(hh, queue->lanes, session.s, NAME_LEN, lane);
 	}
 	TAILQ_INSERT_TAIL(&lane->jobs, job, in_lane);
-	if (lane->state == LANE_IDLE)
+	lane->count++;
+	queue->aside += lane->is_aside;
+	if (lane->state == LANE_IDLE) {
+		event_del(lane->timer);
 		make_ready(lane);
+	}
 }
 
 struct lane *
@@ -522,12 +639,13 @@ lane_free(struct lane *lane)
 	HASH_DEL(lane->queue->lanes, lane);
 	if (lane->state == LANE_READY)
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
-	if (lane->state == LANE_ASKING || (lane->state == LANE_LOOKING && !lane->history))
-		count_running(lane, -1);
+	set_state(lane, LANE_IDLE);
+	if (lane->is_aside) {
+		lane->queue->aside -= lane->count;
+		metric_add(HOOK_ASIDE, -1);
+	}
 	ask_cancel(lane->ask);
-	if (lane->history && lane->call)
-		history_free(lane->history);
-	else if (lane->history)
+	if (lane->history)
 		lane->history->lane = NULL;
 	store_cancel(lane->call);
 	while ((job = TAILQ_FIRST(&lane->jobs))) {

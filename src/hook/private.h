@@ -45,7 +45,7 @@ struct hook {
 	unsigned ticks;
 	unsigned next_try;        /* The queue to be asked for next. */
 	unsigned wish;            /* That whose holder is told how few this instance has. */
-	unsigned running;         /* Lanes that are asking, of all queues. */
+	unsigned running;         /* Lanes that have something under way, of all queues. */
 	TAILQ_HEAD(, lane) ready; /* Those that have something to ask, in order. */
 	bool draining;
 };
@@ -53,8 +53,9 @@ struct hook {
 /* ---- Asking (ask.c) ---- */
 
 struct asked {
-	struct hook_answer *answer; /* NULL if it failed; then the backend wants to be left alone for ... */
-	int64_t retry_after_ms;
+	struct hook_answer *answer; /* NULL if it failed: ... */
+	const char *why;            /* ... for that, and the backend wants to be left alone for ... */
+	int64_t retry_after_ms;     /* ... so long. */
 };
 
 /* All lent; but whoever keeps the answer leaves an empty one. */
@@ -109,8 +110,9 @@ struct queue {
 	int64_t asked_at;          /* When the lease was. */
 	bool stale;                /* There may be more behind position. */
 	struct entry_id position;
-	unsigned running;          /* Lanes that are asking. */
+	unsigned running;          /* Lanes that have something under way. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
+	size_t aside;              /* Of these, those whose lanes wait for clients. */
 	struct lane *lanes;        /* By session. */
 };
 
@@ -122,6 +124,7 @@ void queue_release(struct queue *);          /* Give it back if that is to be, a
 void queue_drop(struct queue *);             /* It is held no more: forget all. */
 void queue_read(struct queue *);             /* Unless there is enough to do. */
 void queue_done(struct queue *, size_t len); /* An entry of len bytes is finished. */
+bool queue_is_heavy(const struct queue *);   /* No more of it is read for the bytes that wait. */
 
 /* ---- Lanes: one session's entries in order (lane.c) ---- */
 

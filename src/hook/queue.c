@@ -35,10 +35,16 @@ on_view(void *arg, const struct store_view *view)
 	lanes_run(queue->hook);
 }
 
+bool
+queue_is_heavy(const struct queue *queue)
+{
+	return queue->bytes >= WINDOW_BYTES;
+}
+
 void
 queue_read(struct queue *queue)
 {
-	if (!queue->held || queue->leaving || queue->reading || !queue->stale || queue->count >= WINDOW || queue->bytes >= WINDOW_BYTES)
+	if (!queue->held || queue->leaving || queue->reading || !queue->stale || queue->count - queue->aside >= WINDOW || queue_is_heavy(queue))
 		return;
 	/* All that was read is finished, so nothing comes twice; and a Redis that was set back may have ids that were passed. */
 	if (queue->count == 0)

@@ -133,6 +133,12 @@ store_look(struct store *store, const struct name *id, store_session_fn *fn, voi
 	return store->ops->look(store, id, fn, arg);
 }
 
+struct store_call *
+store_measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	return store->ops->measure(store, id, enough, fn, arg);
+}
+
 void
 store_touch(struct store *store, const struct name *id)
 {
@@ -143,6 +149,12 @@ void
 store_ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 {
 	store->ops->ack(store, id, pos, idle);
+}
+
+void
+store_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	store->ops->hand(store, id, pos);
 }
 
 struct store_call *

@@ -313,9 +313,15 @@ struct store_session {
 	struct store_grants grants;
 	size_t rooms_count;
 	const struct store_joined *rooms;
+	/* Of store_measure only: */
+	uint32_t space; /* So many entries more, and one of its mailbox is forgotten that it has not acknowledged, nor was handed; `enough` for as many
+	                   and more. */
+	bool has_lost;  /* One was forgotten already. */
 };
 typedef void store_session_fn(void *arg, const struct store_session *session);
 struct store_call *store_look(struct store *, const struct name *id, store_session_fn *, void *arg);
+/* The same, and how much its mailbox takes. */
+struct store_call *store_measure(struct store *, const struct name *id, uint32_t enough, store_session_fn *, void *arg);
 
 /*
  * Lists of all there is, in parts: from `at` on, 0-0 for the beginning, about max of them; go on at `next` while there is more.
@@ -357,6 +363,8 @@ void store_touch(struct store *, const struct name *id);
  * behind pos also gives its memory back.  Best effort.
  */
 void store_ack(struct store *, const struct name *id, struct entry_id pos, bool idle);
+/* The client was handed all of its mailbox up to pos on a connection that it goes on to read: store_measure counts that as acknowledged. */
+void store_hand(struct store *, const struct name *id, struct entry_id pos);
 
 enum store_presence_result { STORE_PRESENCE_NONE, STORE_PRESENCE_AWAY, STORE_PRESENCE_BACK, STORE_PRESENCE_GONE };
 

@@ -303,6 +303,16 @@ look(struct store *store, const struct name *id, store_session_fn *fn, void *arg
 	return &task->call;
 }
 
+static struct store_call *
+measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	struct task *task = memory_post(memory_of(store), TASK_LOOK, id, 0, arg);
+
+	task->u.enough = enough;
+	task->fn.session = fn;
+	return &task->call;
+}
+
 static void
 ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 {
@@ -315,6 +325,15 @@ ack(struct store *store, const struct name *id, struct entry_id pos, bool idle)
 		s->acked = pos;
 	if (idle && entry_id_compare(pos, s->stream.chain.last) == 0)
 		chain_clear(&s->stream.chain, &m->bin);
+}
+
+static void
+hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	struct session *s = memory_session(memory_of(store), id);
+
+	if (s && entry_id_compare(pos, s->stream.chain.last) <= 0)
+		s->handed = pos;
 }
 
 static bool
@@ -400,8 +419,10 @@ static const struct store_ops ops = {
     .list_sessions = memory_list_sessions,
     .list_user = memory_list_user,
     .look = look,
+    .measure = measure,
     .touch = memory_touch,
     .ack = ack,
+    .hand = hand,
     .lapse = memory_lapse,
     .back = memory_back,
     .close = memory_close,

@@ -63,7 +63,7 @@ struct session {
 	struct stream stream; /* First: a stream of kind SESSION is one. */
 	TAILQ_ENTRY(session) of_user;
 	struct user *user;    /* NULL: nobody's. */
-	struct entry_id acked;
+	struct entry_id acked, handed;
 	int64_t touched; /* On the monotonic clock. */
 	uint64_t next_seq;
 	struct session_results *results; /* Owned; NULL before the first. */
@@ -253,6 +253,7 @@ struct task {
 			size_t bytes;
 		} read;
 		uint32_t members_max;
+		uint32_t enough; /* Of a look. */
 		struct {
 			int64_t started_us;
 			int64_t limit_us;

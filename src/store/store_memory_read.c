@@ -169,14 +169,28 @@ memory_run_members(struct memory *m, struct task *task)
 	task->fn.members(task->arg, &list);
 }
 
+static void
+measure(const struct memory *m, const struct session *s, uint32_t enough, struct store_session *session)
+{
+	const struct chain *chain = &s->stream.chain;
+	struct entry_id had = entry_id_compare(s->handed, s->acked) > 0 ? s->handed : s->acked;
+	uint32_t space = m->limits.mailbox_max - (chain->count - chain_upto(chain, had));
+
+	session->space = space < enough ? space : enough;
+	session->has_lost = entry_id_compare(chain->before, had) > 0;
+}
+
 void
 memory_run_look(struct memory *m, struct task *task)
 {
 	const struct session *s = memory_session(m, &task->name);
 	struct store_session session = {.status = STORE_GONE, .data = "", .grants.text = ""};
 
-	if (s)
-		session = (struct store_session){STORE_OK, s->away, s->stream.chain.last, s->acked, s->data ? s->data : "",
-		    s->data_len, memory_session_state(s), view_grants(s), s->rooms, view_rooms(m, s)};
+	if (s) {
+		session = (struct store_session){.status = STORE_OK, .away = s->away, .last = s->stream.chain.last, .acked = s->acked,
+		    .data = s->data ? s->data : "", .data_len = s->data_len, .state = memory_session_state(s), .grants = view_grants(s),
+		    .rooms_count = s->rooms, .rooms = view_rooms(m, s)};
+		measure(m, s, task->u.enough, &session);
+	}
 	task->fn.session(task->arg, &session);
 }

@@ -30,8 +30,10 @@ typedef struct store_call *store_list_rooms_slot(struct store *, struct entry_id
 typedef struct store_call *store_list_sessions_slot(struct store *, struct entry_id at, uint32_t max, store_sessions_fn *, void *arg);
 typedef struct store_call *store_list_user_slot(struct store *, const struct name *user, store_sessions_fn *, void *arg);
 typedef struct store_call *store_look_slot(struct store *, const struct name *id, store_session_fn *, void *arg);
+typedef struct store_call *store_measure_slot(struct store *, const struct name *id, uint32_t enough, store_session_fn *, void *arg);
 typedef void store_touch_slot(struct store *, const struct name *id);
 typedef void store_ack_slot(struct store *, const struct name *id, struct entry_id pos, bool idle);
+typedef void store_hand_slot(struct store *, const struct name *id, struct entry_id pos);
 typedef struct store_call *store_lapse_slot(struct store *, const struct name *id, const char *away, const char *leave,
     store_presence_fn *, void *arg);
 typedef struct store_call *store_presence_slot(struct store *, const struct name *id, const char *payload, store_presence_fn *,
@@ -61,8 +63,10 @@ struct store_ops {
 	store_list_sessions_slot *list_sessions;
 	store_list_user_slot *list_user;
 	store_look_slot *look;
+	store_measure_slot *measure;
 	store_touch_slot *touch;
 	store_ack_slot *ack;
+	store_hand_slot *hand;
 	store_lapse_slot *lapse;
 	store_presence_slot *back;
 	store_presence_slot *close;

@@ -13,6 +13,8 @@
 #define TOUCH_WINDOW_MS 15000 /* Or a fifth of away_after, if that is less. */
 #define TOUCHES_PER_COMMAND 256
 #define ACK_WINDOW_MS 200
+#define ACK_OFTEN 4    /* Who is acknowledged so often in one window gets much: whoever waits for that is not to wait long, ... */
+#define ACK_SOON_MS 20 /* ... but for so long. */
 #define ACKS_PER_COMMAND 64
 
 /*
@@ -24,8 +26,9 @@
 
 struct heard { /* A session to be touched or acknowledged, or a room to be kept. */
 	struct name name;
-	struct entry_id position;
+	struct entry_id position, handed;
 	bool idle;
+	unsigned times;     /* It was acknowledged, or handed something. */
 	int64_t kept;       /* A room: when it was last said to live. */
 	struct heard *next; /* In its shard, while touches are written. */
 	UT_hash_handle hh;
@@ -35,6 +38,7 @@ struct beat {
 	struct redis_store *store;
 	struct event *touch_timer;
 	struct event *ack_timer;
+	bool is_soon; /* That was brought forward. */
 	int64_t touch_window;
 	struct heard *touched, *acked, *rooms;
 	int64_t pruned; /* When rooms was last looked through. */
@@ -194,6 +198,7 @@ on_ack_timer(evutil_socket_t none, short what, void *arg)
 	struct heard *heard, *first = beat->acked;
 
 	(void)none, (void)what;
+	beat->is_soon = false;
 	if (!redis_is_up(store->commands)) {
 		start_timer(beat->ack_timer, ACK_WINDOW_MS);
 		return;
@@ -211,11 +216,28 @@ on_ack_timer(evutil_socket_t none, short what, void *arg)
 		for (heard = first, i = 0; i < n; heard = heard->hh.next, i++) {
 			call_add_id(call, heard->position);
 			redis_command_adds(&call->command, heard->idle ? "1" : "0");
+			call_add_id(call, heard->handed);
 		}
 		first = heard;
 		redis_call_send(call);
 	}
 	forget(&beat->acked);
+}
+
+static struct heard *
+hear_ack(struct beat *beat, const struct name *id)
+{
+	const struct timeval soon = clock_timeval(ACK_SOON_MS);
+	bool new;
+	struct heard *heard = hear(&beat->acked, id, &new);
+
+	if (new)
+		start_timer(beat->ack_timer, ACK_WINDOW_MS);
+	if (++heard->times == ACK_OFTEN && !beat->is_soon) {
+		beat->is_soon = true;
+		event_add(beat->ack_timer, &soon);
+	}
+	return heard;
 }
 
 void
@@ -224,19 +246,22 @@ redis_store_ack(struct store *store, const struct name *id, struct entry_id pos,
 	struct beat *beat = redis_store_of(store)->beat;
 	const struct acked *known = bell_acked(redis_store_of(store)->bell, id);
 	struct heard *heard;
-	bool new;
 	int order;
 
 	if (known && entry_id_compare(pos, known->position) <= 0 && (!idle || known->emptied))
 		return;
-	heard = hear(&beat->acked, id, &new);
+	heard = hear_ack(beat, id);
 	order = entry_id_compare(pos, heard->position);
 	if (order > 0)
 		heard->position = pos;
 	if (order >= 0)
 		heard->idle = idle || (order == 0 && heard->idle);
-	if (new)
-		start_timer(beat->ack_timer, ACK_WINDOW_MS);
+}
+
+void
+redis_store_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	hear_ack(redis_store_of(store)->beat, id)->handed = pos;
 }
 
 /* ---- Rooms that are kept ---- */

@@ -38,6 +38,7 @@ enum script_id {
 	SCRIPT_PROBE,
 	SCRIPT_NAMES,
 	SCRIPT_LIST,
+	SCRIPT_MEASURE,
 	SCRIPTS
 };
 
@@ -215,10 +216,12 @@ store_list_rooms_slot redis_store_list_rooms;
 store_list_sessions_slot redis_store_list_sessions;
 store_list_user_slot redis_store_list_user;
 store_look_slot redis_store_look;
+store_measure_slot redis_store_measure;
 store_lapse_slot redis_store_lapse;
 store_presence_slot redis_store_back, redis_store_close;
 store_touch_slot redis_store_touch;
 store_ack_slot redis_store_ack;
+store_hand_slot redis_store_hand;
 store_sweep_slot redis_store_sweep;
 store_watch_slot redis_store_watch;
 store_name_slot redis_store_unwatch;

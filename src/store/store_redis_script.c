@@ -32,6 +32,7 @@ static const char *const bodies[SCRIPTS] = {
 	[SCRIPT_PROBE] = lua_redis_probe,
 	[SCRIPT_NAMES] = lua_redis_names,
 	[SCRIPT_LIST] = lua_redis_list,
+	[SCRIPT_MEASURE] = lua_redis_measure,
 };
 
 /*

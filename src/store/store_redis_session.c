@@ -63,10 +63,13 @@ redis_store_open(struct store *store, const struct name *id, const char *data, s
 
 /* ---- Look ---- */
 
+#define LOOKED "lwuasgp" /* Fields of the session, in the order of redis_measure.lua. */
+
 struct look_call {
 	struct redis_call call;
 	store_session_fn *fn;
 	void *arg;
+	bool measures;
 };
 
 static void
@@ -76,7 +79,7 @@ on_looked(struct redis_call *call, const redisReply *reply)
 	struct store_session session = {.status = STORE_UNAVAILABLE, .data = "", .grants.text = ""};
 	struct store_joined *rooms = NULL;
 
-	if (reply && has_fields(reply, 7)) {
+	if (reply && has_fields(reply, sizeof LOOKED - 1 + (look->measures ? 2 : 0))) {
 		redisReply **field = reply->element;
 
 		session.status = reply_id(field[0], &session.last) ? STORE_OK : STORE_GONE;
@@ -92,25 +95,51 @@ on_looked(struct redis_call *call, const redisReply *reply)
 			session.rooms = rooms = parse_rooms(field[5]->str, (size_t)field[5]->len, &session.rooms_count);
 		if (is_string(field[6]))
 			session.grants = (struct store_grants){field[6]->str, (size_t)field[6]->len};
+		if (look->measures) {
+			session.space = (uint32_t)field[7]->integer;
+			session.has_lost = field[8]->integer != 0;
+		}
 	}
 	look->fn(look->arg, &session);
 	free(rooms);
 	redis_call_free(call);
 }
 
-struct store_call *
-redis_store_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
+static struct look_call *
+new_look(struct store *store, store_session_fn *fn, void *arg)
 {
 	struct look_call *look = redis_call_new(redis_store_of(store), sizeof *look, on_looked);
-	struct redis_call *call = &look->call;
 
 	look->fn = fn;
 	look->arg = arg;
-	call->repeatable = true;
+	look->call.repeatable = true;
+	return look;
+}
+
+struct store_call *
+redis_store_look(struct store *store, const struct name *id, store_session_fn *fn, void *arg)
+{
+	struct redis_call *call = &new_look(store, fn, arg)->call;
+
 	redis_call_start(call, "HMGET");
 	call_add_key(call, 's', id);
-	for (const char *field = "lwuasgp"; *field; field++)
+	for (const char *field = LOOKED; *field; field++)
 		redis_command_add(&call->command, field, 1);
+	redis_call_send(call);
+	return &call->call;
+}
+
+struct store_call *
+redis_store_measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	struct look_call *look = new_look(store, fn, arg);
+	struct redis_call *call = &look->call;
+
+	look->measures = true;
+	redis_call_script(call, SCRIPT_MEASURE, 2);
+	call_add_key(call, 's', id);
+	call_add_key(call, 'm', id);
+	redis_command_addu(&call->command, enough);
 	redis_call_send(call);
 	return &call->call;
 }

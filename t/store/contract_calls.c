@@ -340,6 +340,8 @@ on_session(void *arg, const struct store_session *session)
 	a->away = session->away;
 	a->last = session->last;
 	a->acked = session->acked;
+	a->space = session->space;
+	a->has_lost = session->has_lost;
 	a->data_len = session->data_len;
 	a->data = kit_keep(a->kit, session->data, session->data_len);
 	keep_state(a, &session->state);
@@ -552,6 +554,14 @@ start_look(struct kit *k, const struct name *id)
 	struct answer *a = answer_new(k);
 
 	return asked(a, store_look(k->at, id, on_session, a));
+}
+
+struct answer *
+start_measure(struct kit *k, const struct name *id, uint32_t enough)
+{
+	struct answer *a = answer_new(k);
+
+	return asked(a, store_measure(k->at, id, enough, on_session, a));
 }
 
 struct answer *

@@ -44,6 +44,8 @@ struct answer {
 	enum store_status status;
 	bool created, away, more, gap;
 	struct entry_id position, last, gap_from, gap_to, acked;
+	uint32_t space;
+	bool has_lost;
 	uint64_t next_seq;
 	size_t repeated, count, rooms_count, total, data_len;
 	struct store_result *results;
@@ -141,6 +143,7 @@ struct answer *start_list_rooms(struct kit *, struct entry_id at, uint32_t max);
 struct answer *start_list_sessions(struct kit *, struct entry_id at, uint32_t max);
 struct answer *start_list_user(struct kit *, const struct name *user);
 struct answer *start_look(struct kit *, const struct name *id);
+struct answer *start_measure(struct kit *, const struct name *id, uint32_t enough);
 struct answer *start_lapse(struct kit *, const struct name *id, const char *away, const char *leave);
 struct answer *start_back(struct kit *, const struct name *id, const char *back);
 struct answer *start_close(struct kit *, const struct name *id, const char *leave);

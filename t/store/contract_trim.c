@@ -72,6 +72,51 @@ test_parts(struct kit *k, const struct name *id, struct entry_id begin)
 	ok(!b->gap && b->more && b->count == 3, "and not with the next");
 }
 
+static struct answer *
+measure(struct kit *k, const struct name *id)
+{
+	return await(start_measure(k, id, MAX));
+}
+
+/* How much the mailbox takes before something is lost that its client has not acknowledged. */
+static void
+test_space(struct kit *k)
+{
+	struct entry_id ids[MAX], last;
+	struct name id = open_session(k, "space", "<d>", &last), nobody = session_named("spaceless");
+	struct answer *a = measure(k, &id);
+
+	is_status(measure(k, &nobody), STORE_GONE, "no mailbox can be measured of who is not there");
+	is_string(a->data, "<d>", "measuring tells what looking does");
+	ok(a->space == MAX && !a->has_lost, "a mailbox without entries has space for as many as the limit says");
+	for (size_t i = 0; i < MAX; i++)
+		ids[i] = do_one(k, &id, op_send(&id, "x"));
+	a = measure(k, &id);
+	ok(a->space == 0 && !a->has_lost, "with as many entries there is none, but nothing is lost yet");
+	store_ack(k->at, &id, ids[6], false);
+	ok(kit_until(k, measure(k, &id)->space == 7), "what is acknowledged makes space");
+	is_int(await(start_measure(k, &id, 3))->space, 3, "of which no more than enough is told");
+	do_one(k, &id, op_send(&id, "x"));
+	a = measure(k, &id);
+	ok(a->space == 6 && !a->has_lost, "each entry takes some");
+	store_hand(k->at, &id, ids[8]);
+	ok(kit_until(k, measure(k, &id)->space == 8), "so does what was handed to its client");
+	is_id(measure(k, &id)->acked, ids[6], "which has acknowledged no more by that");
+	store_ack(k->at, &id, ids[MAX - 1], false);
+	ok(kit_until(k, measure(k, &id)->space == MAX - 1), "when all are acknowledged but one there is space for the others");
+	for (size_t i = 0; i < SENT; i++)
+		last = do_one(k, &id, op_send(&id, "x"));
+	a = measure(k, &id);
+	ok(a->space == 0 && a->has_lost, "when one is forgotten that was not acknowledged, something is lost");
+	store_ack(k->at, &id, last, true);
+	ok(kit_until(k, measure(k, &id)->space == MAX), "when all is acknowledged it is over with that");
+	a = measure(k, &id);
+	ok(!a->has_lost && same_id(a->acked, last), "and nothing is lost any more");
+	do_one(k, &id, op_send(&id, "x"));
+	a = measure(k, &id);
+	ok(a->space == MAX - 1 && !a->has_lost, "then it goes on");
+}
+
 static void
 test_tail(struct kit *k)
 {
@@ -163,6 +208,7 @@ contract_trim(const struct contract *contract)
 	test_trimmed(&k, "trim", &id, begin);
 	test_tail(&k);
 	test_recreated(&k);
+	test_space(&k);
 	kit_end(&k, "gaps");
 
 	limits = kit_brief;

@@ -246,6 +246,17 @@ faulty_look(struct store *store, const struct name *id, store_session_fn *fn, vo
 }
 
 static struct store_call *
+faulty_measure(struct store *store, const struct name *id, uint32_t enough, store_session_fn *fn, void *arg)
+{
+	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LOOK, arg);
+
+	c->fn.session = fn;
+	while (to_run(c))
+		c->inner = store_measure(c->faulty->inner, id, enough, on_session, c->who);
+	return &c->call;
+}
+
+static struct store_call *
 faulty_lapse(struct store *store, const struct name *id, const char *away, const char *leave, store_presence_fn *fn, void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_LAPSE, arg);
@@ -305,6 +316,13 @@ faulty_touch(struct store *store, const struct name *id)
 {
 	if (!faulty_of(store)->lost)
 		store_touch(faulty_of(store)->inner, id);
+}
+
+static void
+faulty_hand(struct store *store, const struct name *id, struct entry_id pos)
+{
+	if (!faulty_of(store)->lost)
+		store_hand(faulty_of(store)->inner, id, pos);
 }
 
 static void
@@ -457,8 +475,10 @@ static const struct store_ops ops = {
     .list_sessions = faulty_list_sessions,
     .list_user = faulty_list_user,
     .look = faulty_look,
+    .measure = faulty_measure,
     .touch = faulty_touch,
     .ack = faulty_ack,
+    .hand = faulty_hand,
     .lapse = faulty_lapse,
     .back = faulty_back,
     .close = faulty_close,

@@ -535,6 +535,9 @@ test_rights(struct kit *k)
 	store_ack(k->at, &id, a->last, true);
 	store_touch(k->at, &id);
 	ok(kit_until(k, same_id(await(start_look(k, &id))->acked, a->last)), "acknowledge it");
+	do_one(k, &id, op_send(&id, "x"));
+	store_hand(k->at, &id, a->last);
+	is_status(await(start_measure(k, &id, 10)), STORE_OK, "measure it");
 	is_status(await(start_sweep(k)), STORE_OK, "sweep");
 	is_status(await(start_back(k, &id, "$back")), STORE_OK, "come back");
 	is_status(await(start_try(k, KIT_LIMIT_MS)), STORE_OK, "probe");
@@ -548,7 +551,7 @@ make_user(void)
 {
 	redis_server_do(&server,
 	    "ACL SETUSER gate on >secret resetkeys ~f* resetchannels &f* -@all +ping +info +client|setname +select +evalsha "
-	    "+script|load +time +hget +hmget +hset +hdel +hexists +hlen +hvals +hrandfield +xadd +xrange +xrevrange +del +unlink +pexpire "
+	    "+script|load +time +hget +hmget +hset +hdel +hexists +hlen +hvals +hrandfield +xadd +xlen +xrange +xrevrange +del +unlink +pexpire "
 	    "+zadd +zrem +zscore +zcard +zrangebyscore +zremrangebyscore +publish +subscribe +unsubscribe");
 }
 
