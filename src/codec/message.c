@@ -93,6 +93,32 @@ begins_with(const struct jspan *rest, char mark)
 	return rest->len > 0 && *rest->text == mark;
 }
 
+/* "ID," */
+static bool
+take_id(struct jspan *rest, struct entry_id *id)
+{
+	const char *comma = rest->len > 0 ? memchr(rest->text, ',', rest->len) : NULL;
+	size_t len = comma ? (size_t)(comma - rest->text) : 0;
+
+	if (!comma || !entry_id_parse(id, rest->text, len))
+		return false;
+	*rest = (struct jspan){comma + 1, rest->len - len - 1};
+	return true;
+}
+
+static bool
+take_copies(struct jspan *rest, struct jspan *names)
+{
+	struct entry_id id;
+
+	if (!take_part(rest, NAME_LEN, names))
+		return false;
+	for (size_t i = 0; i < names->len / NAME_LEN; i++)
+		if (!take_id(rest, &id))
+			return false;
+	return true;
+}
+
 /* Of what is in front of the data the address is taken off.  False if it is none. */
 static bool
 take_address(struct jspan *head, struct message_address *address)
@@ -102,17 +128,33 @@ take_address(struct jspan *head, struct message_address *address)
 		if (!take_number(head, &address->number))
 			return false;
 	}
-	if (begins_with(head, '&') && !take_part(head, NAME_LEN, &address->copies))
+	if (begins_with(head, '&') && !take_copies(head, &address->copies))
 		return false;
 	return !begins_with(head, '@') || take_part(head, 1, &address->namespace);
 }
 
-struct jspan
-message_peek_copies(const char *payload, size_t len)
+bool
+message_peek_copies(const char *payload, size_t len, struct message_copies *copies)
 {
-	struct jspan head = {payload + HEAD_LEN, len > HEAD_LEN ? len - HEAD_LEN : 0}, copies = {NULL, 0};
+	copies->ids = (struct jspan){payload + HEAD_LEN, len > HEAD_LEN ? len - HEAD_LEN : 0};
+	return begins_with(&copies->ids, '&') && take_part(&copies->ids, NAME_LEN, &copies->names);
+}
 
-	return begins_with(&head, '&') && take_part(&head, NAME_LEN, &copies) ? copies : (struct jspan){NULL, 0};
+bool
+message_next_copy(struct message_copies *copies, struct name *room, struct entry_id *id)
+{
+	if (copies->names.len == 0 || !name_parse(room, copies->names.text, NAME_LEN) || !take_id(&copies->ids, id))
+		return false;
+	copies->names = (struct jspan){copies->names.text + NAME_LEN, copies->names.len - NAME_LEN};
+	return true;
+}
+
+size_t
+message_ids_at(const char *payload, size_t len)
+{
+	struct message_copies copies;
+
+	return message_peek_copies(payload, len, &copies) ? (size_t)(copies.ids.text - payload) : 0;
 }
 
 struct message *

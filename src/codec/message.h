@@ -4,8 +4,9 @@
  * Payload: one flag byte, the sender's id (22 bytes; hyphens for no session), the event as a JSON string, "\n", the data as JSON up to the end (empty
  * for none, so that the store can append a session's public data behind a head that it need not understand).
  *
- * In front of the event may be its address: a number, by which an answer to it is known; "&", how many, ":", and the names of the
- * rooms that have the same message, too, and whose members have it from there; and "@", the length of a namespace, ":", and that, for
+ * In front of the event may be its address: a number, by which an answer to it is known; "&", how many, ":", the names of the
+ * rooms that have the same message, too, and whose members have it from there, and the ids that it has there, each with "," behind it
+ * (written by the store: store.h, `ids`; "0-0" for a room that does not have it); and "@", the length of a namespace, ":", and that, for
  * the application, which gets events of several.
  *
  * Some clients send events with any number of arguments, and binary ones among them.  Then the data is the array of all, in
@@ -74,7 +75,7 @@ message_has_args(enum message_flag flag)
 struct message_address {
 	bool asks;             /* Its sender waits for an answer: */
 	uint64_t number;       /* the number of that. */
-	struct jspan copies;    /* Names of rooms, NAME_LEN bytes each; text NULL for none. */
+	struct jspan copies;    /* Names of rooms, NAME_LEN bytes each, whose ids are not written yet; text NULL for none. */
 	struct jspan namespace; /* Not JSON; text NULL for none. */
 };
 
@@ -114,8 +115,15 @@ void message_unref(struct message *);
 /* Part of a payload without copying: its flag and sender.  False if it has not that form. */
 bool message_peek(const char *payload, size_t len, enum message_flag *flag, struct name *from);
 
-/* The same of its copies; text NULL for none. */
-struct jspan message_peek_copies(const char *payload, size_t len);
+/* The same of its copies, of which each call of message_next_copy takes one.  False if it has none. */
+struct message_copies {
+	struct jspan names, ids;
+};
+bool message_peek_copies(const char *payload, size_t len, struct message_copies *copies);
+bool message_next_copy(struct message_copies *copies, struct name *room, struct entry_id *id);
+
+/* Where the ids of the copies go in a payload that message_write_head began; 0 if there are none. */
+size_t message_ids_at(const char *payload, size_t len);
 
 struct gap {
 	const char *room; /* Lent; NULL: the mailbox. */

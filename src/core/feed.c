@@ -95,17 +95,20 @@ feed_stands(const struct feed *feed)
 
 enum entry_kind { ENTRY_WANTED, ENTRY_UNWANTED, ENTRY_LEAVING };
 
-/* Does the reader have the entry from another room, which the session had entered by then?  In case of doubt it has not. */
+/* Does the reader have the entry from another room, which the session had entered by then? */
 static bool
 feed_has_copy(const struct feed *feed, const struct store_entry *entry)
 {
 	const struct reader *reader = feed->reader;
-	struct jspan copies = message_peek_copies(entry->payload, entry->len);
+	struct message_copies copies;
+	struct entry_id id;
+	struct name room;
 
-	for (size_t at = 0; at < copies.len; at += NAME_LEN)
+	if (!message_peek_copies(entry->payload, entry->len, &copies))
+		return false;
+	while (message_next_copy(&copies, &room, &id))
 		for (size_t i = 0; i < reader->rooms_count; i++)
-			if (memcmp(reader->rooms[i]->channel->name.s, copies.text + at, NAME_LEN) == 0 &&
-			    reader->rooms[i]->since.ms < entry->id.ms)
+			if (name_equal(&reader->rooms[i]->channel->name, &room) && entry_id_compare(reader->rooms[i]->since, id) < 0)
 				return true;
 	return false;
 }

@@ -215,6 +215,10 @@ make_store_op(struct store_op *to, struct buf *payload, const struct client_op *
 	}
 	to->is_taken_back = op->kind == CLIENT_EVENT && !id; /* What the gateway has still to do is not refused. */
 	write_payload(payload, op, id);
+	if (op->address.copies.text) {
+		to->ids = (uint32_t)(op->address.copies.len / NAME_LEN);
+		to->ids_at = message_ids_at(payload->data, payload->len);
+	}
 	to->payload = payload->data ? payload->data : "";
 	to->payload_len = payload->len;
 }

@@ -206,26 +206,22 @@ make_op(struct engineio_post *post, const struct engine_socket *socket, struct s
 	    .data = {data->data, data->len}};
 }
 
-/* Who is in several of them gets it from the first one that the sender may send to. */
+/* Who is in several of them gets it from the first one that has it. */
 static void
 send_to_rooms(struct engineio_post *post, struct client_op *op)
 {
 	const struct socketio_step *step = &post->step;
 	struct buf *names = step->titles_count > 1 ? engineio_post_text(post) : NULL; /* Two texts for each operation are enough. */
 	struct name name;
-	size_t len = 0;
 
 	for (size_t i = 0; i + 1 < step->titles_count; i++) {
-		if (!may(post, GRANTS_SEND, step->titles[i]))
-			continue;
 		room_name_key(&name, step->titles[i], strlen(step->titles[i]));
 		buf_add(names, name.s, NAME_LEN);
 	}
 	for (size_t i = 0; i < step->titles_count; i++) {
-		if (len > 0)
-			op->address.copies = (struct jspan){names->data, len};
+		if (i > 0)
+			op->address.copies = (struct jspan){names->data, i * NAME_LEN};
 		add_send(post, op, step->titles[i]);
-		len += may(post, GRANTS_SEND, step->titles[i]) ? NAME_LEN : 0;
 	}
 }
 

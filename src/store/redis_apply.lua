@@ -1,11 +1,11 @@
 -- Apply a session's operations, all or none.
 --
--- KEYS session, then for each operation: d, t: recipient mailbox; r: head log members catalogue; j: the same;
+-- KEYS session, then for each operation: d, t: recipient mailbox; r, i: head log members catalogue; j: the same;
 --      l: the same; q: queue; J, L: as j and l, and a queue; P: its user; s, p, x: none;
 --      then, if there is an s, p or P: the user it was assumed to have, if any, and for each room it may have to tell: the same
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
---      then for each operation: d channel name payload; r channel name title payload; j channel name title payload max;
+--      then for each operation: d channel name payload; r channel name title payload; i as r, and then ids ids_at; j channel name title payload max;
 --      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q;
 --      t channel name payload data refused; s payload data; p grants; P grants user now; x;
 --      then, if there is an s, p or P: the rooms and the user (or empty) that were assumed, and for each room: channel name
@@ -85,7 +85,7 @@ local k, a = 2, 11
 for i = 1, count do
 	local kind = ARGV[a]
 	if i > skip then
-		results[i] = apply_op(session, k, a, results[i - 1])
+		results[i] = apply_op(session, k, a, results)
 	end
 	k, a = k + KEYS_OF[kind], a + ARGS_OF[kind]
 end

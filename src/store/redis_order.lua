@@ -109,7 +109,7 @@ for i = 1, tonumber(ARGV[6]) do
 	elseif kind == 'u' then
 		results[i] = send_user(k, a + 1)
 	else
-		results[i] = apply_op(sessions[whose], k, a + 1, results[i - 1])
+		results[i] = apply_op(sessions[whose], k, a + 1, results)
 	end
 	local more = kind == 'u' and 2 * ARGV[a + 4] or 0
 	k, a = k + KEYS_OF[kind] + more, a + 1 + ARGS_OF[kind] + more

@@ -2,10 +2,10 @@
 local room_expiry, may_create
 
 -- How many keys and arguments each kind of operation has.
--- J and L are j and l with an entry for a queue; Q is q for a queue that may be full; P is p with a user.
+-- J and L are j and l with an entry for a queue; Q is q for a queue that may be full; P is p with a user; i is r with ids.
 -- u, which is in orders only, has two of each besides for each session that it goes to.
-local KEYS_OF = {d = 2, r = 4, j = 4, l = 4, s = 0, p = 0, P = 1, x = 0, c = 0, q = 1, Q = 1, t = 2, u = 0, J = 5, L = 5}
-local ARGS_OF = {d = 4, r = 5, j = 6, l = 4, s = 3, p = 2, P = 4, x = 1, c = 3, q = 4, Q = 4, t = 6, u = 4, J = 9,
+local KEYS_OF = {d = 2, r = 4, i = 4, j = 4, l = 4, s = 0, p = 0, P = 1, x = 0, c = 0, q = 1, Q = 1, t = 2, u = 0, J = 5, L = 5}
+local ARGS_OF = {d = 4, r = 5, i = 7, j = 6, l = 4, s = 3, p = 2, P = 4, x = 1, c = 3, q = 4, Q = 4, t = 6, u = 4, J = 9,
 	L = 7}
 
 -- Rooms in which somebody's data may have to be told: name -> its first key and its channel.
@@ -80,6 +80,15 @@ local function send_room(k, channel, name, title, payload)
 		keep_room(head, members, KEYS[k + 3], name)
 	end
 	return entry
+end
+
+-- Payload with the ids of the last n of some results behind `at` bytes.
+local function with_ids(payload, at, results, n)
+	local ids = {}
+	for i = #results - n + 1, #results do
+		ids[#ids + 1] = (string.match(results[i], '^%d+%-%d+$') or '0-0') .. ','
+	end
+	return string.sub(payload, 1, at) .. table.concat(ids) .. string.sub(payload, at + 1)
 end
 
 -- Members that are away do not count: whoever lost its session by a crash may come in anew.
@@ -254,14 +263,16 @@ local function tell(k, a, before)
 	return append_mailbox(KEYS[k], KEYS[k + 1], ARGV[a + 1], ARGV[a + 2], payload) or 't'
 end
 
--- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's; before: the result
--- of the operation before.  -> its result
-local function apply_op(session, k, a, before)
+-- Apply the operation whose arguments begin at a and whose keys at k; session: whose it is, if it is anybody's; results: those of
+-- the operations before.  -> its result
+local function apply_op(session, k, a, results)
 	local kind, b, c, d, e = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
 	if kind == 'd' then
 		return append_mailbox(KEYS[k], KEYS[k + 1], b, c, d) or 't'
 	elseif kind == 'r' then
 		return send_room(k, b, c, d, e)
+	elseif kind == 'i' then
+		return send_room(k, b, c, d, with_ids(e, tonumber(ARGV[a + 6]), results, tonumber(ARGV[a + 5])))
 	elseif kind == 'j' then
 		return join(session, k, b, c, d, e, tonumber(ARGV[a + 5]))
 	elseif kind == 'l' then
@@ -275,7 +286,7 @@ local function apply_op(session, k, a, before)
 	elseif kind == 'L' then
 		return leave_queued(session, k, a)
 	elseif kind == 't' then
-		return tell(k, a, before)
+		return tell(k, a, results[#results])
 	elseif kind == 'p' then
 		return grant(session, b)
 	elseif kind == 'P' then

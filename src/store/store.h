@@ -119,6 +119,9 @@ struct store_op {
 	size_t payload_len;
 	const char *data; /* SET, GRANT and TELL only. */
 	size_t data_len;
+	uint32_t ids;         /* SEND_ROOM only: the ids of so many operations before it, of this call, get into the payload (0-0 for one
+	                         without), each with "," behind it, ... */
+	size_t ids_at;        /* ... behind so many bytes. */
 	uint32_t max_members; /* JOIN only: refuse if so many members are there and not away; 0 for no such limit. */
 	struct name session;  /* Only in orders: whose JOIN, LEAVE, SET or END it is. */
 	bool is_taken_back;   /* QUEUE: also when it is full. */

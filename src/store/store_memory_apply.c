@@ -31,15 +31,35 @@ enter(struct memory *m, const struct store_op *op)
 	return r;
 }
 
+static void
+write_with_ids(struct buf *payload, const struct store_op *op, const struct store_result *result)
+{
+	char id[ENTRY_ID_SIZE];
+
+	buf_add(payload, op->payload, op->ids_at);
+	for (uint32_t i = op->ids; i > 0; i--)
+		buf_addf(payload, "%s,", entry_id_format(id, (result - i)->code == STORE_DONE ? (result - i)->id : (struct entry_id){0, 0}));
+	buf_add(payload, op->payload + op->ids_at, op->payload_len - op->ids_at);
+}
+
 static struct store_result
-send_room(struct memory *m, const struct store_op *op)
+send_room(struct memory *m, const struct store_op *op, const struct store_result *result)
 {
 	struct room *r = enter(m, op);
+	struct buf payload = BUF_EMPTY;
+	struct entry_id id;
 
 	if (!r)
 		return (struct store_result){.code = STORE_ROOMS_LIMIT};
 	r->said = true;
-	return (struct store_result){.code = STORE_DONE, .id = memory_append_room(m, r, op->payload, op->payload_len, NULL)};
+	if (op->ids > 0) {
+		write_with_ids(&payload, op, result);
+		id = memory_append_room(m, r, payload.data, payload.len, NULL);
+		buf_free(&payload);
+	} else {
+		id = memory_append_room(m, r, op->payload, op->payload_len, NULL);
+	}
+	return (struct store_result){.code = STORE_DONE, .id = id};
 }
 
 /* Members that are away do not count: whoever lost its session by a crash may come in anew. */
@@ -167,7 +187,7 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op, const
 	case STORE_SEND_SESSION:
 		return send_session(m, op);
 	case STORE_SEND_ROOM:
-		return send_room(m, op);
+		return send_room(m, op, result);
 	case STORE_SEND_USER:
 		return send_user(m, op);
 	case STORE_JOIN:

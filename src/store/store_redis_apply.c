@@ -147,6 +147,8 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 		redis_command_adds(command, "Q");
 	else if (op->has_user)
 		redis_command_adds(command, "P");
+	else if (op->ids > 0)
+		redis_command_adds(command, "i");
 	else
 		redis_command_add(command, &kinds[op->kind], 1);
 	if (keys_of[op->kind] > 0) {
@@ -164,6 +166,10 @@ call_add_op(struct redis_call *call, const struct store_op *op, const struct nam
 	if (op->has_user) {
 		call_add_name(call, &op->target);
 		redis_command_addi(command, redis_store_now(call->call.store));
+	}
+	if (op->ids > 0) {
+		redis_command_addu(command, op->ids);
+		redis_command_addu(command, op->ids_at);
 	}
 	if (op->kind == STORE_JOIN)
 		redis_command_addu(command, op->max_members);

@@ -63,12 +63,21 @@ static void
 test_address(void)
 {
 	struct message_address address = {.asks = true, .number = 9007199254740991, .copies = {"0123456789012345678901abcdefghijklmnopqrstuv", 44}, .namespace = {"/a\"@1:b", 7}};
-	struct buf b = BUF_EMPTY;
+	struct buf b = BUF_EMPTY, whole = BUF_EMPTY;
+	struct message_copies copies;
+	struct entry_id id;
 	struct message *m;
+	struct name room;
+	size_t at;
 
 	message_write_head(&b, MESSAGE_ARGS, &from, &address, (struct jspan){"\"chat\"", 6});
 	buf_adds(&b, "[1,2]");
-	m = message_new((struct entry_id){7, 1}, NULL, b.data, b.len);
+	ok(!message_new((struct entry_id){7, 1}, NULL, b.data, b.len), "without the ids of its copies an address is none");
+	at = (size_t)(strchr(b.data, '@') - b.data);
+	buf_add(&whole, b.data, at);
+	buf_adds(&whole, "12-3,0-0,");
+	buf_adds(&whole, b.data + at);
+	m = message_new((struct entry_id){7, 1}, NULL, whole.data, whole.len);
 	ok(m && m->address.asks && m->address.number == 9007199254740991, "an address has a number");
 	ok(m && m->address.namespace.len == 7 && memcmp(m->address.namespace.text, "/a\"@1:b", 7) == 0, "and a namespace");
 	ok(m && m->address.copies.len == 44 && memcmp(m->address.copies.text + 22, "abcdefghijklmnopqrstuv", 22) == 0, "and rooms that have it, too");
@@ -79,11 +88,21 @@ test_address(void)
 	address = (struct message_address){0};
 	message_write_head(&b, MESSAGE_PLAIN, &from, &address, (struct jspan){"\"chat\"", 6});
 	is_string(b.data, "-ABCDEFGHIJKLMNOPQRSTUV\"chat\"\n", "an empty one leaves nothing");
-	ok(!message_peek_copies(b.data, b.len).text, "there are no copies then");
+	ok(!message_peek_copies(b.data, b.len, &copies) && message_ids_at(b.data, b.len) == 0, "there are no copies then");
 	buf_clear(&b);
 	address.copies = (struct jspan){from.s, 22};
 	message_write_head(&b, MESSAGE_PLAIN, &from, &address, (struct jspan){"\"chat\"", 6});
-	ok(message_peek_copies(b.data, b.len).len == 22, "copies can be seen without more");
+	at = message_ids_at(b.data, b.len);
+	is_int((int64_t)at, 23 + 3 + 22, "the ids of copies go behind their names");
+	buf_clear(&whole);
+	buf_add(&whole, b.data, at);
+	buf_adds(&whole, "12-3,");
+	buf_adds(&whole, b.data + at);
+	ok(message_peek_copies(whole.data, whole.len, &copies) && message_next_copy(&copies, &room, &id) && name_equal(&room, &from) && id.ms == 12 &&
+	    id.seq == 3, "and can be seen without more");
+	ok(!message_next_copy(&copies, &room, &id), "each once");
+	ok(message_peek_copies(b.data, b.len, &copies) && !message_next_copy(&copies, &room, &id), "but not without their ids");
+	buf_free(&whole);
 	buf_free(&b);
 }
 

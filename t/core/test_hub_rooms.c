@@ -2,6 +2,7 @@
 #include "kit.h"
 
 #include "base/clock.h"
+#include "codec/token.h"
 
 static void
 test_join_in_flight(struct world *w)
@@ -253,6 +254,58 @@ test_order(struct world *w)
 	probe_stop(&probe);
 }
 
+static void
+count_applied(void *arg, const struct store_applied *applied)
+{
+	*(int *)arg += applied->status == STORE_OK && applied->results[1].code == STORE_DONE;
+}
+
+/* To both rooms at once: who is in both gets it from the first. */
+static void
+send_both(struct world *w, const struct name *from, const char *event)
+{
+	char first[] = "copy-1", second[] = "copy-2";
+	struct client_op ops[2] = {{.kind = CLIENT_SEND_ROOM, .room = first, .event = {event, strlen(event)}}};
+	struct name name;
+	int done = 0;
+
+	ops[1] = ops[0];
+	ops[1].room = second;
+	room_name_key(&name, first, strlen(first));
+	ops[1].address.copies = (struct jspan){name.s, NAME_LEN};
+	sessions_apply(w->others, from, 0, ops, 2, count_applied, &done);
+	reaches(w, &done, 1);
+}
+
+/* All of it happens in a millisecond or two, so that times tell nothing. */
+static void
+test_copies(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe probe;
+	int wrong = 0;
+
+	join(w, &a, "copy-1"); /* So that the rooms stay. */
+	join(w, &a, "copy-2");
+	for (int i = 0; i < 50; i++) {
+		join(w, &b, "copy-2");
+		send_both(w, &a, "\"one\"");
+		join(w, &b, "copy-1");
+		send_both(w, &a, "\"two\"");
+		probe_start(w, &probe, &b, &cb);
+		probe.sink.no_presence = true;
+		probe.then = PROBE_KEEPS;
+		reaches(w, &probe.batches, 1);
+		settle(w);
+		wrong += strcmp(probe.got.data, "copy-2/one copy-1/two | ") != 0;
+		probe_stop(&probe);
+		leave(w, &b, "copy-1");
+		leave(w, &b, "copy-2");
+	}
+	is_int(wrong, 0, "what is in several rooms comes once, from the first of them that one had entered by then");
+}
+
 /* What a backend orders in one answer: a message to the room, and then what the sender waits for, in its mailbox. */
 static void
 answer(struct world *w, const struct name *from, const struct name *to)
@@ -278,7 +331,7 @@ test_answer_while_read(struct world *w)
 	settle(w);
 	is_int(probe.batches, 0, "while a room is read nothing else is told");
 	store_faulty_release(w->store);
-	reaches(w, &probe.caught_up, 1);
+	reaches(w, &probe.batches, 1);
 	is_string(probe.got.data, "asked/old asked/told /done | ", "nor the end of an answer before what came to the room meanwhile");
 	probe_stop(&probe);
 }
@@ -345,6 +398,7 @@ main(void)
 	test_room_lost(&w);
 	test_room_gone(&w);
 	test_order(&w);
+	test_copies(&w);
 	test_answer_while_read(&w);
 	test_answer_deaf(&w);
 	test_answer_unheard(&w);

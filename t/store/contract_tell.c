@@ -54,6 +54,28 @@ test_done(struct kit *k)
 	is_told(read_mailbox(k, &id, view->last), 0, id_of(0, 0), "where there is no id, the text is empty");
 }
 
+/* The same of several, in the middle of a message to a room. */
+static void
+test_ids(struct kit *k)
+{
+	struct name id = open_session(k, "ids", "", NULL);
+	struct entry_id since = do_one(k, &id, op_join("ids", "$join"));
+	struct store_op ops[] = {op_room("ids-a", "x"), op_refuse(), op_room("ids-b", "x"), op_room("ids", "<>end")};
+	char first[ENTRY_ID_SIZE], third[ENTRY_ID_SIZE], wanted[2 * ENTRY_ID_SIZE + 16];
+	struct answer *a;
+
+	ops[3].ids = 3;
+	ops[3].ids_at = 1;
+	a = apply(k, &id, 0, ops, 4);
+	snprintf(wanted, sizeof wanted, "<%s,0-0,%s,>end", entry_id_format(first, a->results[0].id), entry_id_format(third, a->results[2].id));
+	is_entries(read_room(k, "ids", since), wanted, "a message has the ids of those before it, where it wants them");
+	since = a->results[3].id;
+	ops[3].ids = 1;
+	a = await(start_order(k, NULL, ops + 2, 2));
+	snprintf(wanted, sizeof wanted, "<%s,>end", entry_id_format(first, a->results[0].id));
+	is_entries(read_room(k, "ids", since), wanted, "also in an order");
+}
+
 static void
 test_refused(struct kit *k)
 {
@@ -190,6 +212,7 @@ contract_tell(const struct contract *contract)
 
 	kit_start(&k, contract, &kit_limits);
 	test_done(&k);
+	test_ids(&k);
 	test_refused(&k);
 	test_nothing(&k);
 	test_numbers(&k);
