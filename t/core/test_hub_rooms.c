@@ -104,7 +104,7 @@ test_rejoin(struct world *w)
 	probe_stop(&probe);
 	probe_start(w, &probe, &b, NULL);
 	probe.then = PROBE_KEEPS;
-	reaches(w, &probe.caught_up, 1);
+	reaches(w, &probe.batches, 1);
 	buf_clear(&probe.got);
 	store_faulty_plan(w->store, FAULTY_READ_MAILBOX, 1, FAULTY_FAIL);
 	store_faulty_plan(w->store, FAULTY_NOTICE, 1, FAULTY_FAIL);
