@@ -69,18 +69,6 @@ reader_add_message(struct reader *reader, const struct feed *feed, struct messag
 	return true;
 }
 
-/*
- * Is the first to be told behind the second?  Ids of two streams can be compared by their time alone.  What a backend answers is done
- * at once, and its acknowledgement, in the mailbox, is the last of it.
- */
-static bool
-is_behind(const struct message *message, const struct message *other)
-{
-	if (message->id.ms != other->id.ms)
-		return message->id.ms > other->id.ms;
-	return !message->room && other->room;
-}
-
 void
 reader_order(struct reader *reader, size_t from)
 {
@@ -88,7 +76,7 @@ reader_order(struct reader *reader, size_t from)
 		struct message *message = reader->pending[i];
 		size_t at = i;
 
-		for (; at > 0 && is_behind(reader->pending[at - 1], message); at--)
+		for (; at > 0 && entry_id_compare(reader->pending[at - 1]->id, message->id) > 0; at--)
 			reader->pending[at] = reader->pending[at - 1];
 		reader->pending[at] = message;
 	}

@@ -18,25 +18,24 @@ local function id_behind(id)
 	return ms .. '-' .. string.format('%.0f', seq + 1)
 end
 
--- An id that is new whenever a stream is made anew: down to the microsecond, since ids of one millisecond count from 0.
-local function base_id()
-	local now = redis.call('TIME')
-	return string.format('%.0f-%d', now[1] * 1000 + math.floor(now[2] / 1000), now[2] % 1000)
+-- A new id, greater than those of all calls before, whichever their streams, unless Redis' clock was set back: down to the
+-- microsecond, no two calls begin in the same, and counted within the call.
+local made, now = 0, nil
+local function new_id()
+	now = now or redis.call('TIME')
+	made = made + 1
+	return string.format('%.0f-%.0f', now[1] * 1000 + math.floor(now[2] / 1000), now[2] % 1000 * 1000 + made)
 end
 
 -- Append payload to the stream at key `stream`, whose last id, known to the hash at key `head`, is `last`; ring the doorbell.
 -- fresh: the stream may not be there yet.  Its time to live is renewed then, and when the first digits of the time have changed:
 -- at least four times in its life, for which ttl has a margin, and not at each message.
 local function append(head, stream, last, fresh, max, ttl, channel, name, payload)
-	local id = redis.call('XADD', stream, 'MAXLEN', '~', max, '*', 'p', last, 'd', payload)
-	-- Redis promises growing ids within a stream only.  One that was lost and is made anew under a slower clock begins too low;
-	-- so does one in the millisecond of its base id.
+	local id = new_id()
 	if not is_after(id, last) then
 		id = id_behind(last)
-		redis.call('DEL', stream)
-		redis.call('XADD', stream, id, 'p', last, 'd', payload)
-		fresh = true
 	end
+	redis.call('XADD', stream, 'MAXLEN', '~', max, id, 'p', last, 'd', payload)
 	redis.call('HSET', head, 'l', id)
 	if fresh or string.sub(id, 1, DIGITS) ~= string.sub(last, 1, DIGITS) then
 		redis.call('PEXPIRE', stream, ttl)
@@ -71,19 +70,17 @@ local function append_queue(queue, channel, name, payload)
 end
 
 -- Member id leaves a room: payload is appended, or, if nobody is in it now and nothing was ever said there, it is forgotten.
--- -> the last id of a room that was forgotten
 local function leave_room(head, log, members, catalogue, channel, name, id, payload)
 	local fields = redis.call('HMGET', head, 'l', 's')
 	local last, said = fields[1], fields[2]
 	if not last then
-		return nil
+		return
 	end
 	redis.call('HDEL', members, id)
 	if not said and redis.call('HLEN', members) == 0 then
 		redis.call('UNLINK', head, log, members)
 		redis.call('ZREM', catalogue, name)
-		return last
+		return
 	end
 	append(head, log, last, false, ROOM_MAX, ROOM_TTL, channel, name, payload)
-	return nil
 end

@@ -58,7 +58,7 @@ if before ~= '' and before ~= done then
 end
 
 -- The rooms it is in, and the keys of those that may have to be told; the same of its user.
-local session = make_session(session_key, ARGV[4], away, rooms_text, fields[6], fields[7])
+local session = make_session(session_key, ARGV[4], own_channel, away, rooms_text, fields[6], fields[7])
 do
 	local k, a, tells = 2, 11, false
 	for _ = 1, count do
@@ -93,8 +93,8 @@ end
 if session.changed then
 	save_rooms(session)
 end
-if session.changed or session.granted or number ~= '' then
-	redis.call('PUBLISH', own_channel, session.id .. ' !')
+if number ~= '' then
+	tell_changed(session)
 end
 local words = table.concat(results, ' ')
 if number ~= '' then

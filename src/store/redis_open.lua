@@ -7,7 +7,7 @@ end
 if ARGV[3] == '0' then
 	return false
 end
-local base = base_id()
+local base = new_id()
 -- First what needs memory: without it nothing happens at all.
 if ARGV[4] == '' then
 	redis.call('HSET', KEYS[1], 'l', base)

@@ -45,7 +45,7 @@ for i = 1, tonumber(ARGV[7]) do
 	end
 	own[i] = {channel = channel, mailbox = KEYS[k + 1], deadlines = KEYS[k + 2], ending = fields[5], has_state = fields[7],
 		queue = {KEYS[k + 3], ARGV[a + 2], ARGV[a + 3]}}
-	sessions[i] = fields[1] and make_session(KEYS[k], id, fields[2], fields[3], fields[4], fields[6])
+	sessions[i] = fields[1] and make_session(KEYS[k], id, channel, fields[2], fields[3], fields[4], fields[6])
 	k, a = k + 4, a + 5
 	if rooms ~= '-' then
 		a = a + 1
@@ -118,9 +118,6 @@ end
 for i, session in ipairs(sessions) do
 	if session and session.changed then
 		save_rooms(session)
-	end
-	if session and (session.changed or session.granted) then
-		redis.call('PUBLISH', own[i].channel, session.id .. ' !')
 	end
 end
 local words = table.concat(results, ' ')

@@ -14,17 +14,22 @@ local room_keys = {}
 -- The keys of users whose sessions may have to be known: name -> its key.
 local user_keys = {}
 
--- The greatest last id of the rooms that were forgotten in this call, in which Redis' clock may stand still.
-local forgotten
-
 -- A session as it is in Redis, with the rooms that it is in; away, data and user as they are in its hash.
-local function make_session(key, id, away, rooms_text, data, user)
-	local session = {key = key, id = id, flag = away and 'w' or '-', data = data or '', user = user, joined = {}, order = {}}
+local function make_session(key, id, channel, away, rooms_text, data, user)
+	local session = {key = key, id = id, channel = channel, flag = away and 'w' or '-', data = data or '', user = user, joined = {}, order = {}}
 	for since, name, title in string.gmatch(rooms_text or '', '(%S+) (%S+) ([^\n]*)\n') do
 		session.joined[name] = {since = since, title = title}
 		session.order[#session.order + 1] = name
 	end
 	return session
+end
+
+-- Who watches the session is told that it is changed, once, and before what is appended from here on.
+local function tell_changed(session)
+	if not session.told then
+		redis.call('PUBLISH', session.channel, session.id .. ' !')
+		session.told = true
+	end
 end
 
 -- Write which rooms it is in now.
@@ -45,10 +50,7 @@ local function append_room(head, log, last, fresh, channel, name, payload)
 end
 
 local function make_room(head, log, members, title)
-	local last = base_id()
-	if forgotten and not is_after(last, forgotten) then
-		last = id_behind(forgotten)
-	end
+	local last = new_id()
 	redis.call('HSET', head, 'l', last, 't', title)
 	redis.call('UNLINK', log, members)
 	return last
@@ -132,6 +134,7 @@ local function join(session, k, channel, name, title, payload, max)
 	end
 	keep_room(head, members, KEYS[k + 3], name)
 	session.changed = true
+	tell_changed(session)
 	if room then -- The store had lost it.  Reading goes on from where it was, and so finds the gap.
 		return 'e' .. room.since
 	end
@@ -144,10 +147,7 @@ local function leave(session, k, channel, name, payload)
 	if not session.joined[name] then
 		return 'n'
 	end
-	local last = leave_room(KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], channel, name, session.id, payload .. session.data)
-	if last and (not forgotten or is_after(last, forgotten)) then
-		forgotten = last
-	end
+	leave_room(KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], channel, name, session.id, payload .. session.data)
 	session.joined[name] = nil
 	for i = 1, #session.order do
 		if session.order[i] == name then
@@ -156,6 +156,7 @@ local function leave(session, k, channel, name, payload)
 		end
 	end
 	session.changed = true
+	tell_changed(session)
 	return 'd'
 end
 
@@ -216,7 +217,7 @@ local function grant(session, grants, key, user, now)
 	else
 		redis.call('HSET', session.key, 'p', grants)
 	end
-	session.granted = true
+	tell_changed(session)
 	return 'd'
 end
 

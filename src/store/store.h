@@ -4,7 +4,8 @@
  * Two implementations keep this one contract and pass t/store/contract: store_memory (one process) and store_redis (any
  * number of instances).  A stream (a mailbox or a room's log) is a chain: each entry knows the id of the one before it, and
  * the first follows the stream's base id, which is new whenever a stream is made anew.  So a reader that holds the id of the
- * last entry it saw can always tell "nothing new" from "something was lost".
+ * last entry it saw can always tell "nothing new" from "something was lost".  Ids grow from operation to operation, whatever the
+ * stream, unless the clock of the store was set back: so entries of several streams can be told in their order.
  *
  * Callbacks run exactly once, from the event loop, never before the call that asked for them has returned, and never after
  * store_cancel.  What a callback is lent is valid until it returns.  All calls copy what they are given.
@@ -413,7 +414,8 @@ struct store_sink {
 struct store_listener {
 	/* An entry was appended behind prev; payload is NULL when it is to be read. */
 	void (*on_entry)(void *arg, const struct name *stream, struct entry_id prev, const struct store_entry *entry);
-	/* Something about the stream or session changed, or notices may have been lost: read again. */
+	/* Something about the stream or session changed, or notices may have been lost: read again.  Of a session that enters or leaves
+	   a room or gets grants it comes before the entries that the same call appends behind that. */
 	void (*on_changed)(void *arg, const struct name *stream);
 	/* The session was closed. */
 	void (*on_closed)(void *arg, const struct name *session);

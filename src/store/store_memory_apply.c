@@ -211,11 +211,19 @@ apply_kind(struct memory *m, struct session *s, const struct store_op *op, const
 }
 
 void
-memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, struct store_result *result, bool *changed)
+memory_tell_changed(struct memory *m, struct session *s)
+{
+	if (s->stream.watches > 0)
+		memory_post_notice(m, TASK_CHANGED, &s->stream);
+}
+
+void
+memory_apply_op(struct memory *m, struct session *s, const struct store_op *op, struct store_result *result)
 {
 	*result = apply_kind(m, s, op, result);
-	*changed |= (op->kind == STORE_JOIN && !result->existing) || op->kind == STORE_LEAVE ||
-	    (op->kind == STORE_GRANT && result->code == STORE_DONE);
+	if (result->code == STORE_DONE && !result->existing &&
+	    (op->kind == STORE_JOIN || op->kind == STORE_LEAVE || op->kind == STORE_GRANT))
+		memory_tell_changed(m, s);
 }
 
 /* The results of n operations that were applied before, the first of which had number seq. */
@@ -245,22 +253,11 @@ remember(struct session *s, uint64_t seq, const struct store_result *results, si
 	memcpy(s->results->results, results, n * sizeof(*results));
 }
 
-/* Apply n operations; true if the session is in other rooms, or may do other things, now. */
-static bool
+static void
 apply_some(struct memory *m, struct session *s, const struct store_op *ops, size_t n, struct store_result *results)
 {
-	bool changed = false;
-
 	for (size_t i = 0; i < n; i++)
-		memory_apply_op(m, s, &ops[i], &results[i], &changed);
-	return changed;
-}
-
-void
-memory_tell_changed(struct memory *m, struct session *s)
-{
-	if (s->stream.watches > 0)
-		memory_post_notice(m, TASK_CHANGED, &s->stream);
+		memory_apply_op(m, s, &ops[i], &results[i]);
 }
 
 static void
@@ -272,8 +269,7 @@ apply_all(struct memory *m, struct session *s, uint64_t seq, const struct store_
 	if (seq > 0 && seq < s->next_seq)
 		repeated = s->next_seq - seq < n ? (size_t)(s->next_seq - seq) : n;
 	recall(s, seq, results, repeated);
-	if (apply_some(m, s, ops + repeated, n - repeated, results + repeated))
-		memory_tell_changed(m, s);
+	apply_some(m, s, ops + repeated, n - repeated, results + repeated);
 	if (seq > 0 && n > repeated) {
 		s->next_seq = seq + n;
 		remember(s, seq, results, n);

@@ -65,7 +65,6 @@ static void
 apply(struct memory *m, const struct store_op *op, struct store_result *result)
 {
 	struct session *s = store_op_has_owner(op) ? memory_session(m, &op->session) : NULL;
-	bool changed = false;
 
 	if (store_op_has_owner(op) && !s) {
 		*result = (struct store_result){.code = STORE_NO_TARGET};
@@ -78,10 +77,8 @@ apply(struct memory *m, const struct store_op *op, struct store_result *result)
 		}
 		*result = (struct store_result){.code = STORE_DONE};
 	} else {
-		memory_apply_op(m, s, op, result, &changed);
+		memory_apply_op(m, s, op, result);
 	}
-	if (changed)
-		memory_tell_changed(m, s);
 }
 
 /* Was this order, of n operations, applied before?  Then *repeated is n, and results are as they were. */

@@ -274,9 +274,9 @@ void *memory_scratch(struct memory *, unsigned which, size_t n, size_t size);
 
 /*
  * Apply one; s is whose it is, and needed for all but sending.  *result is set, which is one of several: the one in front of it
- * is that of the operation before.  *changed is set if who watches s is to be told.
+ * is that of the operation before.
  */
-void memory_apply_op(struct memory *, struct session *s, const struct store_op *, struct store_result *result, bool *changed);
+void memory_apply_op(struct memory *, struct session *s, const struct store_op *, struct store_result *result);
 /* Tell who watches the session. */
 void memory_tell_changed(struct memory *, struct session *);
 

@@ -192,10 +192,15 @@ static void
 test_changed(struct kit *k)
 {
 	struct name id = open_session(k, "changed", "", NULL);
+	struct store_op ops[] = {op_join("changed-2", "$join"), op_send(&id, "x")};
 
 	watch_session(k, &id);
 	do_one(k, &id, op_join("changed", "$join"));
 	ok(kit_until(k, heard_count(&k->ear, HEARD_CHANGED, &id) > 0), "who watches a session hears that it entered a room");
+	ear_clear(&k->ear);
+	apply(k, &id, 0, ops, 2);
+	ok(kit_until(k, heard_count(&k->ear, HEARD_ENTRY, &id) > 0) && k->ear.notices[0].kind == HEARD_CHANGED,
+	    "before it hears what comes in the same call");
 	ear_clear(&k->ear);
 	do_one(k, &id, op_leave("changed", "$leave"));
 	ok(kit_until(k, heard_count(&k->ear, HEARD_CHANGED, &id) > 0), "and that it left it");

@@ -76,6 +76,26 @@ test_ids(struct kit *k)
 	is_entries(read_room(k, "ids", since), wanted, "also in an order");
 }
 
+/* Whatever stream an entry goes to. */
+static void
+test_growing(struct kit *k)
+{
+	struct name id = open_session(k, "growing", "", NULL);
+	struct store_op ops[] = {op_send(&id, "1"), op_room("growing", "2"), op_send(&id, "3"), op_room("growing-b", "4")};
+	struct entry_id last = {0, 0};
+	int wrong = 0;
+
+	for (int i = 0; i < 50; i++) {
+		struct answer *a = apply(k, &id, 0, ops, 4);
+
+		for (int n = 0; n < 4; n++) {
+			wrong += entry_id_compare(a->results[n].id, last) <= 0;
+			last = a->results[n].id;
+		}
+	}
+	is_int(wrong, 0, "ids grow from call to call, and from operation to operation");
+}
+
 static void
 test_refused(struct kit *k)
 {
@@ -213,6 +233,7 @@ contract_tell(const struct contract *contract)
 	kit_start(&k, contract, &kit_limits);
 	test_done(&k);
 	test_ids(&k);
+	test_growing(&k);
 	test_refused(&k);
 	test_nothing(&k);
 	test_numbers(&k);
