@@ -261,19 +261,34 @@ take_down(struct gateway *gateway)
 	libevent_global_shutdown();
 }
 
+static void
+begin_log(const struct options *o, enum log_level level)
+{
+	bool text = o->log_format == OPTIONS_LOG_TEXT || (o->log_format == OPTIONS_LOG_AUTO && isatty(STDERR_FILENO));
+
+	log_setup(level, text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON);
+}
+
 static int
 run(struct gateway *gateway)
 {
-	const struct options *o = &gateway->options;
-	bool text = o->log_format == OPTIONS_LOG_TEXT || (o->log_format == OPTIONS_LOG_AUTO && isatty(STDERR_FILENO));
 	bool served;
 
-	log_setup((enum log_level)o->log_level, text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON);
+	begin_log(&gateway->options, (enum log_level)gateway->options.log_level);
 	signal(SIGPIPE, SIG_IGN);
 	build(gateway);
 	served = serve(gateway);
 	take_down(gateway);
 	return served ? gateway->status : EXIT_FAILURE;
+}
+
+/* The exit status. */
+static int
+check_config(const struct options *options)
+{
+	options_print_config(options, stdout);
+	begin_log(options, LOG_LEVEL_ERROR);
+	return front_check_files(options) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* What is asked for instead of serving.  True if that was it; *status is the exit status then. */
@@ -288,7 +303,7 @@ act(const struct options *options, int *status)
 	else if (options->list_options)
 		options_print_list(stdout);
 	else if (options->check_config)
-		options_print_config(options, stdout);
+		*status = check_config(options);
 	else if (*options->probe)
 		*status = probe_url(options->probe);
 	else

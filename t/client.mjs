@@ -68,6 +68,32 @@ async function refusedSession() {
 	await rejection(client.ready);
 	isDeep([of('closed')[0]?.reason, of('closed')[0]?.detail], ['origin_forbidden', 'Not from there.'], 'a refusal closes the client with the gateway\'s reason');
 	await end();
+	const banned = await begin({ on: { open: () => error(403, 'connect_refused', { detail: 'You are not welcome.', reason: 'banned' }) } });
+	const told = await rejection(banned.client.ready);
+	ok(told instanceof PollgateError, 'the application\'s refusal is an error of ours');
+	isDeep([told.code, told.message, told.reason, told.status], ['connect_refused', 'You are not welcome.', 'banned', 403], 'with the application\'s own code');
+	isDeep(banned.of('closed').map(({ reason, error: why }) => [reason, why === told]), [['connect_refused', true]], 'which "closed" has as well');
+	await banned.end();
+}
+
+async function permission() {
+	for (const [what, auth, wanted] of [['a string', 'jwt', 'jwt'], ['an object', { name: 'Ann', roles: [1] }, { name: 'Ann', roles: [1] }], ['a list', [1, null], [1, null]],
+		['nothing true', 0, 0], ['null', null, null], ['a function', () => 'jwt', 'jwt'], ['an async one', async () => ({ name: 'Ann' }), { name: 'Ann' }],
+		['nothing', undefined, undefined]]) {
+		const { fake, client, end } = await begin({ auth });
+		await client.ready;
+		isDeep(fake.of('open')[0].body.auth, wanted, `auth may be ${what}`);
+		await end();
+	}
+	let asked = 0;
+	for (const auth of ['jwt', { name: 'Ann' }, () => ++asked]) {
+		const { fake, client, end } = await begin({ auth, on: { open: (request, usual) => ({ ...usual(), expires: 50 }) } });
+		await client.ready;
+		await waitFor(() => fake.of('auth').length > 0, 'a renewal');
+		isDeep(fake.of('auth')[0].body, { auth: asked || auth }, 'and is brought again before it ends');
+		await end();
+	}
+	is(asked, 2, 'a function is asked each time');
 }
 
 async function withoutCrypto() {
@@ -672,7 +698,7 @@ async function transports() {
 }
 
 for (const [words, test] of Object.entries({
-	opening, openingAgain, wrongUrl, refusedSession, withoutCrypto, batching, bytes, repeating, retryAfter, opErrors, badRequest, tooLarge, hole, queueLimit, polling,
+	opening, openingAgain, wrongUrl, refusedSession, permission, withoutCrypto, batching, bytes, repeating, retryAfter, opErrors, badRequest, tooLarge, hole, queueLimit, polling,
 	rooms, joinRefused, gaps, forgotten, hanging, notForgiven, invalid, outage, restart, emptyAnswers, silence, cuts, closing, closingEarly, questions,
 	badHandler, pageEvents, presence, history, away, transports, torture,
 }))

@@ -171,7 +171,7 @@ async function pages({ start }) {
 	isDeep(got.find(([what]) => what === 'ack'), ['ack', { id, data: ['chat', 'hi'] }], 'a page asks the application by www/pollgate.js');
 	isDeep(got.find(([what]) => what === 'said'), ['said', 'hi', 'all'], 'and is in the rooms that it was brought into');
 	const refused = await connect(base).ready.catch((error) => error);
-	isDeep([refused.code, refused.message], ['connect_refused', 'Who are you?'], 'and is told that it may not come in');
+	isDeep([refused.code, refused.message, refused.reason], ['connect_refused', 'Who are you?', 'no_name'], 'and is told that it may not come in, and why');
 	await client.close();
 	await backend.wait('its end', () => backend.of('disconnect').length > 0);
 	await backend.stop();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /* The command line and the environment: what is taken, what is refused and how, what is logged. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { Client, createSession, pollOnce, request, sendOps } from './lib/client.mjs';
@@ -232,6 +232,32 @@ async function descriptors() {
 	await Promise.all(polls);
 }
 
+/** --check-config reads the files that a start reads. */
+async function secrets() {
+	const dir = tempDir('secrets');
+	const file = path.join(dir, 'file');
+	const errors = ({ stderr }) => stderr.trim().split('\n').filter((line) => /ERROR/.test(line)).map((line) => JSON.parse(line).message);
+	for (const [flag, args, good, bad] of [
+		['hook-secret-file', ['--hook=http://127.0.0.1:9/'], `whsec_${'A'.repeat(32)}`, 'A'.repeat(32)],
+		['api-key-file', [], 'key-of-a-backend-0123456789', 'short'],
+		['auth-key-file', ['--auth=jwt'], 'a secret of more than thirty-two bytes', 'short']]) {
+		const all = [...args, `--${flag}=${file}`, '--listen=127.0.0.1:0'];
+		writeFileSync(file, `${good}\n`, { mode: 0o600 });
+		const { code, stderr } = await runPollgate([...all, '--check-config']);
+		isDeep([code, stderr], [0, ''], `--check-config: --${flag} has what it should`);
+		for (const [what, spoil] of [['something else', () => writeFileSync(file, `${bad}\n`)], ['nothing', () => writeFileSync(file, '')],
+			['no file', () => rmSync(file)]]) {
+			spoil();
+			const [checked, started] = [await runPollgate([...all, '--check-config']), await runPollgate(all, { limitMs: 5000 })];
+			isDeep([checked.code, started.code, errors(checked)], [1, 1, errors(started)], `--${flag}, ${what}: 1, with the error of a start`);
+			ok(errors(checked).length === 1 && errors(checked)[0].includes(`--${flag}`) && checked.stdout.includes(`${flag} = ${file}`),
+				'... that names it, beside the configuration', checked.stderr);
+		}
+	}
+	const both = await runPollgate([`--api-key-file=${file}`, '--hook=http://h/', `--hook-secret-file=${file}`, '--check-config']);
+	is(errors(both).length, 2, 'all that is wrong is told at once', both.stderr);
+}
+
 async function files() {
 	const dir = tempDir('www');
 	writeFileSync(path.join(dir, 'index.html'), '<p>hello');
@@ -251,4 +277,5 @@ await port();
 await logs();
 await descriptors();
 await files();
+await secrets();
 await done();

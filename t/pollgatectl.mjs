@@ -91,11 +91,13 @@ async function usage(base) {
 	for (const [args, pattern] of [[[], /verb is needed/], [['shout'], /no verb shout/], [['publish', 'r'], /other arguments/], [['publish', 'r', 'e', 'x'], /not JSON/],
 		[['send', 'x', 'e'], /no id/], [['publish', 'r', 'e', '1', '2'], /other arguments/], [['--count=x', 'members', 'r'], /--count takes/],
 		[['--before=x', 'history', 'r'], /--before takes/], [['--url=ftp://x', 'members', 'r'], /http:\/\//], [['--idempotency-key=', 'publish', 'r', 'e'], /takes printable/],
-		[['ops'], /not JSON/], [['--nonsense'], /nonsense/]]) {
+		[['members', ''], /empty argument/], [['publish', 'r', '', '1'], /empty argument/], [['join', 'x', ''], /empty argument/], [['user', ''], /empty argument/],
+		[['replay', ''], /empty argument/], [['ops'], /not JSON/], [['--nonsense'], /nonsense/]]) {
 		const { code, stderr } = await run(base, args);
 		is(code, 2, `2: ${args.join(' ')}`);
 		like(stderr, pattern, '... and says what is wrong');
 	}
+	is((await run(base, ['--text', 'publish', 'r', 'e', ''])).code, 0, 'a text may be empty');
 	is((await run('ftp://x', ['members', 'r'])).code, 2, '2 with a wrong POLLGATECTL_URL');
 	is((await run('ftp://x', [`--url=${base}`, 'members', 'r'])).code, 0, '... which does not matter when --url is given');
 	like((await run(base, ['-v', 'members', 'r'])).stderr, /^pollgatectl: \/api\/v1\/rooms\/r\/members: 200, \d+ ms\n$/, '-v tells each attempt');

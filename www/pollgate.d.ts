@@ -4,6 +4,8 @@ export class PollgateError extends Error {
 	/** The gateway's (room_full, recipient_gone ...), or queue_full, not_joined, transport_unavailable, closed. */
 	code: string;
 	status?: number;
+	/** With connect_refused: the code that the application gave. */
+	reason?: string;
 }
 
 export interface Message {
@@ -59,7 +61,8 @@ export interface Events {
 	reconnecting: { reason: string; delay: number };
 	resumed: { id: string; fresh: boolean; previous?: string; rooms?: (Joined | NotJoined)[] };
 	transport: { transport: TransportName; previous?: TransportName; reason: string };
-	closed: { reason: string; detail: string };
+	/** `reason` and `detail` are the error's code and message. */
+	closed: { reason: string; detail: string; error: PollgateError };
 }
 
 export interface Options {
@@ -67,8 +70,11 @@ export interface Options {
 	data?: any;
 	/** Joined from the start. */
 	rooms?: (string | ({ room: string } & JoinOptions))[];
-	/** A JSON Web Token, for a gateway that wants one.  Called at the beginning and again before each one ends. */
-	auth?: () => string | Promise<string>;
+	/**
+	 * A JSON Web Token, for a gateway that wants one, or what its application asks for, any JSON.  A function that gives or promises
+	 * it is called at the beginning and again before each one ends.
+	 */
+	auth?: any;
 	/** Open a new session when this one is forgotten (true). */
 	resume?: boolean;
 	/** Operations that may wait for their answers (1000). */

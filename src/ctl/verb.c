@@ -100,6 +100,17 @@ add_data(struct buf *body, const struct ctl_options *o, const char *argument)
 }
 
 static bool
+check_names(const struct ctl_options *o, int names)
+{
+	for (int i = 0; i < o->args_count && i < names; i++)
+		if (!*o->args[i]) {
+			report("%s has an empty argument; see pollgatectl --help", o->verb);
+			return false;
+		}
+	return true;
+}
+
+static bool
 check_id(const char *text)
 {
 	struct name id;
@@ -286,27 +297,28 @@ make_ops(struct ctl_request *request, const struct ctl_options *o)
 
 static const struct verb {
 	const char *name;
-	int least, most; /* Arguments. */
+	int least, most; /* Arguments, */
+	int names;       /* and how many of them, from the first on, are not empty: all but DATA. */
 	bool (*make)(struct ctl_request *request, const struct ctl_options *options);
 } verbs[] = {
-	{"publish", 2, 3, make_publish},
-	{"send", 2, 3, make_send},
-	{"notify", 2, 3, make_notify},
-	{"append", 2, 3, make_append},
-	{"history", 1, 1, make_history},
-	{"members", 1, 1, make_members},
-	{"session", 1, 1, make_session},
-	{"user", 1, 1, make_user},
-	{"rooms", 0, 0, make_list},
-	{"sessions", 0, 0, make_list},
-	{"join", 2, 2, make_move},
-	{"leave", 2, 2, make_move},
-	{"set", 2, 2, make_set},
-	{"disconnect", 1, INT16_MAX, make_disconnect},
-	{"letters", 0, 0, make_list},
-	{"replay", 1, 1, make_letter},
-	{"forget", 1, 1, make_letter},
-	{"ops", 0, 0, make_ops},
+	{"publish", 2, 3, 2, make_publish},
+	{"send", 2, 3, 2, make_send},
+	{"notify", 2, 3, 2, make_notify},
+	{"append", 2, 3, 2, make_append},
+	{"history", 1, 1, 1, make_history},
+	{"members", 1, 1, 1, make_members},
+	{"session", 1, 1, 1, make_session},
+	{"user", 1, 1, 1, make_user},
+	{"rooms", 0, 0, 0, make_list},
+	{"sessions", 0, 0, 0, make_list},
+	{"join", 2, 2, 2, make_move},
+	{"leave", 2, 2, 2, make_move},
+	{"set", 2, 2, 1, make_set},
+	{"disconnect", 1, INT16_MAX, INT16_MAX, make_disconnect},
+	{"letters", 0, 0, 0, make_list},
+	{"replay", 1, 1, 1, make_letter},
+	{"forget", 1, 1, 1, make_letter},
+	{"ops", 0, 0, 0, make_ops},
 };
 
 bool
@@ -317,7 +329,7 @@ ctl_request_make(struct ctl_request *request, const struct ctl_options *o)
 		if (strcmp(o->verb, verbs[i].name) != 0)
 			continue;
 		if (o->args_count >= verbs[i].least && o->args_count <= verbs[i].most)
-			return verbs[i].make(request, o);
+			return check_names(o, verbs[i].names) && verbs[i].make(request, o);
 		report("%s has other arguments; see pollgatectl --help", o->verb);
 		return false;
 	}

@@ -14,6 +14,7 @@
 #include "codec/jspan.h"
 #include "front/api_keys.h"
 #include "front/auth.h"
+#include "front/keyring.h"
 #include "front/private.h"
 #include "front/problem.h"
 #include "hook/hook.h"
@@ -292,6 +293,25 @@ open_directory(int *fd, const char *flag, const char *path)
 		return true;
 	log_error("--%s %s: %s", flag, path, strerror(errno));
 	return false;
+}
+
+static bool
+check_api_keys(const char *path)
+{
+	struct api_keys *keys = api_keys_read(path);
+
+	api_keys_free(keys);
+	return keys != NULL;
+}
+
+bool
+front_check_files(const struct options *o)
+{
+	bool good = !*o->api_key_file || check_api_keys(o->api_key_file);
+
+	good &= !*o->hook_secret_file || hook_check_file(o->hook_secret_file);
+	good &= !*o->auth_key_file || keyring_check_file(o->auth_key_file);
+	return good;
 }
 
 /* False, after a log line, if it cannot ask. */

@@ -34,6 +34,8 @@ struct front_parts {
  * --hook-secret-file.
  */
 struct front *front_new(const struct front_parts *parts);
+/* Do these files have what they should?  False after a log line for each that has not. */
+bool front_check_files(const struct options *options);
 /* The store must have been freed: its callbacks are what else would end the requests under way. */
 void front_free(struct front *);
 

@@ -27,21 +27,39 @@ struct keyring {
 
 /* ---- A file ---- */
 
-/* False, after a log line, if there are no keys in it; then those from before stay. */
-static bool
-load_file(struct keyring *ring)
+/* NULL, after a log line, if there are no keys in it. */
+static struct keyset *
+read_file(const char *path)
 {
-	const char *path = ring->options->auth_key_file;
 	struct buf text;
 	const char *wrong = secret_read(&text, path, FILE_MAX);
 	struct keyset *keys = wrong ? NULL : keyset_read(text.data, text.len, &wrong);
 
 	secret_wipe(&text);
-	if (!keys) {
+	if (keys)
+		log_info("--auth-key-file %s: %zu keys that can be used", path, keyset_count(keys));
+	else
 		log_error("--auth-key-file %s: %s", path, wrong);
+	return keys;
+}
+
+bool
+keyring_check_file(const char *path)
+{
+	struct keyset *keys = read_file(path);
+
+	keyset_free(keys);
+	return keys != NULL;
+}
+
+/* False, after a log line, if there are no keys in it; then those from before stay. */
+static bool
+load_file(struct keyring *ring)
+{
+	struct keyset *keys = read_file(ring->options->auth_key_file);
+
+	if (!keys)
 		return false;
-	}
-	log_info("--auth-key-file %s: %zu keys that can be used", path, keyset_count(keys));
 	keyset_free(ring->keys);
 	ring->keys = keys;
 	return true;

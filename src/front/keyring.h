@@ -21,6 +21,9 @@ struct keyring *keyring_new(struct event_base *, const struct options *options, 
 /* NULL does nothing. */
 void keyring_free(struct keyring *);
 
+/* False, after a log line, if a file has no keys that can be used. */
+bool keyring_check_file(const char *path);
+
 /* Read the file again, if that is where they come from; after a log line, the keys that were there stay if it has none. */
 void keyring_reload(struct keyring *);
 

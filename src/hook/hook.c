@@ -213,21 +213,39 @@ choose_events(struct hook *hook, const struct option_list *events)
 	}
 }
 
-/* False, after a log line, if there are none; then those from before stay. */
-static bool
-read_secrets(struct hook *hook)
+/* NULL, after a log line, if there are none. */
+static struct hook_secrets *
+read_file(const char *path)
 {
-	const char *path = hook->parts.options->hook_secret_file;
 	struct buf text;
 	const char *wrong = secret_read(&text, path, SECRETS_MAX);
 	struct hook_secrets *secrets = wrong ? NULL : hook_secrets_read(text.data, text.len, &wrong);
 
 	secret_wipe(&text);
-	if (!secrets) {
+	if (secrets)
+		log_info("--hook-secret-file %s: read", path);
+	else
 		log_error("--hook-secret-file %s: %s", path, wrong);
+	return secrets;
+}
+
+bool
+hook_check_file(const char *path)
+{
+	struct hook_secrets *secrets = read_file(path);
+
+	hook_secrets_free(secrets);
+	return secrets != NULL;
+}
+
+/* False, after a log line, if there are none; then those from before stay. */
+static bool
+read_secrets(struct hook *hook)
+{
+	struct hook_secrets *secrets = read_file(hook->parts.options->hook_secret_file);
+
+	if (!secrets)
 		return false;
-	}
-	log_info("--hook-secret-file %s: read", path);
 	hook_secrets_free(hook->secrets);
 	hook->secrets = secrets;
 	return true;

@@ -40,6 +40,9 @@ typedef void hook_connect_fn(void *arg, enum hook_verdict verdict, struct hook_a
 /* Ask whether a session may be opened: event is a CONNECT, and copied.  done runs once, later, but for after hook_free. */
 void hook_connect(struct hook *, const struct hook_event *event, hook_connect_fn *done, void *arg);
 
+/* False, after a log line, if there are no secrets in a file. */
+bool hook_check_file(const char *path);
+
 /* Read the secrets again; after a log line, those that were there stay if there are none. */
 void hook_reload(struct hook *);
 

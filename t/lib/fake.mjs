@@ -18,7 +18,7 @@ export const page = (status, text, headers) => new Answer(status, text, { 'Conte
 export const error = (status, code, more = {}, headers = {}) =>
 	new Answer(status, JSON.stringify({ type: 'about:blank', status, code, ...more }), { 'Content-Type': 'application/problem+json', ...headers });
 
-const kinds = { '/v1/sessions': 'open', '/v1/poll': 'poll', '/v1/send': 'send', '/v1/close': 'close' };
+const kinds = { '/v1/sessions': 'open', '/v1/poll': 'poll', '/v1/send': 'send', '/v1/close': 'close', '/v1/auth': 'auth' };
 
 export class Fake {
 	requests = [];
@@ -126,6 +126,10 @@ export class Fake {
 	}
 
 	_close() {
+		return {};
+	}
+
+	_auth() {
 		return {};
 	}
 

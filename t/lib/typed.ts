@@ -3,6 +3,7 @@ import { connect, PollgateError, type Client, type Joined, type Member, type Mes
 
 const options: Options = { data: { name: 'Ann' }, rooms: ['a', { room: 'b', history: 5, max: 2 }], resume: true, maxQueue: 10, hold: 5000, transports: ['poll', 'sse', 'ws'], WebSocket, tabs: true, fetch };
 const client: Client = connect('http://127.0.0.1:8080', options);
+const permitted: Options[] = [{ auth: 'jwt' }, { auth: { name: 'Ann' } }, { auth: () => 'jwt' }, { auth: async () => ({ name: 'Ann' }) }];
 
 async function everything(): Promise<void> {
 	const { id, transports, rooms } = await client.ready;
@@ -14,7 +15,7 @@ async function everything(): Promise<void> {
 	client.on('reconnecting', ({ reason, delay }) => reason.length + delay);
 	client.on('resumed', ({ fresh, previous }) => fresh && previous);
 	client.on('transport', ({ transport, previous, reason }) => [transport, previous, reason]);
-	client.on('closed', ({ reason, detail }) => reason + detail);
+	client.on('closed', ({ reason, detail, error }) => reason + detail + error.reason);
 	off();
 	client.off('chat', console.log);
 	const joined: Joined = await client.join('lobby', { history: 5, max: 2 });
@@ -36,6 +37,6 @@ async function everything(): Promise<void> {
 	await client.leave('lobby');
 	await client.close();
 	rooms?.forEach((room) => 'error' in room ? room.error.code : room.count);
-	throw new PollgateError('code', 'detail', { status: 410, away, room, entered: joined.room, count, there, before });
+	throw new PollgateError('code', 'detail', { status: 410, away, room, entered: joined.room, count, permitted, there, before });
 }
 everything().catch((error: PollgateError) => error.code);

@@ -25,11 +25,14 @@ import { newToken } from './token.js';
  * 'resumed'       {id, fresh}.  fresh: the gateway had forgotten the session.  This is a new one with a new id (`previous`: the
  *                 old), in the same rooms (`rooms`: the answers); a 'gap' for each stream came before.  Sends that may or may not
  *                 have been delivered are rejected with session_gone.
- * 'closed'        {reason, detail}: the end, by close() or the gateway's refusal.
+ * 'closed'        {reason, detail, error}: the end, by close() or the gateway's refusal.  error: what `ready` is rejected with if it
+ *                 was the opening that failed; its `reason` is the application's code.
  */
 export class Client {
 	/** Public.  @type {string|undefined} */
 	id;
+	/** How messages come: 'poll', 'sse' or 'ws'.  @type {string|undefined} */
+	transport;
 	/** @type {Promise<{id: string, transports: string[], rooms: object[]}>} */
 	ready;
 
@@ -43,7 +46,6 @@ export class Client {
 	#memory;
 	#opening = new Backoff();
 	#session; // {token, cursor, hold, away, transports ...}: the answer to the opening, with the latest cursor
-	#transport;
 	#chosen = 'auto';
 	#awayTimer;
 	#renewal; // A timer.
@@ -132,16 +134,11 @@ export class Client {
 		return this.#presence.members(room);
 	}
 
-	/** How messages come: 'poll', 'sse' or 'ws'.  @type {string|undefined} */
-	get transport() {
-		return this.#transport;
-	}
-
 	/** Choose the transport by hand, or 'auto'.  Polls go on until it works.  @param {string} name */
 	use(name) {
 		this.#check();
-		const able = this.#receiving?.able(name) ?? this.#options.transports.includes(name); // Before it is open, what may be.
-		if (name !== 'auto' && !able)
+		/* Before it is open, what may be. */
+		if (name !== 'auto' && !(this.#receiving?.able(name) ?? this.#options.transports.includes(name)))
 			throw new PollgateError('transport_unavailable');
 		this.#chosen = name;
 		this.#receiving?.use(name);
@@ -238,7 +235,7 @@ export class Client {
 		let answer;
 		try {
 			answer = await this.#persist('/v1/sessions', JSON.stringify({ token: session.token, data: this.#options.data, rooms,
-				auth: await this.#options.auth?.() }), this.#opening, (error, delay) => {
+				auth: await this.#auth() }), this.#opening, (error, delay) => {
 					if (error.status && !passing(error.status))
 						throw error; // A wrong URL shall not look like a gateway that is slow to answer.
 					failed(error, delay);
@@ -263,8 +260,8 @@ export class Client {
 				this.#inbox.take(batch);
 			},
 		}, session, this.#options, this.#memory, (transport, reason) => {
-			const previous = this.#transport;
-			this.#transport = transport;
+			const previous = this.transport;
+			this.transport = transport;
 			if (transport !== previous)
 				this.#emit('transport', { transport, previous, reason });
 		});
@@ -274,11 +271,16 @@ export class Client {
 		return { id: answer.id, transports: answer.transports, rooms: answer.rooms };
 	}
 
+	#auth() {
+		const { auth } = this.#options;
+		return typeof auth === 'function' ? auth() : auth;
+	}
+
 	/** Ask for more time, unless this answer gave some, and again before it is over.  Whoever is told auth_expired comes here, too. */
 	async #renew(answer) {
 		let expires = 1000; // If the page has no token just now.
 		try {
-			({ expires } = answer ?? await this.#question('/v1/auth', JSON.stringify({ auth: await this.#options.auth() })));
+			({ expires } = answer ?? await this.#question('/v1/auth', JSON.stringify({ auth: await this.#auth() })));
 			this.#receiving?.kick();
 		} catch (error) {
 			if (error instanceof PollgateError)
@@ -328,7 +330,7 @@ export class Client {
 		this.#outbox.pause(error, true);
 		for (const unlisten of this.#unlisten)
 			unlisten();
-		this.#emit('closed', { reason: error.code, detail: error.message });
+		this.#emit('closed', { reason: error.code, detail: error.message, error });
 	}
 
 	async #question(path, body) {

@@ -5,7 +5,7 @@ export const OWN_EVENTS = ['message', 'gap', 'presence', 'away', 'reconnecting',
 
 /** What promises are rejected with.  `code` is the gateway's (room_full, recipient_gone ...), queue_full or closed. */
 export class PollgateError extends Error {
-	/** @param {string} code  @param {string} [detail]  @param {object} [more] status, retry (ask again), after (so many ms) */
+	/** @param {string} code  @param {string} [detail]  @param {object} [more] status, reason (the application's code), retry (ask again), after (so many ms) */
 	constructor(code, detail, more) {
 		super(detail || code);
 		this.name = 'PollgateError';

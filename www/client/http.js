@@ -14,9 +14,9 @@ function retryAfter(text) {
 }
 
 /** Only the gateway's word is a refusal: the error page of something between us, or half an answer, decides nothing. */
-function refusal({ status, headers }, { code, detail, expected } = {}) {
+function refusal({ status, headers }, { code, detail, reason, expected } = {}) {
 	return new PollgateError(code ?? `http_${status}`, detail, {
-		status, expected, after: retryAfter(headers.get('Retry-After')),
+		status, reason, expected, after: retryAfter(headers.get('Retry-After')),
 		retry: !code || passing(status, code) || !/problem/.test(headers.get('Content-Type')),
 	});
 }

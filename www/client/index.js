@@ -21,7 +21,8 @@ export { PollgateError } from './errors.js';
  * @param {object} [options]
  * @param {*} [options.data] public, for the other members of its rooms
  * @param {(string|{room: string, history?: number, max?: number})[]} [options.rooms] joined from the start
- * @param {function(): (string|Promise<string>)} [options.auth] a JSON Web Token for a gateway that wants one; called again before each ends
+ * @param {*} [options.auth] a JSON Web Token for a gateway that wants one, or what its application asks for, any JSON; or a function that
+ *   gives or promises it, called again before each one ends
  * @param {boolean} [options.resume] open a new session when this one is forgotten (true)
  * @param {number} [options.maxQueue] operations that may wait for their answers (1000)
  * @param {number} [options.hold] ms that a poll may take, if shorter than the gateway's setting

@@ -107,8 +107,7 @@ export class WsReceiver extends Receiver {
 		if (frame.results)
 			this.#answers.shift()?.resolve(frame);
 		else if (frame.code)
-			this.#answers.shift()?.reject(new PollgateError(frame.code, frame.detail,
-				{ status: frame.status, expected: frame.expected, retry: passing(frame.status, frame.code) }));
+			this.#answers.shift()?.reject(new PollgateError(frame.code, frame.detail, { ...frame, retry: passing(frame.status, frame.code) }));
 		else if (frame.messages)
 			isBatch(frame) ? this.link.deliver(frame) : this.#end(badAnswer());
 	}
