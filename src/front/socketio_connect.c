@@ -419,6 +419,15 @@ ask_engine(struct engineio_call *call)
 	store_look(call->front->parts.store, &post_of(call)->step.engine, on_engine, call);
 }
 
+/* Its operations lend what is granted, which is new each time. */
+static void
+forget_renewal(struct socketio_step *step)
+{
+	auth_free_ops(step->renewal, step->renewal_count);
+	step->renewal = NULL;
+	step->renewal_count = 0;
+}
+
 /* Let what the token grants now be what it may do.  False if it is another user's. */
 static bool
 renew(struct engineio_post *post, const struct store_session *session)
@@ -432,9 +441,7 @@ renew(struct engineio_post *post, const struct store_session *session)
 	bool same = grants_read(&now, step->grants.data, step->grants.len) &&
 	    grants_read(&before, session->grants.text, session->grants.len) && grants_same_user(&before, &now);
 
-	auth_free_ops(step->renewal, step->renewal_count);
-	step->renewal = NULL;
-	step->renewal_count = 0;
+	forget_renewal(step);
 	granted.grants = &now;
 	if (step->data.len > 0)
 		granted.data = (struct jspan){step->data.data, step->data.len};
@@ -574,6 +581,7 @@ socketio_connect(struct engineio_post *post)
 	cursor_free(&step->cursor);
 	buf_clear(&step->data);
 	buf_clear(&step->grants);
+	forget_renewal(step);
 	hook_answer_free(&step->answer);
 	step->was_readmitted = step->is_new = false;
 	step->number = state->connects + 1;
