@@ -386,15 +386,17 @@ async function renewal({ start }) {
 	const api = { bearer: 'key-of-the-application' };
 	const keyFile = path.join(dir, 'api-keys');
 	writeFileSync(keyFile, `${api.bearer}\n`, { mode: 0o600 });
-	let moving, isOver = false;
+	let moving, name = 'ann', isOver = false;
 	const kept = [];
 	const backend = await startBackend(async ({ type, auth, again }) => {
-		if (type !== 'connect' || auth?.name !== 'ann')
+		if (type !== 'connect' || !auth)
 			return {};
 		if (again) {
 			kept.push(await sessions());
 			await moving; /* To a WebSocket, while the application is asked. */
 		}
+		if (auth.name === 'bob')
+			return { user: 'bob' };
 		return isOver ? { accept: false, code: 'over', message: 'That was all.' } :
 			{ user: 'ann', expires: (kept.length < 3 ? 800 : 2000) * slowness, ...again ? {} : { actions: [{ do: 'join', room: 'den' }] } };
 	});
@@ -403,7 +405,7 @@ async function renewal({ start }) {
 	const sessions = () => list('users/ann/sessions', 'sessions');
 	const members = async (room) => (await list(`rooms/${encodeURIComponent(room)}/members`, 'members')).filter((one) => one !== watcher.id);
 	const watcher = await Client.open(base, { rooms: ['/'] });
-	const ann = await Guest.come(base, '/', { auth: { name: 'ann' } });
+	const ann = await Guest.come(base, '/', { auth: (give) => give({ name }) });
 	const { id, io } = ann.socket;
 	if (!transports)
 		io.on('open', () => {
@@ -423,6 +425,13 @@ async function renewal({ start }) {
 	isDeep(kept, Array(3).fill([id]), 'while it is asked the session is the user\'s');
 	await ann.until(() => ann.told.at(-1).message, 'to be refused');
 	isDeep(ann.told.at(-1), { message: 'That was all.', data: { code: 'over' } }, 'until the application says that it is over');
+	name = 'bob';
+	ann.socket.connect();
+	await ann.until(() => comings.length === 4, 'to be somebody else');
+	const other = ann.socket.id;
+	ok(other !== id && !ann.socket.recovered, 'who comes back as another user is a new client');
+	isDeep(asked().slice(4), [[id, true], [id, true], [other, undefined]], 'which the application is asked about once, too');
+	ann.leave();
 	await backend.wait('a disconnect', () => backend.of('disconnect', id).length);
 	isDeep([await sessions(), await members('/'), await members('den')], [[], [], []], 'a session that was not renewed leaves its user and rooms');
 	const told = () => watcher.messages.filter(({ from }) => from === id).map(({ event }) => event);
