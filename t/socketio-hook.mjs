@@ -9,11 +9,12 @@ import { secret, startBackend } from './lib/backend.mjs';
 import { Client, createSession, sendOps } from './lib/client.mjs';
 import { ask, separator } from './lib/engineio.mjs';
 import { now, sign } from './lib/jwt.mjs';
-import { forEachStore, waitFor } from './lib/pollgate.mjs';
+import { forEachStore, slowness, waitFor } from './lib/pollgate.mjs';
 import { tempDir } from './lib/process.mjs';
 import { request } from './lib/request.mjs';
 import { SocketGuest } from './lib/socketio.mjs';
 import { done, is, isDeep, ok, scope } from './lib/tap.mjs';
+import { within } from './lib/wait.mjs';
 
 const dir = tempDir('socketio-hook');
 const secretFile = path.join(dir, 'secret');
@@ -399,7 +400,70 @@ async function permission({ start }) {
 	await backend.stop();
 }
 
+/* What the application grants is over, several times, and at last for good. */
+async function renewal({ start }) {
+	const api = { bearer: 'key-of-the-application' };
+	const keyFile = path.join(dir, 'api-keys');
+	writeFileSync(keyFile, `${api.bearer}\n`, { mode: 0o600 });
+	let moving, name = 'ann', isOver = false;
+	const kept = [];
+	const backend = await startBackend(async ({ type, auth, again }) => {
+		if (type !== 'connect' || !auth)
+			return {};
+		if (again) {
+			kept.push(await sessions());
+			await moving; /* To a WebSocket, while the application is asked. */
+		}
+		if (auth.name === 'bob')
+			return { user: 'bob' };
+		return isOver ? { accept: false, code: 'over', message: 'That was all.' } :
+			{ user: 'ann', expires: (kept.length < 3 ? 800 : 2000) * slowness, ...again ? {} : { actions: [{ do: 'join', room: 'den' }] } };
+	});
+	const { base, stop } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'api-key-file': keyFile, 'session-ttl': '4s', 'away-after': '3s' }) });
+	const list = async (what, members) => (await request(base, 'GET', `/api/v1/${what}`, api)).json[members].map((one) => one.id);
+	const sessions = () => list('users/ann/sessions', 'sessions');
+	const members = async (room) => (await list(`rooms/${encodeURIComponent(room)}/members`, 'members')).filter((one) => one !== watcher.id);
+	const watcher = await Client.open(base, { rooms: ['/'] });
+	const ann = await Guest.come(base, '/', { auth: (give) => give({ name }) });
+	const { id, io } = ann.socket;
+	if (!transports)
+		io.on('open', () => {
+			moving = within(new Promise((resolve) => io.engine.on('upgrading', resolve)), 'a WebSocket');
+		});
+	const [comings, lists] = [[], []];
+	ann.socket.on('connect', () => comings.push([ann.socket.id, ann.socket.recovered]));
+	for (let n = 1; n <= 3; n++) {
+		await ann.until(() => comings.length >= n, 'to be back');
+		lists.push([await sessions(), await members('/'), await members('den')]);
+	}
+	isOver = true;
+	isDeep(comings, Array(3).fill([id, true]), 'each time that is over the client comes back to what it had');
+	isDeep(lists, Array(3).fill([[id], [id], [id]]), 'to its user and rooms, too, and leaves nobody behind');
+	const asked = () => backend.of('connect').filter(({ auth }) => auth).map(({ session, again }) => [session.id, again]);
+	isDeep(asked(), [[id, undefined], ...Array(3).fill([id, true])], 'about which the application is asked once');
+	isDeep(kept, Array(3).fill([id]), 'while it is asked the session is the user\'s');
+	await ann.until(() => ann.told.at(-1).message, 'to be refused');
+	isDeep(ann.told.at(-1), { message: 'That was all.', data: { code: 'over' } }, 'until the application says that it is over');
+	name = 'bob';
+	ann.socket.connect();
+	await ann.until(() => comings.length === 4, 'to be somebody else');
+	const other = ann.socket.id;
+	ok(other !== id && !ann.socket.recovered, 'who comes back as another user is a new client');
+	isDeep(asked().slice(4), [[id, true], [id, true], [other, undefined]], 'which the application is asked about once, too');
+	ann.leave();
+	await backend.wait('a disconnect', () => backend.of('disconnect', id).length);
+	isDeep([await sessions(), await members('/'), await members('den')], [[], [], []], 'a session that was not renewed leaves its user and rooms');
+	const told = () => watcher.messages.filter(({ from }) => from === id).map(({ event }) => event);
+	await waitFor(() => told().at(-1) === '$leave', () => `a $leave; got ${told()}`);
+	isDeep([told().filter((event) => event === '$leave').length, backend.of('disconnect', id).length], [1, 1], 'which is told once');
+	await watcher.close();
+	await stop();
+	await backend.stop();
+}
+
 await forEachStore(async ({ start }) => {
+	for (transports of [['polling'], ['websocket'], undefined])
+		await scope(`renewal, ${transports ?? 'by default'}`, () => renewal({ start }));
 	for (transports of [['polling'], ['websocket']])
 		await scope(transports[0], async () => {
 			const backend = await startBackend(application);

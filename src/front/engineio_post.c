@@ -316,6 +316,7 @@ on_decide(struct engineio_call *call)
 	if (is_repeat && state->posted_to > post->from) {
 		metric_add(ENGINEIO_REPEATED, 1);
 		post->from = (size_t)state->posted_to;
+		post->step.is_new = false;
 	}
 	if (is_repeat && is_done(post))
 		finish_done(call);

@@ -45,6 +45,7 @@ socketio_step_free(struct socketio_step *step)
 	forget(step);
 	cursor_free(&step->cursor);
 	buf_free(&step->title);
+	buf_free(&step->refusal);
 	buf_free(&step->grants);
 	buf_free(&step->data);
 	buf_free(&step->known_grants);

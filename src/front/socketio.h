@@ -45,6 +45,8 @@ struct socketio_step {
 	char pid[TOKEN_LEN + 1];
 	struct name id;
 	bool is_new; /* It is in the store, and nobody knows it before the swap. */
+	struct buf refusal; /* What the client is told, quoted, if it may not connect; ... */
+	size_t refused_at;  /* ... and where in the body. */
 	uint64_t socket_number; /* Of the socket's state, as it was read. */
 	struct name engine;     /* On which it was. */
 	uint64_t engine_number;

@@ -83,14 +83,24 @@ read_state(const struct store_state *state, struct name *engine, struct cursor *
 /* ---- The end of it ---- */
 
 /* By an entry in the engine's own mailbox. */
+static void
+tell_refusal(struct engineio_post *post)
+{
+	const struct buf *refusal = &post->step.refusal;
+	struct client_op *op = engineio_post_op(post);
+
+	*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(FRAME_TEXT),
+	    .data = {refusal->data, refusal->len}};
+	engineio_post_step_done(post);
+}
+
 void
 socketio_refuse(struct engineio_post *post, const char *why, const char *code)
 {
-	const struct socketio_packet *asked = &post->step.packet;
-	struct socketio_packet packet = {.type = SOCKETIO_CONNECT_ERROR, .namespace = asked->namespace,
-	    .namespace_len = asked->namespace_len};
-	struct buf *data = engineio_post_text(post), json = BUF_EMPTY, text = BUF_EMPTY;
-	struct client_op *op = engineio_post_op(post);
+	struct socketio_step *step = &post->step;
+	struct socketio_packet packet = {.type = SOCKETIO_CONNECT_ERROR, .namespace = step->packet.namespace,
+	    .namespace_len = step->packet.namespace_len};
+	struct buf json = BUF_EMPTY, text = BUF_EMPTY;
 
 	buf_adds(&json, "{\"message\":");
 	jspan_quote(&json, why, strlen(why));
@@ -102,12 +112,12 @@ socketio_refuse(struct engineio_post *post, const char *why, const char *code)
 	buf_adds(&json, "}");
 	packet.data = (struct jspan){json.data, json.len};
 	socketio_write(&text, &packet);
-	jspan_quote(data, text.data, text.len);
-	*op = (struct client_op){.kind = CLIENT_SEND_SESSION, .to = post->call.id, .event = frame_event(FRAME_TEXT),
-	    .data = {data->data, data->len}};
+	buf_clear(&step->refusal);
+	jspan_quote(&step->refusal, text.data, text.len);
+	step->refused_at = post->from;
 	buf_free(&json);
 	buf_free(&text);
-	engineio_post_step_done(post);
+	tell_refusal(post);
 }
 
 static void
@@ -419,6 +429,15 @@ ask_engine(struct engineio_call *call)
 	store_look(call->front->parts.store, &post_of(call)->step.engine, on_engine, call);
 }
 
+/* Its operations lend what is granted, which is new each time. */
+static void
+forget_renewal(struct socketio_step *step)
+{
+	auth_free_ops(step->renewal, step->renewal_count);
+	step->renewal = NULL;
+	step->renewal_count = 0;
+}
+
 /* Let what the token grants now be what it may do.  False if it is another user's. */
 static bool
 renew(struct engineio_post *post, const struct store_session *session)
@@ -432,9 +451,7 @@ renew(struct engineio_post *post, const struct store_session *session)
 	bool same = grants_read(&now, step->grants.data, step->grants.len) &&
 	    grants_read(&before, session->grants.text, session->grants.len) && grants_same_user(&before, &now);
 
-	auth_free_ops(step->renewal, step->renewal_count);
-	step->renewal = NULL;
-	step->renewal_count = 0;
+	forget_renewal(step);
 	granted.grants = &now;
 	if (step->data.len > 0)
 		granted.data = (struct jspan){step->data.data, step->data.len};
@@ -541,7 +558,7 @@ on_judged(struct engineio_post *post)
 {
 	if (!may_enter(post))
 		socketio_refuse(post, "The token does not let its session enter this namespace.", "forbidden");
-	else if (read_pid(post))
+	else if (!post->step.is_new && read_pid(post))
 		engineio_call_begin(&post->call, recover);
 	else
 		begin_new(post);
@@ -571,11 +588,16 @@ socketio_connect(struct engineio_post *post)
 	const struct socketio_packet *packet = &step->packet;
 	const struct options *o = post->call.front->parts.options;
 
+	if (step->refusal.len > 0 && step->refused_at == post->from) { /* That was decided, and the swap behind it was not done. */
+		tell_refusal(post);
+		return;
+	}
 	cursor_free(&step->cursor);
 	buf_clear(&step->data);
 	buf_clear(&step->grants);
+	forget_renewal(step);
 	hook_answer_free(&step->answer);
-	step->was_readmitted = step->is_new = false;
+	step->was_readmitted = false;
 	step->number = state->connects + 1;
 	if (socket_of(post) && socket_of(post)->how == ENGINE_SOCKET_LEFT)
 		engineio_call_drop_left(&post->call);
