@@ -205,6 +205,39 @@ async function tokens({ start }) {
 	await backend.stop();
 }
 
+/* A backend that gives the same answer to the same id lets nobody in by what somebody else said. */
+async function questions({ start }) {
+	const answers = new Map();
+	const judge = ({ auth }) => (auth?.password === 'right' ? { user: auth.user } : { accept: false });
+	const backend = await startBackend((event) => {
+		if (event.type === 'connect' && !answers.has(event.id))
+			answers.set(event.id, judge(event));
+		return answers.get(event.id);
+	});
+	const { base } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect'] }) });
+	const token = newToken();
+	const ask = (auth, more = {}) => createSession(base, { token, auth, ...more });
+	const right = { user: 'ann', password: 'right' };
+	const wrong = { user: 'ann', password: 'wrong' };
+	isDeep([(await ask(wrong)).status, (await ask(wrong)).status], [403, 403], 'who says something wrong is refused');
+	is(answers.size, 1, 'an opening that is repeated has the same id');
+	is((await ask(right)).status, 201, 'who says something else, by the same token, is another one');
+	const renew = (auth) => request(base, 'POST', '/v1/auth', { token, body: { auth } });
+	isDeep([(await renew(right)).status, (await renew(wrong)).status], [200, 403], 'a session is not renewed by what opened it');
+	is((await renew({ user: 'bob', password: 'right' })).code, 'other_user', 'nor by another user');
+	is((await renew(right)).status, 200, 'but by who may');
+	is(answers.size, 6, 'each renewal has an id of its own', [...answers.keys()]);
+	await request(base, 'DELETE', '/v1/sessions', { token });
+	is((await ask(wrong)).status, 403, 'the token alone does not let in');
+	const before = answers.size;
+	await ask(wrong, { rooms: ['r'] });
+	await ask(wrong, { data: { name: 'Ann' } });
+	await createSession(base, { token: newToken(), auth: wrong });
+	is(answers.size, before + 3, 'rooms, data and token make another question, too');
+	ok(backend.of('connect').every(({ id, session }) => id.startsWith(`${session.id}_`)), 'each id has its session');
+	await backend.stop();
+}
+
 /* ---- Order, and what runs at once ---- */
 
 async function order({ start, n }) {
@@ -597,7 +630,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, questions, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -362,6 +362,7 @@ async function permission({ start }) {
 	await ann.until(() => ann.socket.connected, 'to come back');
 	isDeep([ann.socket.id, ann.socket.recovered], [id, true], 'and goes on when it is let in once more');
 	ok(backend.of('connect', id).length === 2 && backend.of('connect', id)[1].again, 'about which the application is asked');
+	is(new Set(backend.of('connect').map((event) => event.id)).size, backend.of('connect').length, 'by an id of its own');
 	isDeep(await ann.ask('join', 'attic'), [{ error: 'forbidden' }], 'what it may do is the same');
 
 	expires = 1500;

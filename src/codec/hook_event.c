@@ -1,11 +1,13 @@
 /* Writing events: see hook.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "codec/hook.h"
 #include "codec/message.h"
 #include "codec/socketio.h"
+#include "codec/token.h"
 
 const char *const hook_kind_names[HOOK_KINDS] = {
 	[HOOK_CONNECT] = "connect",
@@ -31,11 +33,12 @@ hook_kind_of(const struct message *message)
 const char *
 hook_write_id(char id[HOOK_ID_SIZE], const struct hook_event *event)
 {
-	memcpy(id, event->session.s, NAME_LEN + 1);
-	if (event->id.ms > 0) {
-		id[NAME_LEN] = '_';
+	memcpy(id, event->session.s, NAME_LEN);
+	id[NAME_LEN] = '_';
+	if (event->kind == HOOK_CONNECT)
+		memcpy(id + NAME_LEN + 1, event->question.s, NAME_LEN + 1);
+	else
 		entry_id_format(id + NAME_LEN + 1, event->id);
-	}
 	return id;
 }
 
@@ -130,8 +133,9 @@ write_request(struct buf *b, const struct hook_event *event)
 	buf_adds(b, "}");
 }
 
+/* What a CONNECT asks, but for where it comes from. */
 static void
-write_connect(struct buf *b, const struct hook_event *event)
+write_question(struct buf *b, const struct hook_event *event)
 {
 	if (event->auth.text) {
 		buf_adds(b, ",\"auth\":");
@@ -144,7 +148,32 @@ write_connect(struct buf *b, const struct hook_event *event)
 		write_span(b, event->data);
 	else
 		buf_adds(b, "[]");
+}
+
+static void
+write_connect(struct buf *b, const struct hook_event *event)
+{
+	write_question(b, event);
 	write_request(b, event);
+}
+
+void
+hook_name_question(struct hook_event *event)
+{
+	char token[TOKEN_LEN + 1];
+	struct buf text = BUF_EMPTY;
+
+	if (event->again) {
+		if (!token_new(token))
+			abort(); /* Nothing works without randomness. */
+	} else {
+		buf_adds(&text, "connect ");
+		write_session(&text, event);
+		write_question(&text, event);
+		token_derive(token, event->token, text.data, text.len);
+		buf_free(&text);
+	}
+	memcpy(event->question.s, token, TOKEN_LEN + 1);
 }
 
 static void

@@ -199,7 +199,7 @@ static void
 keep_event(struct ask *ask, const struct hook_event *event)
 {
 	ask->event = (struct hook_event){.kind = event->kind, .session = event->session, .id = event->id, .asks = event->asks,
-	    .number = event->number};
+	    .number = event->number, .question = event->question};
 	if (!event->namespace.text)
 		return;
 	ask->namespace = mem_copy(event->namespace.text, event->namespace.len);

@@ -42,6 +42,48 @@ writes(const struct hook_event *event, const char *wanted, const char *what)
 	buf_free(&body);
 }
 
+static bool
+asks_the_same(const struct name *question, const struct hook_event *event)
+{
+	struct hook_event named = *event;
+
+	hook_name_question(&named);
+	return name_equal(question, &named.question);
+}
+
+/* connect: without auth. */
+static void
+test_questions(const struct hook_event *connect)
+{
+	struct hook_event event = *connect, other;
+	struct name first;
+	char text[HOOK_ID_SIZE];
+
+	event.token = "AAAAAAAAAAAAAAAAAAAAAA";
+	event.auth = span("{\"password\":\"a\"}");
+	hook_name_question(&event);
+	first = event.question;
+	hook_write_id(text, &event);
+	ok(strncmp(text, event.session.s, NAME_LEN) == 0 && text[NAME_LEN] == '_' && strcmp(text + NAME_LEN + 1, first.s) == 0,
+	    "a connect is known by its session and its question");
+	other = event;
+	other.address = "10.0.0.2";
+	other.origin = NULL;
+	ok(asks_the_same(&first, &other), "which is the same wherever it comes from");
+	other.auth = span("{\"password\":\"b\"}");
+	ok(!asks_the_same(&first, &other), "but another one with another auth");
+	other = event;
+	other.token = "BBBBBBBBBBBBBBBBBBBBBB";
+	ok(!asks_the_same(&first, &other), "or with another token, so that it shows nothing of the auth");
+	other = event;
+	other.user = span("\"ann\"");
+	ok(!asks_the_same(&first, &other), "or of another user");
+	event.again = true;
+	hook_name_question(&event);
+	first = event.question;
+	ok(!asks_the_same(&first, &event), "and each that comes again is another one");
+}
+
 static void
 test_events(void)
 {
@@ -74,7 +116,7 @@ test_events(void)
 	    .origin = "https://x", .user_agent = "bad \xff", .address = "10.0.0.1"};
 	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":1},\"rooms\":[\"lobby\"],"
 	    "\"request\":{\"origin\":\"https://x\",\"userAgent\":null,\"address\":\"10.0.0.1\",\"forwardedFor\":null}}", "who connects says from where, in UTF-8 or not at all");
-	is_string(hook_write_id(text, &event), event.session.s, "a connect is known by its session");
+	test_questions(&event);
 }
 
 /* ---- Signatures ---- */
