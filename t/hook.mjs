@@ -11,6 +11,7 @@ import { Client, createSession, newToken, pollOnce, sendOps } from './lib/client
 import { now, sign } from './lib/jwt.mjs';
 import { execute, freePort, tempDir, Child } from './lib/process.mjs';
 import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { forEachTransport, waitingGauge } from './lib/receive.mjs';
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
@@ -137,6 +138,31 @@ async function events({ start }) {
 	await Promise.all(instances.map((instance) => instance.waitMetric('pollgate_hook_running', 0)));
 	is(backend.of('disconnect').length, 2, 'each session ends once');
 	isDeep(backend.wrong, [], 'all is signed');
+	await backend.stop();
+}
+
+/* What an answer has for a session that it ends comes first, whatever the client waits with. */
+async function farewells({ start }) {
+	let parked;
+	const backend = await startBackend(async ({ type, event, data, session }) => {
+		if (type !== 'message' || event === 'echo')
+			return type === 'message' ? { ack: data } : undefined;
+		await parked();
+		return { ack: data, actions: [{ do: 'emit', to: { id: session.id }, event: 'last', data }, { do: 'disconnect' }] };
+	});
+	const { base, instances: [gateway] } = await start({ n: 1, options: optionsOf(backend) });
+	await forEachTransport(async (transport) => {
+		const client = await Client.open(base);
+		await acked(client, await say(client, 'echo', 1)); // From now on it hears of what comes.
+		parked = () => gateway.waitMetric(waitingGauge(transport), 1);
+		const { id } = await say(client, 'bye', 2);
+		await waitFor(() => client.gone, 'its end');
+		isDeep([told(client, 'last').map(({ data }) => data), ackOf(client, id)], [[2], { id, data: 2 }], 'a session gets what the answer has that ends it');
+		is((await sendOps(base, client.token, [{ op: 'leave', room: 'r' }])).code, 'session_gone', 'and is gone');
+		await backend.wait('its end', () => backend.of('disconnect', client.id).length > 0);
+		client.stop();
+		await gateway.waitMetric(waitingGauge(transport), 0);
+	});
 	await backend.stop();
 }
 
@@ -630,7 +656,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, questions, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, questions, farewells, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -48,6 +48,7 @@ const handlers = {
 	kick: ({ session, data }) => ({ actions: [
 		{ do: 'emit', to: { id: data ?? session.id }, event: 'kicked', data: 'out' }, { do: 'disconnect', ...(data ? { session: data } : {}) },
 	] }),
+	bye: ({ data }) => ({ ack: data, actions: [{ do: 'disconnect' }] }),
 	leave: ({ session }) => ({ ackArgs: [], actions: [{ do: 'leave', room: session.data.room }] }),
 };
 
@@ -209,6 +210,11 @@ async function kicking({ base, backend }) {
 	ann.socket.connect();
 	await ann.until(() => ann.socket.connected, 'to be connected again');
 	ok(!ann.socket.recovered, 'may come again, as somebody new');
+	isDeep(await ann.ask('bye', 7), [7], 'who asks for the end gets its acknowledgement');
+	await ann.until(() => ann.told.length === 4, 'to be disconnected');
+	is(ann.told[3], 'disconnect: io server disconnect', 'and then is disconnected');
+	ann.socket.connect();
+	await ann.until(() => ann.socket.connected, 'to be connected once more');
 	ann.socket.emit('kick', id);
 	await bob.until(() => bob.told.length === 2, 'to be disconnected');
 	isDeep([bob.told[1], bob.of('kicked')], ['disconnect: io server disconnect', [['out']]], 'another one, too');

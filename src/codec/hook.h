@@ -92,7 +92,7 @@ struct hook_answer {
 	int64_t expires_ms;  /* CONNECT: for how long; 0: for ever. */
 	size_t rooms;        /* CONNECT: so many of ops, the first ones, are JOINs of rooms that it names. */
 	size_t count;
-	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them the ack's. */
+	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them, or before its end, the ack's. */
 	/* What spans lend, owned: */
 	struct buf text;
 	struct buf *texts; /* Two for each of ops. */

@@ -252,6 +252,23 @@ test_claims(void)
 	refuses(HOOK_CONNECT, "{\"expires\":1.5}", "bad_request");
 }
 
+/* An ack has no use behind the end of who waits for it. */
+static void
+test_end(void)
+{
+	struct hook_answer a = reads(HOOK_MESSAGE, "{\"ack\":1,\"actions\":[{\"do\":\"disconnect\",\"session\":\"0123456789012345678901\"},"
+	    "{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\"},{\"do\":\"disconnect\"},{\"do\":\"leave\",\"room\":\"r\"}]}", "an ack and an end");
+
+	ok(a.count == 5 && a.ops[0].kind == CLIENT_END && a.ops[1].kind == CLIENT_SEND_ROOM, "what comes before the end does");
+	ok(is_span(a.ops[2].event, "\"$ack\"") && is_span(a.ops[2].data, "{\"id\":\"5-6\",\"data\":1}"), "the ack next");
+	ok(a.ops[3].kind == CLIENT_END && a.ops[4].kind == CLIENT_LEAVE && strcmp(a.ops[4].room, "r") == 0, "and then the end, and what is behind it");
+	hook_answer_free(&a);
+	a = reads(HOOK_MESSAGE, "{\"ack\":1,\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"ack\":true},{\"do\":\"disconnect\"}]}",
+	    "an ack with a history, and an end");
+	ok(a.count == 2 && is_span(a.ops[0].event, "\"$ack\"") && a.ops[1].kind == CLIENT_END, "it comes without the history, which would be late");
+	hook_answer_free(&a);
+}
+
 static void
 test_actions(void)
 {
@@ -451,6 +468,7 @@ main(void)
 	test_connect();
 	test_claims();
 	test_actions();
+	test_end();
 	test_failure();
 	test_socketio_events();
 	test_socketio_answers();
