@@ -113,6 +113,7 @@ struct queue {
 	unsigned running;          /* Lanes that have something under way. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
 	size_t aside;              /* Of these, those whose lanes wait for clients. */
+	unsigned resting;          /* Lanes about whose first entry the backend wants to be left alone. */
 	struct lane *lanes;        /* By session. */
 };
 
