@@ -330,6 +330,29 @@ async function trouble({ start }) {
 	await backend.stop();
 }
 
+/* Who writes a backend looks into the log. */
+async function diagnosed({ start }) {
+	const backend = await startBackend(({ type, attempt, session }) => {
+		if (type === 'connect')
+			return session.data === 'wrong' ? { accept: 'yes' } : session.data === 'lost' ? { raw: { status: 404 } } : undefined;
+		return type === 'message' ? { ack: 1, ...(attempt < 3 ? { ackArgs: [1] } : {}) } : undefined;
+	});
+	const { base, instances: [{ log }] } = await start({ n: 1, options: optionsOf(backend) });
+	const lines = (pattern) => log.filter((line) => pattern.test(line));
+	const client = await Client.open(base);
+	isDeep(lines(/WARN.*not answered well/), [], 'of what is answered well nothing is logged');
+	is((await acked(client, await say(client, 'x'))).data, 1, 'an answer that is wrong is none');
+	const messages = lines(/WARN.*a message of \S+ was not answered well/);
+	ok(messages.length === 1 && /\(attempt 1\): .*ackArgs/.test(messages[0]), 'the first time is a warning, with what is wrong', messages);
+	ok(messages[0]?.includes(client.id), 'and whose event it was');
+	const refused = await Promise.all(['wrong', 'wrong', 'lost'].map((data) => createSession(base, { data })));
+	isDeep(refused.map(({ code }) => code), Array(3).fill('hook_unavailable'), 'who cannot come in for that');
+	const connects = lines(/WARN.*a connect of \S+ was not answered well/);
+	ok(connects.length === 1 && /accept|status 404/.test(connects[0]), 'is seen there as well, with one line for many', connects);
+	client.stop();
+	await backend.stop();
+}
+
 /* A backend that says when to ask again. */
 async function busyBackend({ start }) {
 	const answers = {
@@ -690,7 +713,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, questions, farewells, lapses, order, trouble, busyBackend, leftAlone, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, questions, farewells, lapses, order, trouble, diagnosed, busyBackend, leftAlone, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -38,6 +38,7 @@ struct hook {
 	LIST_HEAD(, hook_ask) opening; /* Connects. */
 	unsigned connecting;      /* Connects that are being asked about. */
 	unsigned failures;        /* In a row. */
+	int64_t warns_at[HOOK_KINDS]; /* By clock_mono_ms: when the next line may say that such an event was not answered well. */
 	bool open;                /* The circuit: one thing at a time is asked. */
 	struct name holder;       /* By which leases know this instance. */
 	struct queue *queues[STORE_QUEUES];
