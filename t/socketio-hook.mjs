@@ -18,6 +18,9 @@ import { done, is, isDeep, ok, scope } from './lib/tap.mjs';
 const dir = tempDir('socketio-hook');
 const secretFile = path.join(dir, 'secret');
 writeFileSync(secretFile, `${secret}\n`);
+const KEY = 'key-of-the-hook-0123456789';
+const keyFile = path.join(dir, 'api-keys');
+writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
 let transports;
 
 const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
@@ -253,8 +256,16 @@ async function trouble({ start }) {
 			return { raw: { hang: true } };
 		return told.event === 'bad' ? { raw: { status: 500 } } : application(told);
 	});
-	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3 }) });
+	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3, 'api-key-file': keyFile, prefix: `trouble-${transports[0]}` }) });
 	const ann = await Guest.come(base);
+	const admin = await Guest.come(base, '/admin');
+	await admin.ask('bad', 1, Buffer.from([1]));
+	await admin.ask('bad', [2]);
+	const { letters } = (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json;
+	const common = { session: admin.socket.id, type: 'message', namespace: '/admin', event: 'bad' };
+	isDeep(letters.map(({ id, ...letter }) => letter), [{ ...common, data: 1, args: [1, { $binary: 'AQ==' }] }, { ...common, data: [2], args: [[2]] }],
+		'what it does not answer is a dead letter, as it was asked about');
+	admin.leave();
 	isDeep(await ann.ask('bad'), [{ error: 'hook_failed', detail: 'The application did not answer.' }], 'of what the application does not answer the acknowledgement says so');
 	ann.socket.emit('bad');
 	await ann.until(() => ann.of('$error').length, 'an error');

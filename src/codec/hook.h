@@ -51,7 +51,13 @@ struct hook_event {
 	const char *origin, *user_agent, *address, *forwarded_for;
 };
 
+/* What a message that is an entry of a queue says; the rest is not known.  Lent the message. */
+struct hook_event hook_event_of(const struct message *message, struct entry_id id);
+
 void hook_write_event(struct buf *body, const struct hook_event *event);
+
+/* Append as an object a dead letter, which is known by the event's id. */
+void hook_write_letter(struct buf *b, const struct hook_event *event);
 
 /*
  * Give a CONNECT its question, which no other one has: who answers the same to the same question must not let in somebody who says

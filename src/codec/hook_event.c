@@ -30,6 +30,22 @@ hook_kind_of(const struct message *message)
 	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
 }
 
+struct hook_event
+hook_event_of(const struct message *message, struct entry_id id)
+{
+	struct hook_event event = {.kind = hook_kind_of(message), .session = message->from, .id = id, .namespace = message->address.namespace,
+	    .asks = message->address.asks, .number = message->address.number, .event = message->event,
+	    .has_args = message_has_args(message->flag)};
+
+	if (event.kind == HOOK_MESSAGE || event.kind == HOOK_ACK)
+		event.data = message->data;
+	else if (event.kind == HOOK_DISCONNECT)
+		event.session_data = message->data;
+	else
+		event.room = message->data;
+	return event;
+}
+
 const char *
 hook_write_id(char id[HOOK_ID_SIZE], const struct hook_event *event)
 {
@@ -83,6 +99,15 @@ write_rooms(struct buf *b, const struct hook_event *event)
 }
 
 static void
+write_namespace(struct buf *b, const struct hook_event *event)
+{
+	if (!event->namespace.text)
+		return;
+	buf_adds(b, ",\"namespace\":");
+	jspan_quote(b, event->namespace.text, event->namespace.len);
+}
+
+static void
 write_session(struct buf *b, const struct hook_event *event)
 {
 	buf_addf(b, "{\"session\":{\"id\":\"%s\",\"data\":", event->session.s);
@@ -96,10 +121,7 @@ write_session(struct buf *b, const struct hook_event *event)
 		write_rooms(b, event);
 	}
 	buf_adds(b, "}");
-	if (event->namespace.text) {
-		buf_adds(b, ",\"namespace\":");
-		jspan_quote(b, event->namespace.text, event->namespace.len);
-	}
+	write_namespace(b, event);
 }
 
 /* Headers may have any bytes: what is not UTF-8, or breaks a line, is no word of a browser's. */
@@ -253,4 +275,32 @@ hook_write_event(struct buf *body, const struct hook_event *event)
 		break;
 	}
 	buf_adds(body, "}");
+}
+
+void
+hook_write_letter(struct buf *b, const struct hook_event *event)
+{
+	char id[ENTRY_ID_SIZE];
+
+	buf_addf(b, "{\"id\":\"%s\",\"session\":\"%s\",\"type\":\"%s\"", entry_id_format(id, event->id), event->session.s,
+	    hook_kind_names[event->kind]);
+	write_namespace(b, event);
+	switch (event->kind) {
+	case HOOK_MESSAGE:
+		buf_adds(b, ",\"event\":");
+		write_span(b, event->event);
+		write_data(b, event);
+		break;
+	case HOOK_ACK:
+		write_ack(b, event);
+		break;
+	case HOOK_JOIN:
+	case HOOK_LEAVE:
+		write_room(b, event);
+		break;
+	default:
+		buf_adds(b, ",\"data\":");
+		write_span(b, event->session_data);
+	}
+	buf_adds(b, "}");
 }

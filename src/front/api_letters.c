@@ -19,36 +19,19 @@ name_letters(struct name *queue)
 /* ---- All of them ---- */
 
 static void
-write_span(struct buf *b, const char *name, struct jspan value)
-{
-	buf_addf(b, ",\"%s\":", name);
-	if (value.text)
-		buf_add(b, value.text, value.len);
-	else
-		buf_adds(b, "null");
-}
-
-static void
 write_letter(struct buf *b, const struct store_entry *entry)
 {
 	struct message *message = message_new(entry->id, NULL, entry->payload, entry->len);
 	char id[ENTRY_ID_SIZE];
-	enum hook_kind kind;
+	struct hook_event event;
 
-	buf_addf(b, "{\"id\":\"%s\"", entry_id_format(id, entry->id));
-	if (message) {
-		kind = hook_kind_of(message);
-		buf_addf(b, ",\"session\":\"%s\",\"type\":\"%s\"", message->from.s, hook_kind_names[kind]);
-		if (message->address.namespace.text) {
-			buf_adds(b, ",\"namespace\":");
-			jspan_quote(b, message->address.namespace.text, message->address.namespace.len);
-		}
-		if (kind == HOOK_MESSAGE)
-			write_span(b, "event", message->event);
-		write_span(b, kind == HOOK_JOIN || kind == HOOK_LEAVE ? "room" : "data", message->data);
-		message_unref(message);
+	if (!message) {
+		buf_addf(b, "{\"id\":\"%s\"}", entry_id_format(id, entry->id));
+		return;
 	}
-	buf_adds(b, "}");
+	event = hook_event_of(message, entry->id);
+	hook_write_letter(b, &event);
+	message_unref(message);
 }
 
 static void

@@ -387,8 +387,8 @@ static void
 ask(struct lane *lane, const struct store_session *session)
 {
 	struct hook *hook = lane->queue->hook;
-	struct message *message = lane->message;
-	struct hook_event event = {.kind = hook_kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
+	const struct message *message = lane->message;
+	struct hook_event event = hook_event_of(message, TAILQ_FIRST(&lane->jobs)->id);
 	const char **rooms = NULL;
 	struct grants grants;
 
@@ -403,17 +403,6 @@ ask(struct lane *lane, const struct store_session *session)
 		for (; event.rooms_count < session->rooms_count; event.rooms_count++)
 			rooms[event.rooms_count] = session->rooms[event.rooms_count].title;
 	}
-	event.namespace = message->address.namespace;
-	event.asks = message->address.asks;
-	event.number = message->address.number;
-	event.event = message->event;
-	event.has_args = message_has_args(message->flag);
-	if (event.kind == HOOK_MESSAGE || event.kind == HOOK_ACK)
-		event.data = message->data;
-	else if (event.kind == HOOK_DISCONNECT)
-		event.session_data = message->data;
-	else
-		event.room = message->data;
 	lane->attempt++;
 	lane->ask = ask_start(hook, hook->fetcher, &event, lane->attempt, on_answer, lane);
 	free(rooms);

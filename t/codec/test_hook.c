@@ -119,6 +119,36 @@ test_events(void)
 	test_questions(&event);
 }
 
+static void
+is_letter(const struct hook_event *event, const char *wanted, const char *what)
+{
+	struct buf text = BUF_EMPTY;
+	struct name id = session();
+	char *at;
+
+	hook_write_letter(&text, event);
+	at = strstr(text.data, id.s);
+	if (at)
+		memcpy(at, "----------SELF--------", NAME_LEN);
+	is_string(text.data, wanted, what);
+	buf_free(&text);
+}
+
+static void
+test_letters(void)
+{
+	struct hook_event event = {.kind = HOOK_JOIN, .session = session(), .id = {17, 4}, .namespace = {"/admin", 6}, .room = span("\"/admin#den\"")};
+
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"join\",\"namespace\":\"/admin\",\"room\":\"den\"}",
+	    "a room has the name that the backend knows");
+	event = (struct hook_event){.kind = HOOK_ACK, .session = session(), .id = {17, 4}, .namespace = {"/", 1}, .event = span("\"9\""),
+	    .data = span("[1,2]"), .has_args = true};
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"ack\",\"namespace\":\"/\",\"ack\":9,\"data\":1,"
+	    "\"args\":[1,2]}", "an answer has its number, and all arguments");
+	event = (struct hook_event){.kind = HOOK_DISCONNECT, .session = session(), .id = {17, 4}, .session_data = span("7")};
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"disconnect\",\"data\":7}", "an end has the session's data");
+}
+
 /* ---- Signatures ---- */
 
 static void
@@ -464,6 +494,7 @@ int
 main(void)
 {
 	test_events();
+	test_letters();
 	test_signatures();
 	test_connect();
 	test_claims();
