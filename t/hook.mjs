@@ -264,6 +264,21 @@ async function questions({ start }) {
 	await backend.stop();
 }
 
+/* Grants bind the client, and the rooms that the same answer names, but not what the application orders. */
+async function granted({ start }) {
+	const backend = await startBackend(({ type }) => (type === 'message' ? { ackArgs: [7, 8], actions: [{ do: 'join', room: 'cellar' }] } : {
+		user: 'ann', grants: { join: ['den'] }, rooms: ['den', 'attic'], actions: [{ do: 'join', room: 'loft' }] }));
+	const { base } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect', 'message'] }) });
+	const client = await Client.open(base);
+	isDeep(client.session.rooms.map(({ room, error }) => room ?? error.code), ['den', 'forbidden'], 'rooms of the answer are entered as far as its grants go');
+	is((await acked(client, await say(client, 'x'))).data, 7, 'a native client gets the first of several arguments');
+	await acked(client, await say(client, 'x'));
+	isDeep(backend.of('message').at(-1).session.rooms.toSorted(), ['cellar', 'den', 'loft'], 'what the application orders is done whatever they say');
+	isDeep((await client.ops({ op: 'join', room: 'attic' }))[0].error.code, 'forbidden', 'but not what the client wants');
+	client.stop();
+	await backend.stop();
+}
+
 /* ---- Order, and what runs at once ---- */
 
 async function order({ start, n }) {
@@ -713,7 +728,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, questions, farewells, lapses, order, trouble, diagnosed, busyBackend, leftAlone, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, questions, granted, farewells, lapses, order, trouble, diagnosed, busyBackend, leftAlone, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -186,6 +186,12 @@ async function poison({ base, backend }) {
 	await bob.until(() => bob.of('echo').length === 2, 'two events');
 	isDeep(bob.of('echo')[0], [{ a: { $binary: 'AAAA' }, b: { _placeholder: true, num: 99 } }], 'a placeholder of a client stays what it is');
 	isDeep(bob.of('echo')[1].map((arg) => (arg.$binary ? 'JSON' : arg.length)), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 'JSON', 'JSON'], 'and so does what would be too many attachments');
+	const greedy = await Guest.come(base);
+	const { id } = greedy.socket;
+	greedy.socket.emit('echo', ...Array.from({ length: 11 }, () => Buffer.from([1])));
+	await greedy.until(() => greedy.told.some((told) => /^disconnect/.test(told)), 'to lose its connection');
+	isDeep(backend.of('message', id), [], 'who sends more attachments than may be loses its connection');
+	greedy.leave();
 	isDeep((await ann.ask('$join', 1))[0].error, 'bad_event', 'events of the gateway are no client\'s');
 	ann.socket.emit('$leave', 1);
 	await ann.until(() => ann.of('$error').length, 'an error');

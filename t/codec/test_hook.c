@@ -280,6 +280,9 @@ test_claims(void)
 	refuses(HOOK_CONNECT, "{\"grants\":{\"join\":\"a\"}}", "bad_request");
 	refuses(HOOK_CONNECT, "{\"expires\":0}", "bad_request");
 	refuses(HOOK_CONNECT, "{\"expires\":1.5}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":\"yes\"}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":false,\"code\":7}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"rooms\":[{\"room\":\"r\"}]}", "bad_op");
 }
 
 /* An ack has no use behind the end of who waits for it. */
@@ -341,6 +344,8 @@ test_actions(void)
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"}}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"set\"}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":51}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"data\":1,\"args\":[1]}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\",\"session\":7}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"join\"}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"ack\":\"1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\"}",
