@@ -199,6 +199,7 @@ async function batches(base, at) {
 	ok(true, 'and gets what is sent there');
 	isDeep((await api.history('batch')).json.messages.map(({ event }) => event), ['one', 'kept'], 'the history has what was appended');
 	refused(await api.ops([]), 400, 'bad_request', 'no operation at all is refused');
+	ok(/"user"/.test((await api.publish({ event: 'e' })).json.detail), 'who names no recipient is told of all kinds of them');
 	refused(await api.ops([{ op: 'shout' }]), 400, 'bad_op', 'as is one that is none');
 	await ann.stop();
 	await bob.stop();

@@ -11,6 +11,7 @@ import { Client, createSession, newToken, pollOnce, sendOps } from './lib/client
 import { now, sign } from './lib/jwt.mjs';
 import { execute, freePort, tempDir, Child } from './lib/process.mjs';
 import { forEachStore, pollgatectl, runPollgate, sleep, slowness, sourceDir, waitFor } from './lib/pollgate.mjs';
+import { forEachTransport, waitingGauge } from './lib/receive.mjs';
 import { request } from './lib/request.mjs';
 import { done, is, isDeep, like, ok, scope } from './lib/tap.mjs';
 
@@ -140,6 +141,31 @@ async function events({ start }) {
 	await backend.stop();
 }
 
+/* What an answer has for a session that it ends comes first, whatever the client waits with. */
+async function farewells({ start }) {
+	let parked;
+	const backend = await startBackend(async ({ type, event, data, session }) => {
+		if (type !== 'message' || event === 'echo')
+			return type === 'message' ? { ack: data } : undefined;
+		await parked();
+		return { ack: data, actions: [{ do: 'emit', to: { id: session.id }, event: 'last', data }, { do: 'disconnect' }] };
+	});
+	const { base, instances: [gateway] } = await start({ n: 1, options: optionsOf(backend) });
+	await forEachTransport(async (transport) => {
+		const client = await Client.open(base);
+		await acked(client, await say(client, 'echo', 1)); // From now on it hears of what comes.
+		parked = () => gateway.waitMetric(waitingGauge(transport), 1);
+		const { id } = await say(client, 'bye', 2);
+		await waitFor(() => client.gone, 'its end');
+		isDeep([told(client, 'last').map(({ data }) => data), ackOf(client, id)], [[2], { id, data: 2 }], 'a session gets what the answer has that ends it');
+		is((await sendOps(base, client.token, [{ op: 'leave', room: 'r' }])).code, 'session_gone', 'and is gone');
+		await backend.wait('its end', () => backend.of('disconnect', client.id).length > 0);
+		client.stop();
+		await gateway.waitMetric(waitingGauge(transport), 0);
+	});
+	await backend.stop();
+}
+
 async function lapses({ start }) {
 	const backend = await startBackend();
 	const { base } = await start({ options: optionsOf(backend, { 'away-after': '500ms', 'session-ttl': `${2 * slowness}s` }) });
@@ -202,6 +228,54 @@ async function tokens({ start }) {
 	for (const { token, cursor } of [opened.json, claimed.json])
 		await waitFor(async () => (await pollOnce(base, token, cursor)).json.messages.some(({ event }) => event === 'hello'), 'what goes to a user');
 	ok(true, 'and it may send to all sessions of a user');
+	await backend.stop();
+}
+
+/* A backend that gives the same answer to the same id lets nobody in by what somebody else said. */
+async function questions({ start }) {
+	const answers = new Map();
+	const judge = ({ auth }) => (auth?.password === 'right' ? { user: auth.user } : { accept: false });
+	const backend = await startBackend((event) => {
+		if (event.type === 'connect' && !answers.has(event.id))
+			answers.set(event.id, judge(event));
+		return answers.get(event.id);
+	});
+	const { base } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect'] }) });
+	const token = newToken();
+	const ask = (auth, more = {}) => createSession(base, { token, auth, ...more });
+	const right = { user: 'ann', password: 'right' };
+	const wrong = { user: 'ann', password: 'wrong' };
+	isDeep([(await ask(wrong)).status, (await ask(wrong)).status], [403, 403], 'who says something wrong is refused');
+	is(answers.size, 1, 'an opening that is repeated has the same id');
+	is((await ask(right)).status, 201, 'who says something else, by the same token, is another one');
+	const renew = (auth) => request(base, 'POST', '/v1/auth', { token, body: { auth } });
+	isDeep([(await renew(right)).status, (await renew(wrong)).status], [200, 403], 'a session is not renewed by what opened it');
+	is((await renew({ user: 'bob', password: 'right' })).code, 'other_user', 'nor by another user');
+	is((await renew(right)).status, 200, 'but by who may');
+	is(answers.size, 6, 'each renewal has an id of its own', [...answers.keys()]);
+	await request(base, 'DELETE', '/v1/sessions', { token });
+	is((await ask(wrong)).status, 403, 'the token alone does not let in');
+	const before = answers.size;
+	await ask(wrong, { rooms: ['r'] });
+	await ask(wrong, { data: { name: 'Ann' } });
+	await createSession(base, { token: newToken(), auth: wrong });
+	is(answers.size, before + 3, 'rooms, data and token make another question, too');
+	ok(backend.of('connect').every(({ id, session }) => id.startsWith(`${session.id}_`)), 'each id has its session');
+	await backend.stop();
+}
+
+/* Grants bind the client, and the rooms that the same answer names, but not what the application orders. */
+async function granted({ start }) {
+	const backend = await startBackend(({ type }) => (type === 'message' ? { ackArgs: [7, 8], actions: [{ do: 'join', room: 'cellar' }] } : {
+		user: 'ann', grants: { join: ['den'] }, rooms: ['den', 'attic'], actions: [{ do: 'join', room: 'loft' }] }));
+	const { base } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect', 'message'] }) });
+	const client = await Client.open(base);
+	isDeep(client.session.rooms.map(({ room, error }) => room ?? error.code), ['den', 'forbidden'], 'rooms of the answer are entered as far as its grants go');
+	is((await acked(client, await say(client, 'x'))).data, 7, 'a native client gets the first of several arguments');
+	await acked(client, await say(client, 'x'));
+	isDeep(backend.of('message').at(-1).session.rooms.toSorted(), ['cellar', 'den', 'loft'], 'what the application orders is done whatever they say');
+	isDeep((await client.ops({ op: 'join', room: 'attic' }))[0].error.code, 'forbidden', 'but not what the client wants');
+	client.stop();
 	await backend.stop();
 }
 
@@ -271,6 +345,29 @@ async function trouble({ start }) {
 	await backend.stop();
 }
 
+/* Who writes a backend looks into the log. */
+async function diagnosed({ start }) {
+	const backend = await startBackend(({ type, attempt, session }) => {
+		if (type === 'connect')
+			return session.data === 'wrong' ? { accept: 'yes' } : session.data === 'lost' ? { raw: { status: 404 } } : undefined;
+		return type === 'message' ? { ack: 1, ...(attempt < 3 ? { ackArgs: [1] } : {}) } : undefined;
+	});
+	const { base, instances: [{ log }] } = await start({ n: 1, options: optionsOf(backend) });
+	const lines = (pattern) => log.filter((line) => pattern.test(line));
+	const client = await Client.open(base);
+	isDeep(lines(/WARN.*not answered well/), [], 'of what is answered well nothing is logged');
+	is((await acked(client, await say(client, 'x'))).data, 1, 'an answer that is wrong is none');
+	const messages = lines(/WARN.*a message of \S+ was not answered well/);
+	ok(messages.length === 1 && /\(attempt 1\): .*ackArgs/.test(messages[0]), 'the first time is a warning, with what is wrong', messages);
+	ok(messages[0]?.includes(client.id), 'and whose event it was');
+	const refused = await Promise.all(['wrong', 'wrong', 'lost'].map((data) => createSession(base, { data })));
+	isDeep(refused.map(({ code }) => code), Array(3).fill('hook_unavailable'), 'who cannot come in for that');
+	const connects = lines(/WARN.*a connect of \S+ was not answered well/);
+	ok(connects.length === 1 && /accept|status 404/.test(connects[0]), 'is seen there as well, with one line for many', connects);
+	client.stop();
+	await backend.stop();
+}
+
 /* A backend that says when to ask again. */
 async function busyBackend({ start }) {
 	const answers = {
@@ -285,12 +382,38 @@ async function busyBackend({ start }) {
 		await backend.wait('an event', () => backend.of('message').some(({ data }) => data === what));
 		await acked(other, await say(other, 'x', 'other'));
 		is((await acked(client, result)).data, what, `${what}: it is asked again`);
-		const [first, second] = backend.of('message').filter(({ data }) => data === what);
-		ok(second.at - first.at >= 2950, `${what}: but not before`, second.at - first.at);
+		/* Who takes the queue of an instance that stood still begins at 1, and is told for itself. */
+		const tries = backend.of('message').filter(({ data }) => data === what);
+		const second = tries.find(({ attempt }) => attempt === 2);
+		const first = tries[tries.indexOf(second) - 1];
+		ok(first.attempt === 1 && second.at - first.at >= 2950, `${what}: but not before`, tries.map(({ attempt, at }) => [attempt, at]));
 		ok(backend.of('message').filter(({ data }) => data === 'other').at(-1).at < second.at, `${what}: others do not wait`);
 	}
 	client.stop();
 	other.stop();
+	await backend.stop();
+}
+
+/* Instances that come later do not get a queue of which something is to be left alone, for they would not know. */
+async function leftAlone({ start, store }) {
+	if (store === 'memory')
+		return;
+	const REST = 8;
+	const backend = await startBackend(({ attempt }) => (attempt === 1 ? { raw: { status: 429, headers: { 'Retry-After': `${REST}` } } } : { ack: 1 }));
+	const { base, instances } = await start({ options: optionsOf(backend, { 'hook-events': ['message'] }), proxy: { retry: 'refused' } });
+	const queues = async (instance) => (instance.running ? instance.metrics('pollgate_hook_queues') : 0);
+	await Promise.all(instances.slice(1).map((instance) => instance.stop()));
+	await instances[0].waitMetric('pollgate_hook_queues', 16);
+	const clients = await Promise.all(range(8).map(() => Client.open(base)));
+	const results = await Promise.all(clients.map((client) => say(client, 'x')));
+	await backend.wait('an event of each', () => backend.of('message').length === clients.length);
+	await Promise.all(instances.slice(1).map((instance) => instance.start()));
+	await waitFor(async () => await queues(instances[1]) + await queues(instances[2]) > 0, 'them to get a queue', { limitMs: 40000, everyMs: 100 });
+	await Promise.all(clients.map((client, i) => acked(client, results[i])));
+	const attempts = backend.of('message').map(({ attempt }) => attempt).sort();
+	const stoodStill = instances[0].log.some((line) => /a queue was not kept in time/.test(line)); /* Then it has lost them. */
+	ok(stoodStill || attempts.join() === [...clients.map(() => 1), ...clients.map(() => 2)].join(), 'nobody else asks about what is to be left alone', attempts);
+	clients.forEach((client) => client.stop());
 	await backend.stop();
 }
 
@@ -317,15 +440,23 @@ async function limits({ start }) {
 	const [letter] = await letters();
 	isDeep([letter.session, letter.type, letter.event, letter.data], [client.id, 'message', 'poison', null], 'it is a dead letter');
 	cured = true;
-	const ctl = await execute(pollgatectl, ['--url', base, '--key-file', keyFile, 'replay', letter.id]);
+	const replay = ['--url', base, '--key-file', keyFile, '--idempotency-key', 'replay-1', 'replay', letter.id];
+	const ctl = await execute(pollgatectl, replay);
 	is(ctl.code, 0, 'which is replayed', ctl.stderr);
+	const again = await execute(pollgatectl, replay);
+	isDeep([again.code, again.stdout], [0, ctl.stdout], 'once, whoever asks by the same key again', again.stderr);
 	is((await acked(client, JSON.parse(ctl.stdout))).data, 'poison', 'and answered, when the backend can');
 	isDeep(await letters(), [], 'then it is none any more');
 	is((await request(base, 'POST', `/api/v1/letters/${letter.id}`, { bearer: KEY })).code, 'letter_gone', 'and not replayed twice');
 	cured = false;
 	await acked(client, await say(client, 'poison'));
-	is((await request(base, 'DELETE', `/api/v1/letters/${(await letters())[0].id}`, { bearer: KEY })).status, 200, 'or it is forgotten');
+	const [{ id: second }] = await letters();
+	const forget = (headers) => request(base, 'DELETE', `/api/v1/letters/${second}`, { bearer: KEY, headers });
+	const key = { 'Idempotency-Key': '"forget-1"' };
+	isDeep([(await forget(key)).json, (await forget(key)).json], [{}, {}], 'or it is forgotten, by a key as well');
 	isDeep(await letters(), [], 'and gone');
+	is((await forget({ 'Idempotency-Key': '"forget-2"' })).code, 'letter_gone', 'for who asks by another one');
+	is((await request(base, 'POST', `/api/v1/letters/${second}`, { bearer: KEY, headers: key })).code, 'idempotency_key_reused', 'and a key stands for one request');
 	const taken = () => Promise.all(instances.map((instance) => instance.metrics('pollgate_hook_events_total')));
 	const before = await taken();
 	const moved = { ops: [{ op: 'join', session: client.id, room: 'ordered' }, { op: 'leave', session: client.id, room: 'ordered' }] };
@@ -597,7 +728,7 @@ async function example({ start }) {
 	await child.end('SIGKILL');
 }
 
-const parts = { connects, events, pages, tokens, lapses, order, trouble, busyBackend, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
+const parts = { connects, events, pages, tokens, questions, granted, farewells, lapses, order, trouble, diagnosed, busyBackend, leftAlone, limits, only, reload, shares, drained, setBack, killed, killedConnect, example };
 const wanted = (process.env.HOOK_PARTS ?? Object.keys(parts).join(',')).split(',');
 if (!process.env.HOOK_PARTS)
 	await scope('options', options);

@@ -19,6 +19,9 @@ import { within } from './lib/wait.mjs';
 const dir = tempDir('socketio-hook');
 const secretFile = path.join(dir, 'secret');
 writeFileSync(secretFile, `${secret}\n`);
+const KEY = 'key-of-the-hook-0123456789';
+const keyFile = path.join(dir, 'api-keys');
+writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
 let transports;
 
 const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
@@ -53,6 +56,7 @@ const handlers = {
 		{ do: 'join', room: data }, { do: 'emit', to: { room: data }, event: 'A' }, { do: 'emit', to: { id: session.id }, event: 'B' },
 		{ do: 'emit', to: { all: true }, event: 'C' }, { do: 'emit', to: { id: session.id }, event: 'D' },
 	] }),
+	bye: ({ data }) => ({ ack: data, actions: [{ do: 'disconnect' }] }),
 	leave: ({ session }) => ({ ackArgs: [], actions: [{ do: 'leave', room: session.data.room }] }),
 };
 
@@ -202,6 +206,12 @@ async function poison({ base, backend }) {
 	await bob.until(() => bob.of('echo').length === 2, 'two events');
 	isDeep(bob.of('echo')[0], [{ a: { $binary: 'AAAA' }, b: { _placeholder: true, num: 99 } }], 'a placeholder of a client stays what it is');
 	isDeep(bob.of('echo')[1].map((arg) => (arg.$binary ? 'JSON' : arg.length)), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 'JSON', 'JSON'], 'and so does what would be too many attachments');
+	const greedy = await Guest.come(base);
+	const { id } = greedy.socket;
+	greedy.socket.emit('echo', ...Array.from({ length: 11 }, () => Buffer.from([1])));
+	await greedy.until(() => greedy.told.some((told) => /^disconnect/.test(told)), 'to lose its connection');
+	isDeep(backend.of('message', id), [], 'who sends more attachments than may be loses its connection');
+	greedy.leave();
 	isDeep((await ann.ask('$join', 1))[0].error, 'bad_event', 'events of the gateway are no client\'s');
 	ann.socket.emit('$leave', 1);
 	await ann.until(() => ann.of('$error').length, 'an error');
@@ -229,6 +239,11 @@ async function kicking({ base, backend }) {
 	ann.socket.connect();
 	await ann.until(() => ann.socket.connected, 'to be connected again');
 	ok(!ann.socket.recovered, 'may come again, as somebody new');
+	isDeep(await ann.ask('bye', 7), [7], 'who asks for the end gets its acknowledgement');
+	await ann.until(() => ann.told.length === 4, 'to be disconnected');
+	is(ann.told[3], 'disconnect: io server disconnect', 'and then is disconnected');
+	ann.socket.connect();
+	await ann.until(() => ann.socket.connected, 'to be connected once more');
 	ann.socket.emit('kick', id);
 	await bob.until(() => bob.told.length === 2, 'to be disconnected');
 	isDeep([bob.told[1], bob.of('kicked')], ['disconnect: io server disconnect', [['out']]], 'another one, too');
@@ -267,8 +282,16 @@ async function trouble({ start }) {
 			return { raw: { hang: true } };
 		return told.event === 'bad' ? { raw: { status: 500 } } : application(told);
 	});
-	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3 }) });
+	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3, 'api-key-file': keyFile, prefix: `trouble-${transports[0]}` }) });
 	const ann = await Guest.come(base);
+	const admin = await Guest.come(base, '/admin');
+	await admin.ask('bad', 1, Buffer.from([1]));
+	await admin.ask('bad', [2]);
+	const { letters } = (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json;
+	const common = { session: admin.socket.id, type: 'message', namespace: '/admin', event: 'bad' };
+	isDeep(letters.map(({ id, ...letter }) => letter), [{ ...common, data: 1, args: [1, { $binary: 'AQ==' }] }, { ...common, data: [2], args: [[2]] }],
+		'what it does not answer is a dead letter, as it was asked about');
+	admin.leave();
 	isDeep(await ann.ask('bad'), [{ error: 'hook_failed', detail: 'The application did not answer.' }], 'of what the application does not answer the acknowledgement says so');
 	ann.socket.emit('bad');
 	await ann.until(() => ann.of('$error').length, 'an error');
@@ -382,6 +405,7 @@ async function permission({ start }) {
 	await ann.until(() => ann.socket.connected, 'to come back');
 	isDeep([ann.socket.id, ann.socket.recovered], [id, true], 'and goes on when it is let in once more');
 	ok(backend.of('connect', id).length === 2 && backend.of('connect', id)[1].again, 'about which the application is asked');
+	is(new Set(backend.of('connect').map((event) => event.id)).size, backend.of('connect').length, 'by an id of its own');
 	isDeep(await ann.ask('join', 'attic'), [{ error: 'forbidden' }], 'what it may do is the same');
 
 	expires = 1500;

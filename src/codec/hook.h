@@ -45,14 +45,29 @@ struct hook_event {
 	uint64_t number;    /* ... which has this number. */
 	bool again;         /* CONNECT: it was let in before, and its grants are over. */
 	struct jspan auth;  /* CONNECT: what the client has to say for itself; text NULL for nothing. */
+	const char *token;  /* CONNECT, unless again: the session's, which is not told. */
+	struct name question; /* CONNECT: see hook_name_question. */
 	/* CONNECT, from the request; NULL for what it did not say. */
 	const char *origin, *user_agent, *address, *forwarded_for;
 };
 
+/* What a message that is an entry of a queue says; the rest is not known.  Lent the message. */
+struct hook_event hook_event_of(const struct message *message, struct entry_id id);
+
 void hook_write_event(struct buf *body, const struct hook_event *event);
 
-/* What the event is known by, always the same: "SESSION" or "SESSION_ms-seq". */
-#define HOOK_ID_SIZE (NAME_LEN + 1 + ENTRY_ID_SIZE)
+/* Append as an object a dead letter, which is known by the event's id. */
+void hook_write_letter(struct buf *b, const struct hook_event *event);
+
+/*
+ * Give a CONNECT its question, which no other one has: who answers the same to the same question must not let in somebody who says
+ * something else.  It is made of the session's token, so that nobody finds a password by it, and of all that is asked but where from,
+ * so that a client which repeats its opening asks the same.  Each that comes again is another one.
+ */
+void hook_name_question(struct hook_event *event);
+
+/* What the event is known by, always the same: "SESSION_QUESTION" or "SESSION_ms-seq". */
+#define HOOK_ID_SIZE (NAME_LEN + 1 + (ENTRY_ID_SIZE > NAME_LEN + 1 ? ENTRY_ID_SIZE : NAME_LEN + 1))
 const char *hook_write_id(char id[HOOK_ID_SIZE], const struct hook_event *event);
 
 /* The time ms since the epoch as RFC 3339 has it. */
@@ -83,7 +98,7 @@ struct hook_answer {
 	int64_t expires_ms;  /* CONNECT: for how long; 0: for ever. */
 	size_t rooms;        /* CONNECT: so many of ops, the first ones, are JOINs of rooms that it names. */
 	size_t count;
-	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them the ack's. */
+	struct client_op *ops; /* Owned.  What the actions are, each of the session that it is about; behind them, or before its end, the ack's. */
 	/* What spans lend, owned: */
 	struct buf text;
 	struct buf *texts; /* Two for each of ops. */

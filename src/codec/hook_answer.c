@@ -386,6 +386,29 @@ drop_ack_history(struct hook_answer *answer, struct jspan history)
 	}
 }
 
+/* Where in the answer the session that it is about ends: what is behind that does not reach it. */
+static size_t
+find_end(const struct hook_answer *answer, const struct name *session)
+{
+	size_t at = 0;
+
+	while (at < answer->count && (answer->ops[at].kind != CLIENT_END || !name_equal(&answer->ops[at].session, session)))
+		at++;
+	return at;
+}
+
+static void
+add_ack(struct reading *r, const struct buf *text, unsigned binaries)
+{
+	struct hook_answer *answer = r->answer;
+	size_t at = find_end(answer, &r->event->session);
+
+	memmove(&answer->ops[at + 1], &answer->ops[at], (answer->count - at) * sizeof *answer->ops);
+	answer->ops[at] = ack_op(r, binaries);
+	answer->ops[at].data = span_of(text);
+	answer->count++;
+}
+
 static bool
 read_ack(struct reading *r, struct jspan ack, struct jspan args)
 {
@@ -393,16 +416,20 @@ read_ack(struct reading *r, struct jspan ack, struct jspan args)
 	struct buf *text = new_text(r);
 	unsigned binaries = 0;
 	struct jspan given = args.text ? args : ack;
+	bool ends, waits;
 
 	if ((ack.text && args.text) || (args.text && jspan_type(args) != JSPAN_ARRAY))
 		return native_fail(r->p.error, "bad_request", "An answer has \"ack\", or the array \"ackArgs\", not both.");
 	if (!native_op_data(&r->p, &given, given, r->p.limits->message))
 		return false;
-	if (r->event->namespace.text && !r->event->asks) { /* Nobody waits for it. */
-		if (r->ack_history.text)
-			drop_ack_history(answer, r->ack_history);
-		return true;
+	ends = find_end(answer, &r->event->session) < answer->count;
+	waits = !r->event->namespace.text || r->event->asks;
+	if (r->ack_history.text && (ends || !waits)) { /* It would come too late, or nobody waits for it. */
+		drop_ack_history(answer, r->ack_history);
+		r->ack_history = (struct jspan){NULL, 0};
 	}
+	if (!waits)
+		return true;
 	if (!given.text && !r->ack_history.text)
 		return true;
 	if (!r->event->namespace.text)
@@ -413,8 +440,7 @@ read_ack(struct reading *r, struct jspan ack, struct jspan args)
 		join_ack(r, text, binaries);
 		return true;
 	}
-	answer->ops[answer->count] = ack_op(r, binaries);
-	answer->ops[answer->count++].data = span_of(text);
+	add_ack(r, text, binaries);
 	return true;
 }
 

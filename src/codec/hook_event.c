@@ -1,11 +1,13 @@
 /* Writing events: see hook.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "codec/hook.h"
 #include "codec/message.h"
 #include "codec/socketio.h"
+#include "codec/token.h"
 
 const char *const hook_kind_names[HOOK_KINDS] = {
 	[HOOK_CONNECT] = "connect",
@@ -28,14 +30,31 @@ hook_kind_of(const struct message *message)
 	return message->event.len == 7 ? HOOK_JOIN : HOOK_LEAVE; /* "$join" or "$leave", in quotes. */
 }
 
+struct hook_event
+hook_event_of(const struct message *message, struct entry_id id)
+{
+	struct hook_event event = {.kind = hook_kind_of(message), .session = message->from, .id = id, .namespace = message->address.namespace,
+	    .asks = message->address.asks, .number = message->address.number, .event = message->event,
+	    .has_args = message_has_args(message->flag)};
+
+	if (event.kind == HOOK_MESSAGE || event.kind == HOOK_ACK)
+		event.data = message->data;
+	else if (event.kind == HOOK_DISCONNECT)
+		event.session_data = message->data;
+	else
+		event.room = message->data;
+	return event;
+}
+
 const char *
 hook_write_id(char id[HOOK_ID_SIZE], const struct hook_event *event)
 {
-	memcpy(id, event->session.s, NAME_LEN + 1);
-	if (event->id.ms > 0) {
-		id[NAME_LEN] = '_';
+	memcpy(id, event->session.s, NAME_LEN);
+	id[NAME_LEN] = '_';
+	if (event->kind == HOOK_CONNECT)
+		memcpy(id + NAME_LEN + 1, event->question.s, NAME_LEN + 1);
+	else
 		entry_id_format(id + NAME_LEN + 1, event->id);
-	}
 	return id;
 }
 
@@ -80,6 +99,15 @@ write_rooms(struct buf *b, const struct hook_event *event)
 }
 
 static void
+write_namespace(struct buf *b, const struct hook_event *event)
+{
+	if (!event->namespace.text)
+		return;
+	buf_adds(b, ",\"namespace\":");
+	jspan_quote(b, event->namespace.text, event->namespace.len);
+}
+
+static void
 write_session(struct buf *b, const struct hook_event *event)
 {
 	buf_addf(b, "{\"session\":{\"id\":\"%s\",\"data\":", event->session.s);
@@ -93,10 +121,7 @@ write_session(struct buf *b, const struct hook_event *event)
 		write_rooms(b, event);
 	}
 	buf_adds(b, "}");
-	if (event->namespace.text) {
-		buf_adds(b, ",\"namespace\":");
-		jspan_quote(b, event->namespace.text, event->namespace.len);
-	}
+	write_namespace(b, event);
 }
 
 /* Headers may have any bytes: what is not UTF-8, or breaks a line, is no word of a browser's. */
@@ -130,8 +155,9 @@ write_request(struct buf *b, const struct hook_event *event)
 	buf_adds(b, "}");
 }
 
+/* What a CONNECT asks, but for where it comes from. */
 static void
-write_connect(struct buf *b, const struct hook_event *event)
+write_question(struct buf *b, const struct hook_event *event)
 {
 	if (event->auth.text) {
 		buf_adds(b, ",\"auth\":");
@@ -144,7 +170,32 @@ write_connect(struct buf *b, const struct hook_event *event)
 		write_span(b, event->data);
 	else
 		buf_adds(b, "[]");
+}
+
+static void
+write_connect(struct buf *b, const struct hook_event *event)
+{
+	write_question(b, event);
 	write_request(b, event);
+}
+
+void
+hook_name_question(struct hook_event *event)
+{
+	char token[TOKEN_LEN + 1];
+	struct buf text = BUF_EMPTY;
+
+	if (event->again) {
+		if (!token_new(token))
+			abort(); /* Nothing works without randomness. */
+	} else {
+		buf_adds(&text, "connect ");
+		write_session(&text, event);
+		write_question(&text, event);
+		token_derive(token, event->token, text.data, text.len);
+		buf_free(&text);
+	}
+	memcpy(event->question.s, token, TOKEN_LEN + 1);
 }
 
 static void
@@ -224,4 +275,32 @@ hook_write_event(struct buf *body, const struct hook_event *event)
 		break;
 	}
 	buf_adds(body, "}");
+}
+
+void
+hook_write_letter(struct buf *b, const struct hook_event *event)
+{
+	char id[ENTRY_ID_SIZE];
+
+	buf_addf(b, "{\"id\":\"%s\",\"session\":\"%s\",\"type\":\"%s\"", entry_id_format(id, event->id), event->session.s,
+	    hook_kind_names[event->kind]);
+	write_namespace(b, event);
+	switch (event->kind) {
+	case HOOK_MESSAGE:
+		buf_adds(b, ",\"event\":");
+		write_span(b, event->event);
+		write_data(b, event);
+		break;
+	case HOOK_ACK:
+		write_ack(b, event);
+		break;
+	case HOOK_JOIN:
+	case HOOK_LEAVE:
+		write_room(b, event);
+		break;
+	default:
+		buf_adds(b, ",\"data\":");
+		write_span(b, event->session_data);
+	}
+	buf_adds(b, "}");
 }

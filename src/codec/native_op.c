@@ -181,10 +181,10 @@ parse_publish(struct native_parse *p, struct client_op *op, const struct jspan *
 {
 	if (fields[HISTORY].text && !fields[ROOM].text)
 		return native_fail(p->error, "bad_op", "Only a room has a history.");
+	if (!!fields[TO].text + !!fields[ROOM].text + !!fields[USER].text != 1)
+		return native_fail(p->error, "bad_op", "A message has one of \"room\", \"to\" and \"user\".");
 	if (!fields[USER].text)
 		return parse_history(p, op, fields[HISTORY]) && parse_message(p, op, fields);
-	if (fields[TO].text || fields[ROOM].text)
-		return native_fail(p->error, "bad_op", "A message has one of \"room\", \"to\" and \"user\".");
 	return native_op_user(p, op, fields[USER]) && native_op_event(p, op, fields[EVENT]) &&
 	    native_op_data(p, &op->data, fields[DATA], p->limits->message);
 }

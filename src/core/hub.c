@@ -91,9 +91,14 @@ on_changed(void *arg, const struct name *stream)
 		feed_want(feed);
 }
 
+/* What was said to it before comes first, as far as it is here: nobody can read it any more. */
 static void
 on_closed(void *arg, const struct name *session)
 {
+	struct reader *reader = hub_find(arg, session);
+
+	if (reader && !reader->paused && !reader->sink->on_state)
+		reader_flush(reader);
 	hub_end(arg, session, SINK_CLOSED);
 }
 

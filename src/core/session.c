@@ -301,6 +301,7 @@ sessions_order(struct sessions *sessions, const struct store_once *once, const s
 struct store_call *
 sessions_finish(struct sessions *sessions, const struct finish *finish, store_applied_fn *done, void *arg)
 {
+	struct store_item item = {.queue = &finish->queue, .id = finish->entry};
 	struct made_ops made;
 	struct store_call *call;
 
@@ -311,7 +312,7 @@ sessions_finish(struct sessions *sessions, const struct finish *finish, store_ap
 		*op = (struct store_op){.kind = STORE_QUEUE, .payload = finish->letter, .payload_len = finish->letter_len};
 		store_queue_name(&op->target, STORE_LETTERS);
 	}
-	call = store_finish(sessions->store, &finish->queue, finish->entry, made.ops, made.count + (finish->letter != NULL), done, arg);
+	call = store_finish(sessions->store, &item, made.ops, made.count + (finish->letter != NULL), done, arg);
 	free_ops(&made);
 	return call;
 }

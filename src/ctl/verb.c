@@ -255,6 +255,7 @@ static bool
 make_letter(struct ctl_request *request, const struct ctl_options *o)
 {
 	request->method = strcmp(o->verb, "replay") == 0 ? "POST" : "DELETE";
+	request->changes = true;
 	buf_adds(&request->path, "/api/v1/letters/");
 	add_escaped(&request->path, o->args[0]);
 	return true;

@@ -78,16 +78,10 @@ api_read_id(struct native_call *call, const char *part)
 
 /* ---- Orders ---- */
 
-static void
-on_ordered(void *arg, const struct store_applied *applied)
+void
+api_refuse_order(struct native_call *call, enum store_status status)
 {
-	struct native_call *call = arg;
-
-	metric_add(API_REPEATED, applied->repeated > 0);
-	switch (applied->status) {
-	case STORE_OK:
-		native_call_take(call, applied);
-		return;
+	switch (status) {
 	case STORE_OTHER:
 		native_call_refuse(call, 422, "idempotency_key_reused", "This idempotency key was used with another request.");
 		return;
@@ -99,16 +93,27 @@ on_ordered(void *arg, const struct store_applied *applied)
 	}
 }
 
-/* What makes the request repeatable, if it has a key.  False, after an answer, if that is none. */
-static bool
-read_once(struct native_call *call, struct http_request *req, struct store_once *once, bool *has_key)
+static void
+on_ordered(void *arg, const struct store_applied *applied)
+{
+	struct native_call *call = arg;
+
+	metric_add(API_REPEATED, applied->repeated > 0);
+	if (applied->status == STORE_OK)
+		native_call_take(call, applied);
+	else
+		api_refuse_order(call, applied->status);
+}
+
+bool
+api_read_once(struct native_call *call, struct http_request *req)
 {
 	const char *value = http_header(req, "Idempotency-Key");
 	struct buf text = BUF_EMPTY;
 	size_t len;
 	const char *body = http_body(req, &len);
 
-	*has_key = value != NULL;
+	call->has_key = value != NULL;
 	if (!value)
 		return true;
 	if (!order_key_parse(&text, value, call->front->parts.options->idempotency_key_max)) {
@@ -116,10 +121,10 @@ read_once(struct native_call *call, struct http_request *req, struct store_once 
 		native_call_refuse(call, 400, "bad_idempotency_key", "An idempotency key is a string in quotes, not longer than --idempotency-key-max.");
 		return false;
 	}
-	order_key_name(&once->key, text.data, text.len);
+	order_key_name(&call->once.key, text.data, text.len);
 	buf_clear(&text);
 	buf_addf(&text, "%s %s", http_method(req) == HTTP_DELETE ? "DELETE" : "POST", http_path(req));
-	order_request_name(&once->request, text.data, body, len);
+	order_request_name(&call->once.request, text.data, body, len);
 	buf_free(&text);
 	return true;
 }
@@ -128,12 +133,9 @@ read_once(struct native_call *call, struct http_request *req, struct store_once 
 static void
 order(struct native_call *call, struct http_request *req)
 {
-	struct store_once once;
-	bool has_key;
-
-	if (!read_once(call, req, &once, &has_key))
+	if (!api_read_once(call, req))
 		return;
-	sessions_order(call->front->parts.sessions, has_key ? &once : NULL, call->request.ops, call->request.count, on_ordered, call);
+	sessions_order(call->front->parts.sessions, call->has_key ? &call->once : NULL, call->request.ops, call->request.count, on_ordered, call);
 	native_call_park(call);
 }
 

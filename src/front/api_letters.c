@@ -1,6 +1,7 @@
 /* Events that the application never answered well, by the API: they are listed, replayed, forgotten. */
 #include <string.h>
 
+#include "base/metrics.h"
 #include "codec/hook.h"
 #include "codec/message.h"
 #include "front/api.h"
@@ -18,36 +19,19 @@ name_letters(struct name *queue)
 /* ---- All of them ---- */
 
 static void
-write_span(struct buf *b, const char *name, struct jspan value)
-{
-	buf_addf(b, ",\"%s\":", name);
-	if (value.text)
-		buf_add(b, value.text, value.len);
-	else
-		buf_adds(b, "null");
-}
-
-static void
 write_letter(struct buf *b, const struct store_entry *entry)
 {
 	struct message *message = message_new(entry->id, NULL, entry->payload, entry->len);
 	char id[ENTRY_ID_SIZE];
-	enum hook_kind kind;
+	struct hook_event event;
 
-	buf_addf(b, "{\"id\":\"%s\"", entry_id_format(id, entry->id));
-	if (message) {
-		kind = hook_kind_of(message);
-		buf_addf(b, ",\"session\":\"%s\",\"type\":\"%s\"", message->from.s, hook_kind_names[kind]);
-		if (message->address.namespace.text) {
-			buf_adds(b, ",\"namespace\":");
-			jspan_quote(b, message->address.namespace.text, message->address.namespace.len);
-		}
-		if (kind == HOOK_MESSAGE)
-			write_span(b, "event", message->event);
-		write_span(b, kind == HOOK_JOIN || kind == HOOK_LEAVE ? "room" : "data", message->data);
-		message_unref(message);
+	if (!message) {
+		buf_addf(b, "{\"id\":\"%s\"}", entry_id_format(id, entry->id));
+		return;
 	}
-	buf_adds(b, "}");
+	event = hook_event_of(message, entry->id);
+	hook_write_letter(b, &event);
+	message_unref(message);
 }
 
 static void
@@ -109,6 +93,8 @@ begin_letter(struct front *front, struct http_request *req, const char *part)
 		refuse_gone(call);
 		return NULL;
 	}
+	if (!api_read_once(call, req))
+		return NULL;
 	native_call_park(call);
 	return call;
 }
@@ -120,12 +106,13 @@ on_finished(void *arg, const struct store_applied *applied)
 	struct buf body = BUF_EMPTY;
 	char id[ENTRY_ID_SIZE];
 
+	metric_add(API_REPEATED, applied->repeated > 0);
 	if (applied->status == STORE_GONE) {
 		refuse_gone(call);
 		return;
 	}
 	if (applied->status != STORE_OK) {
-		native_call_refuse_unavailable(call);
+		api_refuse_order(call, applied->status);
 		return;
 	}
 	if (applied->count > 0)
@@ -136,28 +123,43 @@ on_finished(void *arg, const struct store_applied *applied)
 	buf_free(&body);
 }
 
+/* With the operation, if there is one. */
+static void
+finish(struct native_call *call, const struct store_op *op)
+{
+	struct name queue;
+	struct store_item item = {.queue = &queue, .id = call->letter, .once = call->has_key ? &call->once : NULL};
+
+	name_letters(&queue);
+	store_finish(call->front->parts.store, &item, op, op != NULL, on_finished, call);
+}
+
+/* One that is gone may be so by this very request: then its key tells what became of it. */
 static void
 on_letter(void *arg, const struct store_view *view)
 {
 	struct native_call *call = arg;
-	struct store_op op = {.kind = STORE_QUEUE, .is_taken_back = true};
+	struct store_op op = {.kind = STORE_QUEUE, .is_taken_back = true, .payload = ""};
 	enum message_flag flag;
-	struct name queue, session;
+	struct name session;
 
 	if (view->status != STORE_OK) {
 		native_call_refuse_unavailable(call);
 		return;
 	}
-	if (view->count == 0 || entry_id_compare(view->entries[0].id, call->letter) != 0 ||
-	    !message_peek(view->entries[0].payload, view->entries[0].len, &flag, &session)) {
+	if (view->count > 0 && entry_id_compare(view->entries[0].id, call->letter) == 0) {
+		if (!message_peek(view->entries[0].payload, view->entries[0].len, &flag, &session)) {
+			refuse_gone(call);
+			return;
+		}
+		store_queue_name(&op.target, store_queue_of(&session));
+		op.payload = view->entries[0].payload;
+		op.payload_len = view->entries[0].len;
+	} else if (!call->has_key) {
 		refuse_gone(call);
 		return;
 	}
-	store_queue_name(&op.target, store_queue_of(&session));
-	op.payload = view->entries[0].payload;
-	op.payload_len = view->entries[0].len;
-	name_letters(&queue);
-	store_finish(call->front->parts.store, &queue, call->letter, &op, 1, on_finished, call);
+	finish(call, &op);
 }
 
 void
@@ -176,10 +178,7 @@ void
 api_letter_forget(struct front *front, struct http_request *req, const char *part)
 {
 	struct native_call *call = begin_letter(front, req, part);
-	struct name queue;
 
-	if (!call)
-		return;
-	name_letters(&queue);
-	store_finish(front->parts.store, &queue, call->letter, NULL, 0, on_finished, call);
+	if (call)
+		finish(call, NULL);
 }

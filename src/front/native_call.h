@@ -69,6 +69,8 @@ struct native_call {
 	unsigned waiting;       /* Calls to the store that are under way. */
 	bool failed;            /* One of them: the store is not there. */
 	struct entry_id letter; /* Of a request for one. */
+	bool has_key;           /* A backend's request may be repeated: */
+	struct store_once once; /* by that. */
 	bool api;               /* A backend's: one of those that may wait. */
 	native_next_fn *finish;
 	struct buf text;        /* What the request lends of, if it has to wait. */

@@ -99,7 +99,8 @@ static void
 ask(struct native_call *call)
 {
 	struct hook_event event = {.kind = HOOK_CONNECT, .session = call->id, .session_data = call->request.data,
-	    .auth = call->request.auth, .again = call->again, .user = call->grants.user};
+	    .auth = call->request.auth, .again = call->again, .user = call->grants.user,
+	    .token = call->token};
 	struct buf rooms = BUF_EMPTY;
 
 	write_rooms(&rooms, call);

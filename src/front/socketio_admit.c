@@ -107,7 +107,7 @@ ask(struct engineio_post *post, bool again)
 {
 	const struct socketio_step *step = &post->step;
 	struct hook_event event = {.kind = HOOK_CONNECT, .session = step->id, .auth = step->packet.data, .again = again,
-	    .namespace = {step->packet.namespace, step->packet.namespace_len}};
+	    .namespace = {step->packet.namespace, step->packet.namespace_len}, .token = step->pid};
 	struct grants grants;
 
 	if (step->data.len > 0)

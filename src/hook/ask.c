@@ -12,6 +12,7 @@
 #include "hook/private.h"
 
 #define OPENS_AFTER 5 /* Failures in a row. */
+#define WARN_MS 10000 /* Between two lines about events of a kind. */
 
 struct ask {
 	LIST_ENTRY(ask) in_asks;
@@ -23,6 +24,7 @@ struct ask {
 	unsigned attempt;
 	struct buf body;    /* Until it is sent. */
 	unsigned token;     /* The number of the one that was sent. */
+	bool is_wrong;      /* What came is no answer, although the backend says that all is well. */
 	ask_fn *done;
 	void *arg;
 };
@@ -61,11 +63,30 @@ ask_free(struct ask *ask)
 	free(ask);
 }
 
+/*
+ * What the backend gets wrong does not mend itself, and a client that may not come in has no other line.  All else is seen by the
+ * circuit, or by dead letters.
+ */
+static void
+note_failure(struct ask *ask, const char *why)
+{
+	static const char format[] = "--hook: a %s of %s was not answered well (attempt %u): %s";
+	enum hook_kind kind = ask->event.kind;
+	int64_t now = clock_mono_ms(), *warns_at = &ask->hook->warns_at[kind];
+
+	if ((ask->is_wrong || kind == HOOK_CONNECT) && now >= *warns_at) {
+		*warns_at = now + WARN_MS;
+		log_warning(format, hook_kind_names[kind], ask->event.session.s, ask->attempt, why);
+	} else {
+		log_debug(format, hook_kind_names[kind], ask->event.session.s, ask->attempt, why);
+	}
+}
+
 static void
 fail(struct ask *ask, const char *why, int64_t retry_after_ms)
 {
 	metric_add(HOOK_FAILURES, 1);
-	log_debug("--hook: %s of %s, attempt %u: %s", hook_kind_names[ask->event.kind], ask->event.session.s, ask->attempt, why);
+	note_failure(ask, why);
 	ask->done(ask->arg, &(struct asked){.why = why, .retry_after_ms = retry_after_ms});
 }
 
@@ -77,6 +98,7 @@ take(struct ask *ask, const struct fetch_answer *fetched)
 	struct native_error error;
 
 	if (!hook_read_answer(&answer, &ask->event, fetched->body, fetched->len, ask->hook->parts.limits, &error)) {
+		ask->is_wrong = true;
 		fail(ask, error.detail, 0);
 		return;
 	}
@@ -199,7 +221,7 @@ static void
 keep_event(struct ask *ask, const struct hook_event *event)
 {
 	ask->event = (struct hook_event){.kind = event->kind, .session = event->session, .id = event->id, .asks = event->asks,
-	    .number = event->number};
+	    .number = event->number, .question = event->question};
 	if (!event->namespace.text)
 		return;
 	ask->namespace = mem_copy(event->namespace.text, event->namespace.len);

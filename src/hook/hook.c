@@ -182,12 +182,14 @@ hook_connect(struct hook *hook, const struct hook_event *event, hook_connect_fn 
 	struct hook_ask *connect = mem_zero(1, sizeof *connect);
 	unsigned most = hook->open ? 1 : CONNECTS_WAITING + hook->parts.options->hook_concurrency;
 	bool may = hook->connecting < most;
+	struct hook_event asked = *event;
 
+	hook_name_question(&asked);
 	connect->hook = hook;
 	connect->done = done;
 	connect->arg = arg;
 	LIST_INSERT_HEAD(&hook->opening, connect, in_connects);
-	if (may && ask_start(hook, hook->connects, event, 1, on_connect, connect)) {
+	if (may && ask_start(hook, hook->connects, &asked, 1, on_connect, connect)) {
 		hook->connecting++;
 		return;
 	}

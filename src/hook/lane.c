@@ -42,6 +42,7 @@ struct lane {
 	TAILQ_HEAD(, job) jobs;
 	unsigned count;            /* Of them. */
 	bool is_aside;             /* It waits for its client. */
+	bool is_resting;           /* It waits for as long as the backend said. */
 	bool is_crowded;           /* Its mailbox had little space when that was looked at: ... */
 	uint32_t seen;             /* ... so much.  Unless there is more, ... */
 	int64_t patient_until;     /* ... the client is waited for until then, by clock_mono_ms. */
@@ -145,11 +146,19 @@ next_job(struct lane *lane)
 /* ---- Later ---- */
 
 static void
+set_resting(struct lane *lane, bool is_resting)
+{
+	lane->queue->resting += (unsigned)is_resting - (unsigned)lane->is_resting;
+	lane->is_resting = is_resting;
+}
+
+static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct lane *lane = arg;
 
 	(void)fd, (void)what;
+	set_resting(lane, false);
 	if (TAILQ_EMPTY(&lane->jobs)) {
 		lane_free(lane);
 		return;
@@ -179,6 +188,7 @@ wait_for_retry(struct lane *lane, int64_t least)
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
 	evutil_secure_rng_get_bytes(&random, sizeof random);
+	set_resting(lane, least > 0);
 	wait(lane, random % most + (least < RETRY_MOST_MS ? least : RETRY_MOST_MS));
 }
 
@@ -377,8 +387,8 @@ static void
 ask(struct lane *lane, const struct store_session *session)
 {
 	struct hook *hook = lane->queue->hook;
-	struct message *message = lane->message;
-	struct hook_event event = {.kind = hook_kind_of(message), .session = lane->session, .id = TAILQ_FIRST(&lane->jobs)->id};
+	const struct message *message = lane->message;
+	struct hook_event event = hook_event_of(message, TAILQ_FIRST(&lane->jobs)->id);
 	const char **rooms = NULL;
 	struct grants grants;
 
@@ -393,17 +403,6 @@ ask(struct lane *lane, const struct store_session *session)
 		for (; event.rooms_count < session->rooms_count; event.rooms_count++)
 			rooms[event.rooms_count] = session->rooms[event.rooms_count].title;
 	}
-	event.namespace = message->address.namespace;
-	event.asks = message->address.asks;
-	event.number = message->address.number;
-	event.event = message->event;
-	event.has_args = message_has_args(message->flag);
-	if (event.kind == HOOK_MESSAGE || event.kind == HOOK_ACK)
-		event.data = message->data;
-	else if (event.kind == HOOK_DISCONNECT)
-		event.session_data = message->data;
-	else
-		event.room = message->data;
 	lane->attempt++;
 	lane->ask = ask_start(hook, hook->fetcher, &event, lane->attempt, on_answer, lane);
 	free(rooms);
@@ -640,6 +639,7 @@ lane_free(struct lane *lane)
 	if (lane->state == LANE_READY)
 		TAILQ_REMOVE(&hook->ready, lane, in_ready);
 	set_state(lane, LANE_IDLE);
+	set_resting(lane, false);
 	if (lane->is_aside) {
 		lane->queue->aside -= lane->count;
 		metric_add(HOOK_ASIDE, -1);

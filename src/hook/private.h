@@ -38,6 +38,7 @@ struct hook {
 	LIST_HEAD(, hook_ask) opening; /* Connects. */
 	unsigned connecting;      /* Connects that are being asked about. */
 	unsigned failures;        /* In a row. */
+	int64_t warns_at[HOOK_KINDS]; /* By clock_mono_ms: when the next line may say that such an event was not answered well. */
 	bool open;                /* The circuit: one thing at a time is asked. */
 	struct name holder;       /* By which leases know this instance. */
 	struct queue *queues[STORE_QUEUES];
@@ -113,6 +114,7 @@ struct queue {
 	unsigned running;          /* Lanes that have something under way. */
 	size_t count, bytes;       /* Of entries that were read and are not finished. */
 	size_t aside;              /* Of these, those whose lanes wait for clients. */
+	unsigned resting;          /* Lanes about whose first entry the backend wants to be left alone. */
 	struct lane *lanes;        /* By session. */
 };
 

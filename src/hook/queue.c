@@ -106,6 +106,16 @@ count_held(const struct hook *hook)
 	return count;
 }
 
+/*
+ * There is another one that has fewer, and still would not have more than this one then.  But it would ask at once about that which the
+ * backend wants to be left alone about.
+ */
+static bool
+may_leave(const struct queue *queue, uint32_t told)
+{
+	return told != STORE_NOTHING_TOLD && told + 1 < count_held(queue->hook) && queue->resting == 0;
+}
+
 static void
 on_leased(void *arg, const struct store_leased *leased)
 {
@@ -121,8 +131,7 @@ on_leased(void *arg, const struct store_leased *leased)
 	queue->until = queue->asked_at + LEASE_MS;
 	if (!queue->held && !queue->hook->draining)
 		take(queue);
-	/* Another one that has fewer, and still would not have more than this one then. */
-	if (queue->held && !queue->leaving && leased->told != STORE_NOTHING_TOLD && leased->told + 1 < count_held(queue->hook))
+	if (queue->held && !queue->leaving && may_leave(queue, leased->told))
 		queue->leaving = true;
 	queue_release(queue);
 }

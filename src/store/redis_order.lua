@@ -1,6 +1,6 @@
 -- Apply operations that no session asked for, all or none; those of an order with a key once.
 --
--- KEYS if it has a key: order, orders; if it finishes an entry: its queue; then for each session whose operations they are:
+-- KEYS if it has a key: order, orders; and if it finishes an entry: its queue; then for each session whose operations they are:
 --      session mailbox deadlines queue, the user it was assumed to have, if any, and for each
 --      of the rooms it was assumed to be in: head log members catalogue; then for each operation: as redis_apply.lua; c: none;
 --      u: for each session of the user: session mailbox
@@ -29,11 +29,13 @@ if key ~= '' then
 		return redis.status_reply('FULL')
 	end
 	k = 3
-elseif finished ~= '' then
-	if #redis.call('XRANGE', KEYS[1], finished, finished) == 0 then
+end
+local queue = KEYS[k]
+if finished ~= '' then
+	if #redis.call('XRANGE', queue, finished, finished) == 0 then
 		return redis.status_reply('GONE')
 	end
-	k = 2
+	k = k + 1
 end
 
 local sessions, own = {}, {}
@@ -95,7 +97,7 @@ local function send_user(k, a)
 end
 
 if finished ~= '' then
-	redis.call('XDEL', KEYS[1], finished)
+	redis.call('XDEL', queue, finished)
 end
 local results = {}
 for i = 1, tonumber(ARGV[6]) do

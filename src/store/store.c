@@ -62,11 +62,10 @@ store_queue_name(struct name *queue, unsigned number)
 }
 
 struct store_call *
-store_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
-    store_applied_fn *fn, void *arg)
+store_finish(struct store *store, const struct store_item *item, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
 {
 	check_ops(ops, n);
-	return store->ops->finish(store, queue, entry, ops, n, fn, arg);
+	return store->ops->finish(store, item, ops, n, fn, arg);
 }
 
 struct store_call *

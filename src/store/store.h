@@ -152,7 +152,7 @@ struct store_result {
 };
 
 struct store_applied {
-	enum store_status status; /* OK, GONE, HOLE, STALE, UNAVAILABLE; of an order OK, OTHER, FULL, UNAVAILABLE */
+	enum store_status status; /* OK, GONE, HOLE, STALE, UNAVAILABLE; of an order OK, OTHER, FULL, UNAVAILABLE, and see store_finish */
 	uint64_t next_seq;        /* OK, HOLE: the number that the session's next operation has.  0 when seq was 0. */
 	size_t repeated;          /* So many, from the first on, had been applied before; their results are as they were then. */
 	bool away;                /* The session was marked away: call store_back. */
@@ -210,12 +210,19 @@ struct store_call *store_order(struct store *, const struct store_once *once, co
 unsigned store_queue_of(const struct name *session); /* Below STORE_QUEUES. */
 void store_queue_name(struct name *queue, unsigned number);
 
+struct store_item { /* An entry of a queue.  All lent until store_finish has returned. */
+	const struct name *queue;
+	struct entry_id id;
+	const struct store_once *once; /* By which finishing it is an order of its own; NULL for none. */
+};
+
 /*
- * Apply n operations as store_order does (n may be 0) and take the entry out of the queue: both, or, if it is not there (any
- * more), neither (GONE).  So of all who do the same entry one has an effect.  May be repeated, but is GONE then.
+ * Apply n operations as store_order does (n may be 0) and take the item out of its queue: both, or, if it is not there (any
+ * more), neither (GONE).  So of all who do the same entry one has an effect.  May be repeated: with once as an order, else it is GONE
+ * then.
  */
-struct store_call *store_finish(struct store *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
-    store_applied_fn *, void *arg);
+struct store_call *store_finish(struct store *, const struct store_item *item, const struct store_op *ops, size_t n, store_applied_fn *,
+    void *arg);
 
 #define STORE_NOTHING_TOLD UINT32_MAX
 

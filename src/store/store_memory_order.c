@@ -45,8 +45,8 @@ find(const struct memory *m, const struct name *key)
 	return order;
 }
 
-static void
-remember(struct memory *m, const struct store_once *once, const struct store_result *results, size_t n)
+void
+memory_remember(struct memory *m, const struct store_once *once, const struct store_result *results, size_t n)
 {
 	struct order *order = mem_zero(1, sizeof(*order) + n * sizeof(*results));
 
@@ -57,6 +57,26 @@ remember(struct memory *m, const struct store_once *once, const struct store_res
 	memcpy(order->results, results, n * sizeof(*results));
 	HASH_ADD(hh, m->orders, key.s, NAME_LEN, order);
 	TAILQ_INSERT_TAIL(&m->orders_by_age, order, by_age);
+}
+
+bool
+memory_recall(struct memory *m, const struct store_once *once, struct store_result *results, size_t n, struct store_applied *applied)
+{
+	const struct order *known;
+
+	memory_orders_age(m);
+	known = find(m, &once->key);
+	if (!known) {
+		*applied = (struct store_applied){.status = STORE_FULL};
+		return HASH_COUNT(m->orders) >= m->limits.orders_max;
+	}
+	if (!name_equal(&known->request, &once->request) || known->count != n) {
+		*applied = (struct store_applied){.status = STORE_OTHER};
+		return true;
+	}
+	memcpy(results, known->results, n * sizeof(*results));
+	*applied = (struct store_applied){.status = STORE_OK, .repeated = n, .count = n, .results = results};
+	return true;
 }
 
 /* ---- Applying ---- */
@@ -81,23 +101,6 @@ apply(struct memory *m, const struct store_op *op, struct store_result *result)
 	}
 }
 
-/* Was this order, of n operations, applied before?  Then *repeated is n, and results are as they were. */
-static enum store_status
-recall(struct memory *m, const struct store_once *once, struct store_result *results, size_t n, size_t *repeated)
-{
-	const struct order *known;
-
-	memory_orders_age(m);
-	known = find(m, &once->key);
-	if (!known)
-		return HASH_COUNT(m->orders) < m->limits.orders_max ? STORE_OK : STORE_FULL;
-	if (!name_equal(&known->request, &once->request) || known->count != n)
-		return STORE_OTHER;
-	memcpy(results, known->results, n * sizeof(*results));
-	*repeated = n;
-	return STORE_OK;
-}
-
 void
 memory_order_apply(struct memory *m, const struct store_op *ops, size_t n, struct store_result *results)
 {
@@ -115,17 +118,11 @@ memory_order(struct store *store, const struct store_once *once, const struct st
 	struct store_result *results = (struct store_result *)(task + 1);
 
 	task->fn.applied = fn;
-	*applied = (struct store_applied){.status = STORE_OK};
-	if (once)
-		applied->status = recall(m, once, results, n, &applied->repeated);
-	if (applied->status != STORE_OK)
-		return &task->call;
-	applied->count = n;
-	applied->results = results;
-	if (applied->repeated == n)
+	if (once && memory_recall(m, once, results, n, applied))
 		return &task->call;
 	memory_order_apply(m, ops, n, results);
 	if (once)
-		remember(m, once, results, n);
+		memory_remember(m, once, results, n);
+	*applied = (struct store_applied){.status = STORE_OK, .count = n, .results = results};
 	return &task->call;
 }

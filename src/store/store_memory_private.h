@@ -285,6 +285,13 @@ void memory_tell_changed(struct memory *, struct session *);
 void memory_orders_age(struct memory *);    /* Forget those past their time. */
 void memory_orders_forget(struct memory *); /* Forget all. */
 
+/*
+ * Was this order, of n operations, applied before?  True, and it is answered, if it was, or cannot be applied; results are as they
+ * were.  Else it is to be applied, and remembered.
+ */
+bool memory_recall(struct memory *, const struct store_once *once, struct store_result *results, size_t n, struct store_applied *applied);
+void memory_remember(struct memory *, const struct store_once *once, const struct store_result *results, size_t n);
+
 /* Apply n operations of whoever, as in store_order. */
 void memory_order_apply(struct memory *, const struct store_op *ops, size_t n, struct store_result *results);
 

@@ -19,22 +19,26 @@ find(const struct chain *chain, struct entry_id entry)
 }
 
 struct store_call *
-memory_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
-    store_applied_fn *fn, void *arg)
+memory_finish(struct store *store, const struct store_item *item, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
 {
 	struct memory *m = memory_of(store);
-	struct chain *chain = &memory_queue(m, queue)->chain;
+	struct chain *chain = &memory_queue(m, item->queue)->chain;
 	struct task *task = memory_post(m, TASK_APPLIED, NULL, n * sizeof(struct store_result), arg);
+	struct store_applied *applied = &task->u.applied;
 	struct store_result *results = (struct store_result *)(task + 1);
-	uint32_t i = find(chain, entry);
+	uint32_t i = find(chain, item->id);
 
 	task->fn.applied = fn;
-	task->u.applied = (struct store_applied){.status = STORE_GONE};
+	if (item->once && memory_recall(m, item->once, results, n, applied))
+		return &task->call;
+	*applied = (struct store_applied){.status = STORE_GONE};
 	if (i == chain->count)
 		return &task->call;
 	chain_remove(chain, &m->bin, i);
 	memory_order_apply(m, ops, n, results);
-	task->u.applied = (struct store_applied){.status = STORE_OK, .count = n, .results = results};
+	if (item->once)
+		memory_remember(m, item->once, results, n);
+	*applied = (struct store_applied){.status = STORE_OK, .count = n, .results = results};
 	return &task->call;
 }
 

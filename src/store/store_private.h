@@ -17,8 +17,8 @@ typedef struct store_call *store_swap_slot(struct store *, const struct name *id
     const struct store_op *ops, size_t n, store_applied_fn *, void *arg);
 typedef struct store_call *store_order_slot(struct store *, const struct store_once *once, const struct store_op *ops, size_t n,
     store_applied_fn *, void *arg);
-typedef struct store_call *store_finish_slot(struct store *, const struct name *queue, struct entry_id entry, const struct store_op *ops,
-    size_t n, store_applied_fn *, void *arg);
+typedef struct store_call *store_finish_slot(struct store *, const struct store_item *item, const struct store_op *ops, size_t n,
+    store_applied_fn *, void *arg);
 typedef struct store_call *store_lease_slot(struct store *, const struct store_claim *claim, store_leased_fn *, void *arg);
 typedef struct store_call *store_read_slot(struct store *, const struct name *stream, struct entry_id after, uint32_t max_entries,
     size_t max_bytes, store_view_fn *, void *arg);

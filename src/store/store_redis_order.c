@@ -133,7 +133,7 @@ on_ordered(struct redis_call *call, const redisReply *reply)
 static unsigned
 count_keys(const struct order_call *order, const struct store_op *ops, const struct known *known)
 {
-	unsigned keys = order->has_key ? 2 : order->finishes;
+	unsigned keys = (order->has_key ? 2 : 0) + order->finishes;
 
 	for (size_t i = 0; i < order->owners_count; i++)
 		keys += 4 + (known->owners[i].rooms ? found_keys(&known->owners[i]) : 0);
@@ -361,26 +361,33 @@ start_order(struct order_call *order, const struct store_op *ops, size_t n)
 	return &order->call.call;
 }
 
+static void
+set_once(struct order_call *order, const struct store_once *once)
+{
+	order->has_key = once != NULL;
+	if (once)
+		order->once = *once;
+}
+
 struct store_call *
 redis_store_order(struct store *store, const struct store_once *once, const struct store_op *ops, size_t n, store_applied_fn *fn,
     void *arg)
 {
 	struct order_call *order = new_order(store, fn, arg);
 
-	order->has_key = once != NULL;
-	if (once)
-		order->once = *once;
+	set_once(order, once);
 	return start_order(order, ops, n);
 }
 
 struct store_call *
-redis_store_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
-    store_applied_fn *fn, void *arg)
+redis_store_finish(struct store *store, const struct store_item *item, const struct store_op *ops, size_t n, store_applied_fn *fn,
+    void *arg)
 {
 	struct order_call *order = new_order(store, fn, arg);
 
+	set_once(order, item->once);
 	order->finishes = true;
-	order->queue = *queue;
-	order->entry = entry;
+	order->queue = *item->queue;
+	order->entry = item->id;
 	return start_order(order, ops, n);
 }

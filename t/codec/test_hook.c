@@ -42,6 +42,48 @@ writes(const struct hook_event *event, const char *wanted, const char *what)
 	buf_free(&body);
 }
 
+static bool
+asks_the_same(const struct name *question, const struct hook_event *event)
+{
+	struct hook_event named = *event;
+
+	hook_name_question(&named);
+	return name_equal(question, &named.question);
+}
+
+/* connect: without auth. */
+static void
+test_questions(const struct hook_event *connect)
+{
+	struct hook_event event = *connect, other;
+	struct name first;
+	char text[HOOK_ID_SIZE];
+
+	event.token = "AAAAAAAAAAAAAAAAAAAAAA";
+	event.auth = span("{\"password\":\"a\"}");
+	hook_name_question(&event);
+	first = event.question;
+	hook_write_id(text, &event);
+	ok(strncmp(text, event.session.s, NAME_LEN) == 0 && text[NAME_LEN] == '_' && strcmp(text + NAME_LEN + 1, first.s) == 0,
+	    "a connect is known by its session and its question");
+	other = event;
+	other.address = "10.0.0.2";
+	other.origin = NULL;
+	ok(asks_the_same(&first, &other), "which is the same wherever it comes from");
+	other.auth = span("{\"password\":\"b\"}");
+	ok(!asks_the_same(&first, &other), "but another one with another auth");
+	other = event;
+	other.token = "BBBBBBBBBBBBBBBBBBBBBB";
+	ok(!asks_the_same(&first, &other), "or with another token, so that it shows nothing of the auth");
+	other = event;
+	other.user = span("\"ann\"");
+	ok(!asks_the_same(&first, &other), "or of another user");
+	event.again = true;
+	hook_name_question(&event);
+	first = event.question;
+	ok(!asks_the_same(&first, &event), "and each that comes again is another one");
+}
+
 static void
 test_events(void)
 {
@@ -74,7 +116,37 @@ test_events(void)
 	    .origin = "https://x", .user_agent = "bad \xff", .address = "10.0.0.1"};
 	writes(&event, "{\"session\":{\"id\":\"----------SELF--------\",\"data\":1},\"rooms\":[\"lobby\"],"
 	    "\"request\":{\"origin\":\"https://x\",\"userAgent\":null,\"address\":\"10.0.0.1\",\"forwardedFor\":null}}", "who connects says from where, in UTF-8 or not at all");
-	is_string(hook_write_id(text, &event), event.session.s, "a connect is known by its session");
+	test_questions(&event);
+}
+
+static void
+is_letter(const struct hook_event *event, const char *wanted, const char *what)
+{
+	struct buf text = BUF_EMPTY;
+	struct name id = session();
+	char *at;
+
+	hook_write_letter(&text, event);
+	at = strstr(text.data, id.s);
+	if (at)
+		memcpy(at, "----------SELF--------", NAME_LEN);
+	is_string(text.data, wanted, what);
+	buf_free(&text);
+}
+
+static void
+test_letters(void)
+{
+	struct hook_event event = {.kind = HOOK_JOIN, .session = session(), .id = {17, 4}, .namespace = {"/admin", 6}, .room = span("\"/admin#den\"")};
+
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"join\",\"namespace\":\"/admin\",\"room\":\"den\"}",
+	    "a room has the name that the backend knows");
+	event = (struct hook_event){.kind = HOOK_ACK, .session = session(), .id = {17, 4}, .namespace = {"/", 1}, .event = span("\"9\""),
+	    .data = span("[1,2]"), .has_args = true};
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"ack\",\"namespace\":\"/\",\"ack\":9,\"data\":1,"
+	    "\"args\":[1,2]}", "an answer has its number, and all arguments");
+	event = (struct hook_event){.kind = HOOK_DISCONNECT, .session = session(), .id = {17, 4}, .session_data = span("7")};
+	is_letter(&event, "{\"id\":\"17-4\",\"session\":\"----------SELF--------\",\"type\":\"disconnect\",\"data\":7}", "an end has the session's data");
 }
 
 /* ---- Signatures ---- */
@@ -208,6 +280,26 @@ test_claims(void)
 	refuses(HOOK_CONNECT, "{\"grants\":{\"join\":\"a\"}}", "bad_request");
 	refuses(HOOK_CONNECT, "{\"expires\":0}", "bad_request");
 	refuses(HOOK_CONNECT, "{\"expires\":1.5}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":\"yes\"}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"accept\":false,\"code\":7}", "bad_request");
+	refuses(HOOK_CONNECT, "{\"rooms\":[{\"room\":\"r\"}]}", "bad_op");
+}
+
+/* An ack has no use behind the end of who waits for it. */
+static void
+test_end(void)
+{
+	struct hook_answer a = reads(HOOK_MESSAGE, "{\"ack\":1,\"actions\":[{\"do\":\"disconnect\",\"session\":\"0123456789012345678901\"},"
+	    "{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\"},{\"do\":\"disconnect\"},{\"do\":\"leave\",\"room\":\"r\"}]}", "an ack and an end");
+
+	ok(a.count == 5 && a.ops[0].kind == CLIENT_END && a.ops[1].kind == CLIENT_SEND_ROOM, "what comes before the end does");
+	ok(is_span(a.ops[2].event, "\"$ack\"") && is_span(a.ops[2].data, "{\"id\":\"5-6\",\"data\":1}"), "the ack next");
+	ok(a.ops[3].kind == CLIENT_END && a.ops[4].kind == CLIENT_LEAVE && strcmp(a.ops[4].room, "r") == 0, "and then the end, and what is behind it");
+	hook_answer_free(&a);
+	a = reads(HOOK_MESSAGE, "{\"ack\":1,\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":1,\"ack\":true},{\"do\":\"disconnect\"}]}",
+	    "an ack with a history, and an end");
+	ok(a.count == 2 && is_span(a.ops[0].event, "\"$ack\"") && a.ops[1].kind == CLIENT_END, "it comes without the history, which would be late");
+	hook_answer_free(&a);
 }
 
 static void
@@ -252,6 +344,8 @@ test_actions(void)
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"}}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"set\"}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\",\"max\":51}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"history\",\"room\":\"r\"}]}", "bad_op");
+	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"emit\",\"to\":{\"room\":\"r\"},\"event\":\"e\",\"data\":1,\"args\":[1]}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\",\"session\":7}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"actions\":[{\"do\":\"join\",\"room\":\"x\"},{\"do\":\"join\"}]}", "bad_op");
 	refuses(HOOK_MESSAGE, "{\"ack\":\"1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\"}",
@@ -405,10 +499,12 @@ int
 main(void)
 {
 	test_events();
+	test_letters();
 	test_signatures();
 	test_connect();
 	test_claims();
 	test_actions();
+	test_end();
 	test_failure();
 	test_socketio_events();
 	test_socketio_answers();

@@ -74,6 +74,43 @@ test_cursor_with_rooms(struct world *w)
 }
 
 static void
+on_ordered(void *arg, const struct store_applied *applied)
+{
+	(void)arg;
+	ok(applied->status == STORE_OK && applied->count == 2, "something is said to a session, which is ended in the same step");
+}
+
+static void
+say_and_end(struct world *w, const struct name *id)
+{
+	struct client_op ops[] = {{.kind = CLIENT_SEND_SESSION, .to = *id, .event = {"\"bye\"", 5}}, {.kind = CLIENT_END, .session = *id}};
+
+	sessions_order(w->others, NULL, ops, 2, on_ordered, NULL);
+}
+
+static void
+test_last_words(struct world *w)
+{
+	struct cursor ca, cb;
+	struct name a = open_session(w, &ca), b = open_session(w, &cb);
+	struct probe stays, polls;
+
+	probe_start(w, &stays, &a, &ca);
+	stays.then = PROBE_KEEPS;
+	reaches(w, &stays.caught_up, 1);
+	say_and_end(w, &a);
+	ok(reaches(w, &stays.ends, 1) && stays.why == SINK_CLOSED, "a sink that stays ends with its session");
+	is_string(stays.got.data, "/bye | ", "and got before what was said to it before");
+	probe_start(w, &polls, &b, &cb);
+	reaches(w, &polls.caught_up, 1);
+	say_and_end(w, &b);
+	ok(reaches(w, &polls.batches, 1) && polls.ends == 0, "one that stops with what it gets has that");
+	is_string(polls.got.data, "/bye | ", "and nothing else");
+	probe_stop(&stays);
+	probe_stop(&polls);
+}
+
+static void
 test_ends(struct world *w)
 {
 	struct cursor ca;
@@ -89,6 +126,7 @@ test_ends(struct world *w)
 	close_session(w, &a);
 	ok(reaches(w, &second.ends, 1) && second.why == SINK_CLOSED, "a session that is closed ends its sink");
 	probe_stop(&first);
+	test_last_words(w);
 	probe_stop(&second);
 	nobody.s[0] = nobody.s[0] == 'A' ? 'B' : 'A';
 	probe_start(w, &first, &nobody, &ca);

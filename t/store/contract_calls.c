@@ -605,13 +605,19 @@ start_try(struct kit *k, int64_t limit_ms)
 }
 
 struct answer *
-start_finish(struct kit *k, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n)
+start_finish(struct kit *k, const struct store_item *item, const struct store_op *ops, size_t n)
 {
 	struct answer *a = answer_new(k);
 	struct store_op *brief = brief_ops(ops, n);
+	struct name queue = *item->queue;
+	struct store_once once = item->once ? *item->once : (struct store_once){0};
+	struct store_item copy = {.queue = &queue, .id = item->id, .once = item->once ? &once : NULL};
 
-	asked(a, store_finish(k->at, queue, entry, brief, n, on_applied, a));
+	asked(a, store_finish(k->at, &copy, brief, n, on_applied, a));
 	spoil_ops(brief, n);
+	memset(&queue, '#', sizeof(queue));
+	memset(&once, '#', sizeof(once));
+	memset(&copy, '#', sizeof(copy));
 	return a;
 }
 

@@ -129,7 +129,7 @@ void cancel(struct answer *);
 
 struct answer *start_open(struct kit *, const struct name *id, const char *data);
 struct answer *start_open_queued(struct kit *, const struct name *id, const char *data, const char *end);
-struct answer *start_finish(struct kit *, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n);
+struct answer *start_finish(struct kit *, const struct store_item *item, const struct store_op *ops, size_t n);
 struct answer *start_lease(struct kit *, const struct store_claim *claim);
 struct answer *start_read_queue(struct kit *, const struct name *queue, struct entry_id after, uint32_t entries, size_t bytes);
 struct answer *start_apply(struct kit *, const struct name *id, uint64_t seq, const struct store_op *ops, size_t n);

@@ -26,7 +26,7 @@ read_queue(struct kit *k, const struct name *queue, struct entry_id after)
 static struct answer *
 finish(struct kit *k, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n)
 {
-	return await(start_finish(k, queue, entry, ops, n));
+	return await(start_finish(k, &(struct store_item){.queue = queue, .id = entry}, ops, n));
 }
 
 /* Finish all that is there. */
@@ -98,6 +98,43 @@ test_finish(struct kit *k)
 	a = apply_one(k, &id, 0, next);
 	ok(entry_id_compare(a->results[0].id, filled->results[3].id) > 0, "and goes on with greater ids");
 	drain(k, &queue);
+}
+
+/* What finishes an entry may have a key, as an order. */
+static void
+test_finish_once(struct kit *k)
+{
+	static const enum store_result_code done[] = {STORE_DONE};
+	struct entry_id base;
+	struct name id = open_session(k, "finish-once", "", &base), queue = session_named("o-queue");
+	struct store_op fill[] = {op_queue(&queue, "1"), op_queue(&queue, "2"), op_queue(&queue, "3")}, op = op_send(&id, "effect");
+	struct answer *a, *first, *filled = apply(k, &id, 0, fill, 3);
+	struct store_once keys[] = {{session_named("fo-1"), session_named("fo-r1")}, {session_named("fo-2"), session_named("fo-r2")},
+	    {session_named("fo-3"), session_named("fo-r3")}};
+	struct store_item items[] = {{&queue, filled->results[0].id, &keys[0]}, {&queue, filled->results[1].id, &keys[1]},
+	    {&queue, id_of(1, 1), &keys[2]}};
+
+	first = await(start_finish(k, &items[0], &op, 1));
+	is_codes(first, done, 1, "an entry is finished with a key");
+	is_int((int64_t)first->repeated, 0, "for the first time");
+	a = await(start_finish(k, &items[0], &op, 1));
+	is_codes(a, done, 1, "who repeats that is told the same");
+	ok(a->repeated == 1 && same_id(a->results[0].id, first->results[0].id), "with the results of then");
+	is_entries(read_mailbox(k, &id, base), "effect", "nothing is applied twice");
+	is_entries(read_queue(k, &queue, start), "2 3", "one entry is out of the queue");
+	a = await(start_finish(k, &(struct store_item){&queue, filled->results[1].id, &(struct store_once){keys[0].key, keys[1].request}}, &op, 1));
+	is_status(a, STORE_OTHER, "a key stands for one request");
+	is_status(finish(k, &queue, filled->results[0].id, &op, 1), STORE_GONE, "without its key what is finished is gone");
+	for (int i = 0; i < 2; i++) {
+		a = await(start_finish(k, &items[1], NULL, 0));
+		ok(a->status == STORE_OK && a->count == 0, "without operations, too: %d", i);
+	}
+	is_entries(read_queue(k, &queue, start), "3", "once");
+	for (int i = 0; i < 2; i++)
+		is_status(await(start_finish(k, &items[2], &op, 1)), STORE_GONE, "what is not there is gone, and that is not remembered");
+	items[2].id = filled->results[2].id;
+	is_codes(await(start_finish(k, &items[2], &op, 1)), done, 1, "so its key is free");
+	is_entries(read_mailbox(k, &id, base), "effect effect", "and has an effect");
 }
 
 static void
@@ -291,10 +328,11 @@ test_both(struct kit *k)
 	for (int i = 0; i < 40; i++) {
 		struct entry_id entry = do_one(k, &id, op_queue(&queue, "do"));
 		struct store_op effect = op_send(&id, "done");
-		struct answer *a = start_finish(k, &queue, entry, &effect, 1), *b;
+		struct store_item item = {.queue = &queue, .id = entry};
+		struct answer *a = start_finish(k, &item, &effect, 1), *b;
 
 		k->at = second;
-		b = start_finish(k, &queue, entry, &effect, 1);
+		b = start_finish(k, &item, &effect, 1);
 		k->at = k->first;
 		await(a);
 		await(b);
@@ -312,6 +350,7 @@ contract_queue(const struct contract *contract)
 	kit_start(&k, contract, &kit_limits);
 	test_append(&k);
 	test_finish(&k);
+	test_finish_once(&k);
 	test_events(&k);
 	test_ends(&k);
 	test_leases(&k);

@@ -192,9 +192,9 @@ test_order(struct kit *k)
 	ok(await(start_order(k, &once, ops, 6))->repeated == 6, "a repeat is one");
 	is_int((int64_t)read_mailbox(k, &id, base)->count, 3, "and tells nothing");
 	queued = await(start_order(k, NULL, &fill, 1))->results[0].id;
-	a = await(start_finish(k, &queue, queued, ops, 2));
+	a = await(start_finish(k, &(struct store_item){.queue = &queue, .id = queued}, ops, 2));
 	is_told(read_mailbox(k, &id, view->last), 0, a->results[0].id, "so does what finishes an entry of a queue");
-	is_status(await(start_finish(k, &queue, queued, ops, 2)), STORE_GONE, "once");
+	is_status(await(start_finish(k, &(struct store_item){.queue = &queue, .id = queued}, ops, 2)), STORE_GONE, "once");
 	is_int((int64_t)read_mailbox(k, &id, view->last)->count, 1, "as all of it");
 }
 

@@ -184,7 +184,7 @@ test_once(struct kit *k)
 	is_int((int64_t)read_mailbox(k, &other, other_base)->count, 0, "and sends nothing");
 	do_one(k, &other, op_grant_user(&ann, "g"));
 	queued = await(start_order(k, NULL, &fill, 1))->results[0].id;
-	is_int((int64_t)await(start_finish(k, &queue, queued, &op, 1))->results[0].sessions, 1, "what finishes an entry of a queue may send to users");
+	is_int((int64_t)await(start_finish(k, &(struct store_item){.queue = &queue, .id = queued}, &op, 1))->results[0].sessions, 1, "what finishes an entry of a queue may send to users");
 	is_entries(read_mailbox(k, &other, other_base), "x", "once");
 	await(start_close(k, &other, "$leave"));
 }

@@ -120,14 +120,13 @@ faulty_order(struct store *store, const struct store_once *once, const struct st
 }
 
 static struct store_call *
-faulty_finish(struct store *store, const struct name *queue, struct entry_id entry, const struct store_op *ops, size_t n,
-    store_applied_fn *fn, void *arg)
+faulty_finish(struct store *store, const struct store_item *item, const struct store_op *ops, size_t n, store_applied_fn *fn, void *arg)
 {
 	struct faulty_call *c = call_new(faulty_of(store), FAULTY_FINISH, arg);
 
 	c->fn.applied = fn;
 	while (to_run(c))
-		c->inner = store_finish(c->faulty->inner, queue, entry, ops, n, on_applied, c->who);
+		c->inner = store_finish(c->faulty->inner, item, ops, n, on_applied, c->who);
 	return &c->call;
 }
 
