@@ -19,9 +19,9 @@ import { within } from './lib/wait.mjs';
 const dir = tempDir('socketio-hook');
 const secretFile = path.join(dir, 'secret');
 writeFileSync(secretFile, `${secret}\n`);
-const KEY = 'key-of-the-hook-0123456789';
-const keyFile = path.join(dir, 'api-keys');
-writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
+const api = { bearer: 'key-of-the-application' };
+const apiKeyFile = path.join(dir, 'api-keys');
+writeFileSync(apiKeyFile, `${api.bearer}\n`, { mode: 0o600 });
 let transports;
 
 const optionsOf = (backend, more = {}) => ({ 'hook': backend.url, 'hook-secret-file': secretFile, 'hook-retries': 50, 'hook-timeout': '5s', ...more });
@@ -282,12 +282,13 @@ async function trouble({ start }) {
 			return { raw: { hang: true } };
 		return told.event === 'bad' ? { raw: { status: 500 } } : application(told);
 	});
-	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3, 'api-key-file': keyFile, prefix: `trouble-${transports[0]}` }) });
+	const { base, instances, stop } = await start({ options: optionsOf(backend, { 'hook-retries': 0, 'hook-timeout': '300ms', 'hook-queue-max': 3,
+		'api-key-file': apiKeyFile, prefix: `trouble-${transports?.[0]}` }) });
 	const ann = await Guest.come(base);
 	const admin = await Guest.come(base, '/admin');
 	await admin.ask('bad', 1, Buffer.from([1]));
 	await admin.ask('bad', [2]);
-	const { letters } = (await request(base, 'GET', '/api/v1/letters', { bearer: KEY })).json;
+	const { letters } = (await request(base, 'GET', '/api/v1/letters', api)).json;
 	const common = { session: admin.socket.id, type: 'message', namespace: '/admin', event: 'bad' };
 	isDeep(letters.map(({ id, ...letter }) => letter), [{ ...common, data: 1, args: [1, { $binary: 'AQ==' }] }, { ...common, data: [2], args: [[2]] }],
 		'what it does not answer is a dead letter, as it was asked about');
@@ -426,9 +427,6 @@ async function permission({ start }) {
 
 /* What the application grants is over, several times, and at last for good. */
 async function renewal({ start }) {
-	const api = { bearer: 'key-of-the-application' };
-	const keyFile = path.join(dir, 'api-keys');
-	writeFileSync(keyFile, `${api.bearer}\n`, { mode: 0o600 });
 	let moving, name = 'ann', isOver = false;
 	const kept = [];
 	const backend = await startBackend(async ({ type, auth, again }) => {
@@ -441,9 +439,9 @@ async function renewal({ start }) {
 		if (auth.name === 'bob')
 			return { user: 'bob' };
 		return isOver ? { accept: false, code: 'over', message: 'That was all.' } :
-			{ user: 'ann', expires: (kept.length < 3 ? 800 : 2000) * slowness, ...again ? {} : { actions: [{ do: 'join', room: 'den' }] } };
+			{ user: 'ann', expires: (kept.length < 3 ? 1500 : 2000) * slowness, ...again ? {} : { actions: [{ do: 'join', room: 'den' }] } };
 	});
-	const { base, stop } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'api-key-file': keyFile, 'session-ttl': '4s', 'away-after': '3s' }) });
+	const { base, stop } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'api-key-file': apiKeyFile, 'session-ttl': '4s', 'away-after': '3s' }) });
 	const list = async (what, members) => (await request(base, 'GET', `/api/v1/${what}`, api)).json[members].map((one) => one.id);
 	const sessions = () => list('users/ann/sessions', 'sessions');
 	const members = async (room) => (await list(`rooms/${encodeURIComponent(room)}/members`, 'members')).filter((one) => one !== watcher.id);
