@@ -391,6 +391,8 @@ async function permission({ start }) {
 	const backend = await startBackend(({ type, auth, again }) => {
 		if (type !== 'connect' || auth?.name === 'nobody')
 			return type === 'connect' ? { accept: false, code: 'unknown', message: 'Who are you?' } : {};
+		if (/^named/.test(auth.name))
+			return { user: auth.name, data: { name: auth.name }, ...auth.name === 'named' ? {} : { grants: { set: true } } };
 		return auth.name === 'root' ? { user: 'root' } : { user: auth.name, expires: again ? undefined : expires, grants: { join: ['den'], send: ['den', '/'] } };
 	});
 	const { base, stop } = await start({ options: optionsOf(backend, { 'auth': 'hook', 'hook-events': ['connect', 'disconnect'] }) });
@@ -418,6 +420,13 @@ async function permission({ start }) {
 	is((await sendOps(base, opened.token, [{ op: 'send', room: 'den', event: 'x' }])).status, 200, 'then it goes on');
 	is((await request(base, 'POST', '/v1/auth', { token: opened.token, body: { auth: { name: 'ann' } } })).code, 'other_user', 'but as the same user');
 	is((await createSession(base, { auth: { name: 'nobody' } })).code, 'connect_refused', 'or is refused');
+	const rename = async (name) => {
+		const { token } = (await createSession(base, { auth: { name } })).json;
+		const { results } = (await sendOps(base, token, [{ op: 'set', data: { name: 'admin' } }])).json;
+		return results[0].error?.code;
+	};
+	isDeep([await rename('named'), await rename('named freely'), await rename('root')], ['forbidden', undefined, undefined],
+		'whose data the application gives may not change them, unless it may');
 	is((await request(base, 'GET', '/relay/den')).status, 401, 'relays have nobody to be asked about');
 	for (const guest of [nobody, root, ann])
 		guest.leave();

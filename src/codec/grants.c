@@ -62,7 +62,7 @@ add_switch(struct buf *b, const char *name, struct jspan value, bool by_default)
 }
 
 static const char *
-add_rights(struct grants_claims *made, struct jspan about)
+add_rights(struct grants_claims *made, struct jspan about, bool has_data)
 {
 	enum { DIRECT = GRANTS_RIGHTS, SET, DATA, NAMES };
 	static const char *const names[NAMES] = {"join", "send", "history", "direct", "set", "data"};
@@ -79,11 +79,11 @@ add_rights(struct grants_claims *made, struct jspan about)
 	made->data = values[DATA];
 	if (!wrong)
 		wrong = add_switch(&made->grants, "direct", values[DIRECT], true);
-	return wrong ? wrong : add_switch(&made->grants, "set", values[SET], !made->data.text);
+	return wrong ? wrong : add_switch(&made->grants, "set", values[SET], !has_data && !made->data.text);
 }
 
 const char *
-grants_make(struct grants_claims *made, struct jspan claims, const char *claim, int64_t until)
+grants_make(struct grants_claims *made, struct jspan claims, const char *claim, bool has_data, int64_t until)
 {
 	const char *names[] = {"sub", claim};
 	struct jspan values[2];
@@ -94,7 +94,7 @@ grants_make(struct grants_claims *made, struct jspan claims, const char *claim, 
 	buf_addf(&made->grants, "{\"until\":%lld", (long long)until);
 	wrong = add_user(&made->grants, values[0]);
 	if (!wrong)
-		wrong = add_rights(made, values[1]);
+		wrong = add_rights(made, values[1], has_data);
 	buf_adds(&made->grants, "}");
 	return wrong;
 }

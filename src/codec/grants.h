@@ -33,9 +33,10 @@ struct grants_claims {
 
 /*
  * From claims (an object) make grants that hold until then; claim is the name of the member that is about rooms, "sub" that of whose
- * they are.  NULL, or a sentence that says what is wrong with them.  The caller frees made->grants.
+ * they are.  Unless they say so, a session whose public data they give may not change it; has_data: that is given beside them.
+ * NULL, or a sentence that says what is wrong with them.  The caller frees made->grants.
  */
-const char *grants_make(struct grants_claims *made, struct jspan claims, const char *claim, int64_t until);
+const char *grants_make(struct grants_claims *made, struct jspan claims, const char *claim, bool has_data, int64_t until);
 
 /* What such a member is that lets do everything. */
 #define GRANTS_EVERYTHING "{\"join\":[\"*\"],\"send\":[\"*\"],\"history\":[\"*\"]}"

@@ -509,7 +509,7 @@ read_claims(struct reading *r, struct jspan user, struct jspan grants, struct js
 	buf_adds(text, "}");
 	r->answer->claims = span_of(text);
 	r->answer->expires_ms = (int64_t)ms;
-	wrong = grants_make(&made, r->answer->claims, HOOK_CLAIM, 0);
+	wrong = grants_make(&made, r->answer->claims, HOOK_CLAIM, false, 0);
 	buf_free(&made.grants);
 	return !wrong || native_fail(r->p.error, "bad_request", "user and grants: %s", wrong);
 }

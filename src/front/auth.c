@@ -80,7 +80,7 @@ accept_claims(struct auth *auth, struct check *check, const struct jwt *jwt)
 	const char *wrong = jwt_check(jwt, &auth->rules, store_now(auth->store));
 
 	if (!wrong)
-		wrong = grants_make(&claims, jwt->claims, auth->options->auth_claim, verdict.until);
+		wrong = grants_make(&claims, jwt->claims, auth->options->auth_claim, false, verdict.until);
 	if (!wrong && claims.data.len > auth->options->max_data)
 		wrong = "Its public data is larger than --max-data.";
 	verdict.claims = &claims;

@@ -47,7 +47,7 @@ front_write_grants(const struct front *front, struct buf *text, const struct hoo
 		return false;
 	if (!claims.text)
 		claims = (struct jspan){everything, sizeof everything - 1};
-	grants_make(&made, claims, HOOK_CLAIM, answer->expires_ms > 0 ? store_now(front->parts.store) + answer->expires_ms : 0);
+	grants_make(&made, claims, HOOK_CLAIM, answer->data.text != NULL, answer->expires_ms > 0 ? store_now(front->parts.store) + answer->expires_ms : 0);
 	*text = made.grants;
 	return true;
 }

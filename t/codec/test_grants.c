@@ -36,7 +36,7 @@ make(struct grants_claims *made, struct grants *grants, const char *text, int64_
 	const char *wrong;
 
 	jspan_check(&claims, text, strlen(text));
-	wrong = grants_make(made, claims, "pollgate", until);
+	wrong = grants_make(made, claims, "pollgate", false, until);
 	if (!wrong && !grants_read(grants, made->grants.data, made->grants.len))
 		return "cannot be read back";
 	return wrong;

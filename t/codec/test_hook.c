@@ -262,12 +262,12 @@ test_claims(void)
 	struct grants_claims made;
 	struct grants grants;
 
-	ok(!grants_make(&made, a.claims, HOOK_CLAIM, 7) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants");
+	ok(!grants_make(&made, a.claims, HOOK_CLAIM, false, 7) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants");
 	ok(is_span(grants.user, "\"ann\"") && grants.until == 7 && grants_allow(&grants, GRANTS_JOIN, "any") && grants.has_direct, "of that user, to do everything");
 	buf_free(&made.grants);
 	hook_answer_free(&a);
 	a = reads(HOOK_CONNECT, "{\"expires\":1000,\"grants\":{\"join\":[\"a*\"],\"direct\":false}}", "one that says what it may do");
-	ok(a.expires_ms == 1000 && !grants_make(&made, a.claims, HOOK_CLAIM, 0) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants, too");
+	ok(a.expires_ms == 1000 && !grants_make(&made, a.claims, HOOK_CLAIM, false, 0) && grants_read(&grants, made.grants.data, made.grants.len), "makes grants, too");
 	ok(grants_allow(&grants, GRANTS_JOIN, "ab") && !grants_allow(&grants, GRANTS_JOIN, "b") && !grants_allow(&grants, GRANTS_SEND, "ab") &&
 	    !grants.has_direct, "to do that");
 	buf_free(&made.grants);

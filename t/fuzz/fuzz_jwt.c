@@ -32,7 +32,7 @@ make_grants(struct jspan claims)
 	struct grants_claims made;
 	struct grants grants;
 
-	if (!grants_make(&made, claims, "pollgate", 5)) {
+	if (!grants_make(&made, claims, "pollgate", false, 5)) {
 		if (!grants_read(&grants, made.grants.data, made.grants.len) || grants.until != 5)
 			abort();
 		if (grants_allow(&grants, GRANTS_JOIN, "room") && !grants.rooms[GRANTS_JOIN].text)
