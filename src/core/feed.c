@@ -260,8 +260,8 @@ feed_hear(struct feed *feed, struct entry_id prev, const struct store_entry *ent
 		return;
 	if (entry_id_compare(entry->id, feed->heard) > 0)
 		feed->heard = entry->id;
-	if (entry_id_compare(entry->id, feed->noticed) > 0)
-		feed->noticed = entry->id;
+	if (!feed->title && entry_id_compare(entry->id, feed->reader->noticed) > 0)
+		feed->reader->noticed = entry->id;
 	if (feed->lost) /* Not any more. */
 		feed_want(feed);
 	if (feed->call || feed->stale)

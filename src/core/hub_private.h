@@ -29,8 +29,7 @@ struct feed {
 	struct entry_id position;
 	struct entry_id told;    /* The position when the sink was last handed something. */
 	struct entry_id since;   /* Of a room: when the session entered it. */
-	struct entry_id heard;   /* The latest entry that was notified of since the last read began, */
-	struct entry_id noticed; /* and since it is a feed. */
+	struct entry_id heard;   /* The latest entry that was notified of since the last read began. */
 	char *title;             /* Owned.  NULL: the mailbox. */
 	bool stale;              /* Must be read (again) when that is possible: is in hub->stale. */
 	bool again;              /* Read once more when the call is done. */
@@ -45,6 +44,7 @@ struct reader {
 	struct name session;
 	struct sink *sink; /* Lent. */
 	struct feed mailbox;
+	struct entry_id noticed; /* The latest entry of the mailbox that was notified of. */
 	struct feed **rooms; /* Owned, each. */
 	size_t rooms_count;
 	struct cursor start; /* Positions that the client came with, for rooms that the store has not named yet. */

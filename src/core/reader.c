@@ -231,8 +231,7 @@ reader_rooms_are_read(const struct reader *reader)
 static void
 reader_suspect_rooms(struct reader *reader)
 {
-	const struct feed *mailbox = &reader->mailbox;
-	bool ahead = entry_id_compare(mailbox->position, mailbox->noticed) > 0;
+	bool ahead = entry_id_compare(reader->mailbox.position, reader->noticed) > 0;
 
 	for (size_t i = 0; reader->news && i < reader->rooms_count; i++) {
 		struct feed *feed = reader->rooms[i];
