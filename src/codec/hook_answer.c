@@ -527,7 +527,8 @@ read_connect(struct reading *r, struct jspan document)
 	if (!read_flag(values[ACCEPT], &accepts))
 		return native_fail(r->p.error, "bad_request", "\"accept\" must be true or false.");
 	answer->refuses = !accepts;
-	if (!read_claims(r, values[USER], values[GRANTS], values[EXPIRES]) || !read_reason(&r->p, &answer->code, values[CODE], "code") || !read_reason(&r->p, &answer->message, values[MESSAGE], "message") ||
+	if (!read_claims(r, values[USER], values[GRANTS], values[EXPIRES]) ||
+	    !read_reason(&r->p, &answer->code, values[CODE], "code") || !read_reason(&r->p, &answer->message, values[MESSAGE], "message") ||
 	    !native_op_data(&r->p, &answer->data, values[PUBLIC], r->p.limits->data) || !read_list(r, values[ROOMS], read_room_name, "rooms"))
 		return false;
 	answer->rooms = answer->count;

@@ -184,6 +184,18 @@ socketio_event_name(const struct socketio_packet *packet, struct jspan *name)
 }
 
 void
+socketio_write_failure(struct buf *b, bool is_answer, const char *code, const char *detail, struct jspan name)
+{
+	if (is_answer) {
+		buf_addf(b, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", code, detail);
+		return;
+	}
+	buf_addf(b, "{\"code\":\"%s\",\"detail\":\"%s\",\"event\":", code, detail);
+	buf_add(b, name.text, name.len);
+	buf_adds(b, "}");
+}
+
+void
 socketio_write(struct buf *b, const struct socketio_packet *packet)
 {
 	buf_addn(b, (uint64_t)packet->type);

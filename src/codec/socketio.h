@@ -50,6 +50,12 @@ bool socketio_is_reserved(struct jspan name);
 /* An event's name, a string or number.  False for an event without data, which tells nobody anything. */
 bool socketio_event_name(const struct socketio_packet *packet, struct jspan *name);
 
+/*
+ * Why an event was not done: the arguments of the answer that its sender waits for, or, with the event's name, the data of an $error.
+ * Neither code nor detail needs escaping.
+ */
+void socketio_write_failure(struct buf *b, bool is_answer, const char *code, const char *detail, struct jspan name);
+
 /* As text, to be sent as an Engine.IO message. */
 void socketio_write(struct buf *b, const struct socketio_packet *packet);
 

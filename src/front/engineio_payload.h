@@ -50,7 +50,10 @@ void engineio_payload_free(struct engineio_payload *);
  * lends what the payload has until that is begun again.
  */
 struct poll_session *engineio_payload_sessions(struct engineio_payload *, const struct name *id, uint64_t number);
-/* What such a poll came to: that of the session itself, but what another one follows, or what is gone, is not to be told, unless it knows that it is. */
+/*
+ * What such a poll came to: that of the session itself, but what another one follows, or what is gone, is not to be told, unless it
+ * knows that it is.
+ */
 enum poll_outcome engineio_payload_outcome(const struct engineio_payload *, const struct poll_part *const *parts, size_t count);
 
 /* Is there something to be told that no mailbox has? */

@@ -40,6 +40,7 @@ bool
 front_write_grants(const struct front *front, struct buf *text, const struct hook_answer *answer)
 {
 	static const char everything[] = "{\"" HOOK_CLAIM "\":" GRANTS_EVERYTHING "}";
+	int64_t until = answer->expires_ms > 0 ? store_now(front->parts.store) + answer->expires_ms : 0;
 	struct jspan claims = answer->claims;
 	struct grants_claims made;
 
@@ -47,7 +48,7 @@ front_write_grants(const struct front *front, struct buf *text, const struct hoo
 		return false;
 	if (!claims.text)
 		claims = (struct jspan){everything, sizeof everything - 1};
-	grants_make(&made, claims, HOOK_CLAIM, answer->data.text != NULL, answer->expires_ms > 0 ? store_now(front->parts.store) + answer->expires_ms : 0);
+	grants_make(&made, claims, HOOK_CLAIM, answer->data.text != NULL, until);
 	*text = made.grants;
 	return true;
 }

@@ -252,13 +252,10 @@ add_complaint(struct engineio_post *post, const struct engine_socket *socket, co
 	struct buf *json = engineio_post_text(post);
 	struct client_op *op;
 
+	socketio_write_failure(json, packet->has_id, complaint->code, complaint->detail, event);
 	if (packet->has_id) {
-		buf_addf(json, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", complaint->code, complaint->detail);
 		op = add_op_of_answer(post, &socket->id, packet->id);
 	} else {
-		buf_addf(json, "{\"code\":\"%s\",\"detail\":\"%s\",\"event\":", complaint->code, complaint->detail);
-		buf_add(json, event.text, event.len);
-		buf_adds(json, "}");
 		op = engineio_post_op(post);
 		*op = (struct client_op){.to = socket->id, .from = socket->id, .event = span_of("\"$error\"")};
 	}

@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "codec/grants.h"
 #include "codec/message.h"
+#include "codec/socketio.h"
 #include "hook/private.h"
 
 #define RETRY_FIRST_MS 500  /* What a retry waits for at most, and twice that the next one, ... */
@@ -317,18 +318,12 @@ failure(struct lane *lane)
 	const struct message_address *address = &lane->message->address;
 
 	buf_clear(&lane->own);
-	if (address->asks) {
-		buf_addf(&lane->own, "[{\"error\":\"%s\",\"detail\":\"%s\"}]", code, detail);
-		return own_answer(lane, false);
-	}
 	if (!address->namespace.text) {
 		hook_write_failure(&lane->own, TAILQ_FIRST(&lane->jobs)->id, code, detail);
 		return own_message(lane, "\"$ack\"");
 	}
-	buf_addf(&lane->own, "{\"code\":\"%s\",\"detail\":\"%s\",\"event\":", code, detail);
-	buf_add(&lane->own, lane->message->event.text, lane->message->event.len);
-	buf_adds(&lane->own, "}");
-	return own_message(lane, "\"$error\"");
+	socketio_write_failure(&lane->own, address->asks, code, detail, lane->message->event);
+	return address->asks ? own_answer(lane, false) : own_message(lane, "\"$error\"");
 }
 
 static void

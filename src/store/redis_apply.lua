@@ -5,7 +5,8 @@
 --      then, if there is an s, p or P: the user it was assumed to have, if any, and for each room it may have to tell: the same
 -- ARGV before last count id channel expiry may_create expected number state
 --      (before, last: numbers as text, both empty if not numbered; expected, number, state: empty if it is not a swap)
---      then for each operation: d channel name payload; r channel name title payload; i as r, and then ids ids_at; j channel name title payload max;
+--      then for each operation: d channel name payload; r channel name title payload; i as r, and then ids ids_at;
+--      j channel name title payload max;
 --      l channel name payload; q and Q channel name payload; J and L as j and l, and then as q;
 --      t channel name payload data refused; s payload data; p grants; P grants user now; x;
 --      then, if there is an s, p or P: the rooms and the user (or empty) that were assumed, and for each room: channel name
